@@ -1,0 +1,7 @@
+//! The vocabulary of the OAuth 2.0 RFCs: values that cannot be wrong, without I/O.
+
+pub mod client;
+pub mod error;
+pub mod params;
+pub mod scope;
+pub mod token;

@@ -1,0 +1,129 @@
+//! Clients (RFC 6749 section 2).
+
+use super::scope::Scope;
+use super::token::Origin;
+use crate::secret::Digest;
+use std::fmt;
+use std::str::FromStr;
+
+/// The grants that a client can be registered for (RFC 6749 section 1.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum GrantType {
+    /// RFC 6749 section 4.1.
+    AuthorizationCode,
+    /// RFC 6749 section 4.4.
+    ClientCredentials,
+    /// RFC 6749 section 4.3, for first-party clients alone (D-12).
+    Password,
+    /// RFC 6749 section 6.
+    RefreshToken,
+}
+
+impl GrantType {
+    /// Every grant, in the order of their names.
+    pub const ALL: [Self; 4] = [Self::AuthorizationCode, Self::ClientCredentials, Self::Password, Self::RefreshToken];
+
+    /// The value of `grant_type`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::AuthorizationCode => "authorization_code",
+            Self::ClientCredentials => "client_credentials",
+            Self::Password => "password",
+            Self::RefreshToken => "refresh_token",
+        }
+    }
+}
+
+impl fmt::Display for GrantType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for GrantType {
+    type Err = UnknownGrantType;
+
+    fn from_str(text: &str) -> Result<Self, UnknownGrantType> {
+        Self::ALL.into_iter().find(|grant| grant.as_str() == text).ok_or(UnknownGrantType(()))
+    }
+}
+
+/// No grant of this name is known here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown grant type")]
+pub struct UnknownGrantType(());
+
+/// What is kept of a client's secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SecretHash {
+    /// A generated secret of 128 bits or more: a fast digest is enough (TOK-2).
+    Digest(Digest),
+    /// A secret that a person chose: a PHC string of argon2id.
+    Phc(String),
+}
+
+/// The text form of a fast digest, as `tollgate client new` prints it.
+const DIGEST_PREFIX: &str = "$sha256$";
+
+impl FromStr for SecretHash {
+    type Err = MalformedSecretHash;
+
+    fn from_str(text: &str) -> Result<Self, MalformedSecretHash> {
+        if let Some(digest) = text.strip_prefix(DIGEST_PREFIX) {
+            return Digest::from_hex(digest).map(Self::Digest).ok_or(MalformedSecretHash(()));
+        }
+        if text.starts_with("$argon2id$") && argon2::PasswordHash::new(text).is_ok() {
+            return Ok(Self::Phc(text.to_owned()));
+        }
+        Err(MalformedSecretHash(()))
+    }
+}
+
+impl fmt::Display for SecretHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Digest(digest) => write!(f, "{DIGEST_PREFIX}{}", digest.to_hex()),
+            Self::Phc(text) => f.write_str(text),
+        }
+    }
+}
+
+/// Neither `$sha256$` with 64 hexadecimal characters nor a PHC string of argon2id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected what `tollgate client new` or `tollgate hash` prints: `$sha256$…` or `$argon2id$…`")]
+pub struct MalformedSecretHash(());
+
+/// A registered client.
+#[derive(Clone, Debug)]
+pub struct Client {
+    /// RFC 6749 section 2.2.
+    pub id: String,
+    /// The name that people see.
+    pub name: Option<String>,
+    /// Empty: a public client. Two at most, so that a secret can be rotated (TOK-7).
+    pub secrets: Vec<SecretHash>,
+    /// What it is registered for.
+    pub grants: Vec<GrantType>,
+    /// RFC 6749 section 3.1.2.
+    pub redirect_uris: Vec<String>,
+    /// The most it can ever get.
+    pub scopes: Scope,
+    /// What it gets when it asks for nothing in particular.
+    pub default_scopes: Option<Scope>,
+    /// May introspect the tokens of others (RFC 7662 section 2.1).
+    pub introspect: bool,
+    /// Where it is defined.
+    pub origin: Origin,
+}
+
+impl Client {
+    /// Whether it can keep a secret (RFC 6749 section 2.1).
+    pub fn is_confidential(&self) -> bool {
+        !self.secrets.is_empty()
+    }
+
+    /// Whether it is registered for `grant`.
+    pub fn may_use(&self, grant: GrantType) -> bool {
+        self.grants.contains(&grant)
+    }
+}

@@ -17,11 +17,15 @@
 //! 0  clock  secret           the only reader of time; the only caller of the crypto library
 //! ```
 
+pub mod admin;
 pub mod clock;
-// pub mod enforce;
-// pub mod issue;
+pub mod endpoint;
+pub mod enforce;
+pub mod issue;
 pub mod oauth;
-// pub mod people;
-// pub mod proxy;
+pub mod people;
+pub mod proxy;
 pub mod secret;
-// pub mod store;
+pub mod server;
+pub mod store;
+pub mod telemetry;

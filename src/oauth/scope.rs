@@ -226,7 +226,8 @@ impl ScopeTable {
 
     /// The set as text, in the order of the file: what was granted with what it implies.
     pub fn text_of(&self, set: &ScopeSet) -> String {
-        let declared = self.declared.iter().enumerate().filter(|(bit, _)| set.has(*bit)).map(|(_, scope)| &*scope.name.0);
+        let declared =
+            self.declared.iter().enumerate().filter(|(bit, _)| set.has(*bit)).map(|(_, scope)| &*scope.name.0);
         declared.chain(set.instances.iter().map(|instance| &**instance)).collect::<Vec<_>>().join(" ")
     }
 

@@ -1,0 +1,3 @@
+//! Resource owners (RFC 6749 section 1.1).
+
+pub mod users;

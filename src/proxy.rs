@@ -1,0 +1,6 @@
+//! The way to the upstreams: one reading of a request's target, the route it takes, and the
+//! forwarding itself.
+
+pub mod route;
+pub mod target;
+pub mod upstream;

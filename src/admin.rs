@@ -1,6 +1,6 @@
 //! The operator's JSON API: tokens, clients, users.
 
-use crate::server::Listen;
+use crate::http1::stream::Listen;
 
 /// `[admin]`.
 #[derive(Clone, Debug)]

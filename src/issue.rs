@@ -1,6 +1,9 @@
 //! The authorization server: who may have which token, and how it is taken back.
 
 use crate::oauth::client::Client;
+use crate::oauth::scope::ScopeTable;
+use crate::people::users::Users;
+use crate::store::Store;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,6 +32,32 @@ pub struct FailedLogins {
     pub max: u32,
     /// … in this time.
     pub per: Duration,
+}
+
+/// The authorization server of one configuration, for one worker.
+pub struct Issuer {
+    // Private to this module: settings, clients, users, scopes, store handle, throttle.
+}
+
+/// The counters of failed attempts: one for the process, so that a reload forgets nothing. Bounded.
+#[derive(Debug)]
+pub struct Throttle {
+    // Private to this module.
+}
+
+impl Issuer {
+    /// An authorization server over `store`.
+    pub fn new(
+        settings: Arc<Settings>,
+        clients: Arc<Clients>,
+        users: Arc<Users>,
+        scopes: Arc<ScopeTable>,
+        store: Store,
+        throttle: Arc<Throttle>,
+    ) -> Self {
+        let _ = (settings, clients, users, scopes, store, throttle);
+        todo!()
+    }
 }
 
 /// The clients of the configuration, by identifier.

@@ -6,21 +6,25 @@
 //!
 //! ```text
 //! 9  main, cli
-//! 8  config, telemetry       config builds everything below; nothing below sees "the config"
+//! 8  config                  builds everything below; nothing below sees "the config"
 //! 7  server                  listeners, workers, connections, reload, shutdown
 //! 6  gateway                 a request from top to bottom
 //! 5  endpoint  proxy  admin  our own endpoints; the way to the upstreams; the operator's API
-//! 4  people                  resource owners
-//! 3  issue  enforce          the authorization server; the resource server
-//! 2  store                   what must be remembered
+//! 4  issue  enforce          the authorization server; the resource server
+//! 3  people                  resource owners
+//! 2  store  http1  telemetry what must be remembered; messages on a connection; logs and metrics
 //! 1  oauth                   the words of the RFCs, without I/O
 //! 0  clock  secret           the only reader of time; the only caller of the crypto library
 //! ```
 
 pub mod admin;
+pub mod cli;
 pub mod clock;
+pub mod config;
 pub mod endpoint;
 pub mod enforce;
+pub mod gateway;
+pub mod http1;
 pub mod issue;
 pub mod oauth;
 pub mod people;

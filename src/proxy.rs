@@ -1,6 +1,9 @@
 //! The way to the upstreams: one reading of a request's target, the route it takes, and the
 //! forwarding itself.
 
+pub mod fields;
+pub mod forward;
+pub mod origin;
 pub mod route;
 pub mod target;
 pub mod upstream;

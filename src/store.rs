@@ -22,6 +22,8 @@ pub struct Settings {
     pub location: Location,
     /// How long one operation may take before it counts as failed.
     pub timeout: Duration,
+    /// How long after the last proof that the store answers [`Store::is_trusted`] still holds.
+    pub feed_timeout: Duration,
 }
 
 /// `[store] url`, read.
@@ -168,6 +170,17 @@ impl Store {
     /// # Errors
     /// When it does not.
     pub async fn ping(&self) -> Result<(), StoreError> {
+        todo!()
+    }
+
+    /// Proves every 500 ms that the store answers, for [`is_trusted`](Self::is_trusted); never
+    /// returns. One task of the process runs it. An embedded store needs no proof.
+    pub async fn watch(&self) {
+        todo!()
+    }
+
+    /// Whether the store answered within `feed_timeout`: what is cached may be believed.
+    pub fn is_trusted(&self) -> bool {
         todo!()
     }
 

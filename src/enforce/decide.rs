@@ -77,6 +77,12 @@ pub fn report_only(identity: Option<Arc<Identity>>) -> Permit {
     todo!()
 }
 
+/// The permit of a CORS preflight, which carries no credential and no content (PX-10): it is
+/// forwarded without identity fields.
+pub fn preflight() -> Permit {
+    todo!()
+}
+
 /// The scope that a challenge without a token names: the only alternative, or the first.
 pub fn needed(access: &Access, params: &[&str]) -> Option<String> {
     let _ = (access, params);

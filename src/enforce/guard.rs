@@ -3,7 +3,7 @@
 use crate::clock::Timestamp;
 use crate::oauth::scope::{ScopeSet, ScopeTable};
 use crate::oauth::token::{Origin, TokenDigest, TokenRecord};
-use crate::store::cache::{CacheSettings, Cached, TokenCache};
+use crate::store::cache::{Cached, TokenCache};
 use crate::store::{Store, StoreError};
 use std::sync::Arc;
 
@@ -66,9 +66,9 @@ impl Guard {
         cache: Arc<TokenCache<Arc<Identity>>>,
         scopes: Arc<ScopeTable>,
         directory: Arc<dyn Directory>,
-        generation: u64,
+        settings: GuardSettings,
     ) -> Self {
-        let _ = (store, cache, scopes, directory, generation);
+        let _ = (store, cache, scopes, directory, settings);
         todo!()
     }
 
@@ -99,12 +99,20 @@ impl Cached for Arc<Identity> {
     }
 }
 
-/// Kept here so that the origin rule has one home: a client of the configuration must still be in
-/// it; one of the store was removed together with its tokens.
+/// Kept here so that the origin rule has one home: a client or a resource owner of the configuration
+/// must still be in it; one of the store was removed together with its tokens.
 pub fn still_exists(record: &TokenRecord, directory: &dyn Directory) -> bool {
     (record.client_origin == Origin::Store || directory.has_client(&record.client_id))
-        && record.subject.as_deref().is_none_or(|subject| directory.has_user(subject))
+        && (record.subject_origin == Origin::Store
+            || record.subject.as_deref().is_none_or(|subject| directory.has_user(subject)))
 }
 
-/// The settings of the cache, as the guard's owner makes it.
-pub type GuardCacheSettings = CacheSettings;
+/// How a guard behaves.
+#[derive(Clone, Copy, Debug)]
+pub struct GuardSettings {
+    /// The configuration that is in force.
+    pub generation: u64,
+    /// `on_store_outage = "serve-cached"`: what is cached is believed for its `ttl` although the store
+    /// does not answer; else it is not looked at while `Store::is_trusted` is false.
+    pub serve_cached: bool,
+}

@@ -179,6 +179,8 @@ pub struct TokenRecord {
     pub client_origin: Origin,
     /// The resource owner; `None` when the client acts for itself (R6749-4.4b).
     pub subject: Option<String>,
+    /// Where that resource owner is defined: one of the configuration must still be in it.
+    pub subject_origin: Origin,
     /// The granted scope, space-separated; never empty.
     pub scope: String,
     /// The resources it is good for; empty: every one that does not require an audience.
@@ -204,6 +206,8 @@ pub struct RefreshRecord {
     pub client_origin: Origin,
     /// The resource owner.
     pub subject: Option<String>,
+    /// Where that resource owner is defined.
+    pub subject_origin: Origin,
     /// The scope of the grant: rotation keeps it (R6749-6c).
     pub scope: String,
     /// The resources of the grant.

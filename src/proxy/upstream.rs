@@ -8,6 +8,8 @@ use std::time::Duration;
 pub struct Upstream {
     /// Its name in the configuration, for logs and metrics.
     pub name: String,
+    /// Its position in the configuration.
+    pub index: usize,
     /// At least one.
     pub servers: Vec<Server>,
     /// How a server is chosen.

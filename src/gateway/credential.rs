@@ -89,12 +89,17 @@ impl<'r> Taken<'r> {
         Ok(taken)
     }
 
+    /// Whether the body is a form in which nobody has looked for a token.
+    pub(super) const fn has_unsearched_form(&self) -> bool {
+        self.unsearched
+    }
+
     /// Removes tokens of ours from a small form on a route that takes none there. To be called once
     /// it is decided that the request passes.
     pub(super) async fn clean_form(&mut self, exchange: &mut Exchange<'r>, limit: usize) -> Result<(), Failure> {
         let announced_too_long =
             matches!(exchange.request.length(), BodyLength::Length(length) if length > limit as u64);
-        if !self.unsearched || announced_too_long {
+        if announced_too_long {
             return Ok(());
         }
         self.body = match read(exchange, limit).await? {
@@ -102,7 +107,7 @@ impl<'r> Taken<'r> {
                 Ok(extracted) => Read::Whole(extracted.rest.unwrap_or(form)),
                 Err(_) => Read::Whole(form),
             },
-            other => other,
+            unchanged @ (Read::Nothing | Read::Start(_)) => unchanged,
         };
         Ok(())
     }

@@ -37,8 +37,6 @@ pub(super) enum Failure {
     Check(CheckError),
     /// A scope is missing: the one that would pass.
     Scope(String),
-    /// The body is announced to be longer than the route takes.
-    TooLarge,
     /// The upstream.
     Forward(ForwardError),
 }
@@ -60,34 +58,23 @@ impl Failure {
     /// A short stable code for logs and metrics.
     pub(super) const fn reason(&self) -> &'static str {
         match self {
-            Self::Malformed(_) | Self::Head(HeadError::Malformed(_)) => "malformed",
-            Self::Head(HeadError::TargetTooLong) => "target_too_long",
-            Self::Head(HeadError::TooLarge) => "head_too_large",
-            Self::Head(HeadError::NotImplemented(_)) => "not_implemented",
-            Self::Head(HeadError::Version) => "version",
-            Self::Tunnel => "connect",
-            Self::Expectation => "expectation",
-            Self::NoRoute(NoRoute::NotFound) => "no_route",
-            Self::NoRoute(NoRoute::MethodNotAllowed(_)) => "method",
-            Self::Credential(_) => "invalid_request",
-            Self::Body(CollectError::Body(_)) => "body",
-            Self::Body(CollectError::Stalled) | Self::Forward(ForwardError::BodyStalled) => "body_stalled",
-            Self::Body(CollectError::TooLarge) | Self::TooLarge | Self::Forward(ForwardError::BodyTooLarge) => {
-                "body_too_large"
-            }
-            Self::Encoded => "encoded_form",
-            Self::NoToken(_) => "no_token",
+            Self::Body(error) => body_reason(error),
             Self::Check(CheckError::Invalid(Invalid::Disabled)) => "disabled",
             Self::Check(CheckError::Invalid(Invalid::Expired)) => "expired",
             Self::Check(CheckError::Invalid(Invalid::Forged)) => "forged",
             Self::Check(CheckError::Invalid(Invalid::Unknown)) => "unknown",
             Self::Check(CheckError::Store(_)) => "store",
+            Self::Credential(_) => "invalid_request",
+            Self::Encoded => "encoded_form",
+            Self::Expectation => "expectation",
+            Self::Forward(error) => forward_reason(error),
+            Self::Head(error) => head_reason(*error),
+            Self::Malformed(_) => "malformed",
+            Self::NoRoute(NoRoute::MethodNotAllowed(_)) => "method",
+            Self::NoRoute(NoRoute::NotFound) => "no_route",
+            Self::NoToken(_) => "no_token",
             Self::Scope(_) => "insufficient_scope",
-            Self::Forward(ForwardError::BadGateway(_)) => "bad_gateway",
-            Self::Forward(ForwardError::BadBody(_)) => "body",
-            Self::Forward(ForwardError::ClientGone) => "client_gone",
-            Self::Forward(ForwardError::ConnectTimeout) => "connect_timeout",
-            Self::Forward(ForwardError::ResponseTimeout) => "response_timeout",
+            Self::Tunnel => "connect",
         }
     }
 
@@ -105,8 +92,7 @@ impl Failure {
             | Self::Encoded
             | Self::NoToken(_)
             | Self::Check(CheckError::Invalid(_))
-            | Self::Scope(_)
-            | Self::TooLarge => Verdict::Denied,
+            | Self::Scope(_) => Verdict::Denied,
         }
     }
 
@@ -117,66 +103,36 @@ impl Failure {
     }
 
     fn face(&self) -> Face {
-        let face = |status, error, description| Face { status, error, description };
         match self {
-            Self::Malformed(why)
-            | Self::Head(HeadError::Malformed(why))
-            | Self::Forward(ForwardError::BadBody(why))
-            | Self::Credential(why) => face(StatusCode::BAD_REQUEST, "invalid_request", why),
-            Self::Head(HeadError::TargetTooLong) => {
-                face(StatusCode::URI_TOO_LONG, "uri_too_long", "The request target is too long.")
-            }
-            Self::Head(HeadError::TooLarge) => face(
-                StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-                "header_fields_too_large",
-                "The header section is too large.",
-            ),
-            Self::Head(HeadError::NotImplemented(why)) => face(StatusCode::NOT_IMPLEMENTED, "not_implemented", why),
-            Self::Head(HeadError::Version) => face(
-                StatusCode::HTTP_VERSION_NOT_SUPPORTED,
-                "http_version_not_supported",
-                "This HTTP version is not supported.",
-            ),
-            Self::Tunnel => face(StatusCode::NOT_IMPLEMENTED, "not_implemented", "CONNECT is not supported."),
-            Self::Expectation => {
-                face(StatusCode::EXPECTATION_FAILED, "expectation_failed", "This expectation cannot be met.")
-            }
-            Self::NoRoute(NoRoute::NotFound) => face(StatusCode::NOT_FOUND, "not_found", "There is no such route."),
-            Self::NoRoute(NoRoute::MethodNotAllowed(_)) => {
-                face(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "The route does not take this method.")
-            }
-            Self::Body(CollectError::Body(_)) => {
-                face(StatusCode::BAD_REQUEST, "invalid_request", "The body is malformed or ends early.")
-            }
-            Self::Body(CollectError::Stalled) | Self::Forward(ForwardError::BodyStalled) => {
-                face(StatusCode::REQUEST_TIMEOUT, "request_timeout", "The body made no progress in time.")
-            }
-            Self::Body(CollectError::TooLarge) | Self::TooLarge | Self::Forward(ForwardError::BodyTooLarge) => {
-                face(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", "The body is too large.")
-            }
-            Self::Encoded => face(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "unsupported_media_type",
-                "A form that may hold the access token must not be encoded.",
-            ),
-            Self::NoToken(_) => face(StatusCode::UNAUTHORIZED, "unauthorized", "An access token is needed."),
+            Self::Body(error) => body_face(error),
             Self::Check(CheckError::Invalid(_)) => {
                 face(StatusCode::UNAUTHORIZED, "invalid_token", "The access token is not valid.")
-            }
-            Self::Scope(_) => {
-                face(StatusCode::FORBIDDEN, "insufficient_scope", "The access token lacks a scope that is needed here.")
             }
             Self::Check(CheckError::Store(_)) => face(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "temporarily_unavailable",
                 "The access token cannot be checked at the moment.",
             ),
-            Self::Forward(ForwardError::BadGateway(_) | ForwardError::ClientGone) => {
-                face(StatusCode::BAD_GATEWAY, "bad_gateway", "The upstream did not give a valid response.")
+            Self::Credential(why) | Self::Malformed(why) => face(StatusCode::BAD_REQUEST, "invalid_request", why),
+            Self::Encoded => face(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "unsupported_media_type",
+                "A form that may hold the access token must not be encoded.",
+            ),
+            Self::Expectation => {
+                face(StatusCode::EXPECTATION_FAILED, "expectation_failed", "This expectation cannot be met.")
             }
-            Self::Forward(ForwardError::ConnectTimeout | ForwardError::ResponseTimeout) => {
-                face(StatusCode::GATEWAY_TIMEOUT, "gateway_timeout", "The upstream did not respond in time.")
+            Self::Forward(error) => forward_face(error),
+            Self::Head(error) => head_face(*error),
+            Self::NoRoute(NoRoute::MethodNotAllowed(_)) => {
+                face(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "The route does not take this method.")
             }
+            Self::NoRoute(NoRoute::NotFound) => face(StatusCode::NOT_FOUND, "not_found", "There is no such route."),
+            Self::NoToken(_) => face(StatusCode::UNAUTHORIZED, "unauthorized", "An access token is needed."),
+            Self::Scope(_) => {
+                face(StatusCode::FORBIDDEN, "insufficient_scope", "The access token lacks a scope that is needed here.")
+            }
+            Self::Tunnel => face(StatusCode::NOT_IMPLEMENTED, "not_implemented", "CONNECT is not supported."),
         }
     }
 
@@ -195,7 +151,6 @@ impl Failure {
             | Self::Body(_)
             | Self::Encoded
             | Self::Check(CheckError::Store(_))
-            | Self::TooLarge
             | Self::Forward(_) => None,
         }
     }
@@ -246,5 +201,83 @@ pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id"
 pub(super) fn insert(fields: &mut http::HeaderMap, name: HeaderName, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
         fields.insert(name, value);
+    }
+}
+
+const fn face(status: StatusCode, error: &'static str, description: &'static str) -> Face {
+    Face { status, error, description }
+}
+
+fn body_face(error: &CollectError) -> Face {
+    match error {
+        CollectError::Body(_) => {
+            face(StatusCode::BAD_REQUEST, "invalid_request", "The body is malformed or ends early.")
+        }
+        CollectError::Stalled => {
+            face(StatusCode::REQUEST_TIMEOUT, "request_timeout", "The body made no progress in time.")
+        }
+        CollectError::TooLarge => face(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", "The body is too large."),
+    }
+}
+
+fn forward_face(error: &ForwardError) -> Face {
+    match error {
+        ForwardError::BadBody(why) => face(StatusCode::BAD_REQUEST, "invalid_request", why),
+        ForwardError::BadGateway(_) | ForwardError::ClientGone => {
+            face(StatusCode::BAD_GATEWAY, "bad_gateway", "The upstream did not give a valid response.")
+        }
+        ForwardError::BodyStalled => body_face(&CollectError::Stalled),
+        ForwardError::BodyTooLarge => body_face(&CollectError::TooLarge),
+        ForwardError::ConnectTimeout | ForwardError::ResponseTimeout => {
+            face(StatusCode::GATEWAY_TIMEOUT, "gateway_timeout", "The upstream did not respond in time.")
+        }
+    }
+}
+
+const fn head_face(error: HeadError) -> Face {
+    match error {
+        HeadError::Malformed(why) => face(StatusCode::BAD_REQUEST, "invalid_request", why),
+        HeadError::NotImplemented(why) => face(StatusCode::NOT_IMPLEMENTED, "not_implemented", why),
+        HeadError::TargetTooLong => face(StatusCode::URI_TOO_LONG, "uri_too_long", "The request target is too long."),
+        HeadError::TooLarge => face(
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            "header_fields_too_large",
+            "The header section is too large.",
+        ),
+        HeadError::Version => face(
+            StatusCode::HTTP_VERSION_NOT_SUPPORTED,
+            "http_version_not_supported",
+            "This HTTP version is not supported.",
+        ),
+    }
+}
+
+const fn body_reason(error: &CollectError) -> &'static str {
+    match error {
+        CollectError::Body(_) => "body",
+        CollectError::Stalled => "body_stalled",
+        CollectError::TooLarge => "body_too_large",
+    }
+}
+
+const fn forward_reason(error: &ForwardError) -> &'static str {
+    match error {
+        ForwardError::BadBody(_) => "body",
+        ForwardError::BadGateway(_) => "bad_gateway",
+        ForwardError::BodyStalled => "body_stalled",
+        ForwardError::BodyTooLarge => "body_too_large",
+        ForwardError::ClientGone => "client_gone",
+        ForwardError::ConnectTimeout => "connect_timeout",
+        ForwardError::ResponseTimeout => "response_timeout",
+    }
+}
+
+const fn head_reason(error: HeadError) -> &'static str {
+    match error {
+        HeadError::Malformed(_) => "malformed",
+        HeadError::NotImplemented(_) => "not_implemented",
+        HeadError::TargetTooLong => "target_too_long",
+        HeadError::TooLarge => "head_too_large",
+        HeadError::Version => "version",
     }
 }

@@ -28,20 +28,21 @@ impl Gateway {
     }
 }
 
+/// The message layer has checked more than this; it is here so that nothing can panic.
+const UNREADABLE: Failure = Failure::Malformed("the request cannot be read");
+
 fn request(exchange: &Exchange<'_>, target: &Target<'_>, body: Vec<u8>) -> Result<Request<Bytes>, Failure> {
-    let malformed = |_| Failure::Malformed("the request cannot be read");
     let mut path_and_query = target.normal().to_owned();
     if let Some(query) = target.query() {
         path_and_query.push('?');
         path_and_query.push_str(query);
     }
     let mut request = Request::new(Bytes::from(body));
-    *request.method_mut() = Method::from_bytes(exchange.request.method().as_bytes())
-        .map_err(|_| Failure::Malformed("the method cannot be read"))?;
-    *request.uri_mut() = Uri::try_from(path_and_query).map_err(|_| Failure::Malformed("the target cannot be read"))?;
+    *request.method_mut() = Method::from_bytes(exchange.request.method().as_bytes()).map_err(|_| UNREADABLE)?;
+    *request.uri_mut() = Uri::try_from(path_and_query).map_err(|_| UNREADABLE)?;
     for field in exchange.request.fields() {
-        let name = HeaderName::from_bytes(field.name).map_err(|_| ()).map_err(malformed)?;
-        let value = HeaderValue::from_bytes(field.value).map_err(|_| ()).map_err(malformed)?;
+        let name = HeaderName::from_bytes(field.name).map_err(|_| UNREADABLE)?;
+        let value = HeaderValue::from_bytes(field.value).map_err(|_| UNREADABLE)?;
         request.headers_mut().append(name, value);
     }
     Ok(request)

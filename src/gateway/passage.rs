@@ -1,7 +1,7 @@
 //! The way of one request: one reading, the route, the token, the decision, the upstream.
 
 use super::Gateway;
-use super::credential::Taken;
+use super::credential::{Sent, Taken};
 use super::failure::{Failure, REQUEST_ID};
 use super::request_id::{RequestId, RequestIds};
 use crate::clock;
@@ -16,7 +16,7 @@ use crate::oauth::token::TokenDigest;
 use crate::proxy::forward::{self, ForwardError};
 use crate::proxy::origin::Origin;
 use crate::proxy::route::{Matched, NoRoute, Route};
-use crate::proxy::target::{Host, PathPolicy, Target};
+use crate::proxy::target::{Host, PathPolicy, Target, TargetError};
 use crate::telemetry::{Event, Verdict};
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
@@ -39,6 +39,14 @@ struct Notes<'g> {
 struct Asker<'a> {
     origin: &'a Origin,
     id: &'a RequestId<'a>,
+}
+
+/// A request on its way, decided.
+struct Passage<'a> {
+    matched: &'a Matched<'a>,
+    target: &'a Target<'a>,
+    host: &'a Host<'a>,
+    taken: &'a Taken<'a>,
 }
 
 impl Gateway {
@@ -118,16 +126,26 @@ impl Gateway {
             Failure::Forward(ForwardError::ClientGone) => return Outcome::Abort,
             Failure::Forward(error) => tracing::warn!(request_id, %error, "the upstream did not answer"),
             Failure::Check(CheckError::Store(error)) => tracing::warn!(request_id, %error, "a token was not checked"),
-            _ => {}
+            Failure::Body(_)
+            | Failure::Check(CheckError::Invalid(_))
+            | Failure::Credential(_)
+            | Failure::Encoded
+            | Failure::Expectation
+            | Failure::Head(_)
+            | Failure::Malformed(_)
+            | Failure::NoRoute(_)
+            | Failure::NoToken(_)
+            | Failure::Scope(_)
+            | Failure::Tunnel => {}
         }
         let response = failure.response(&self.challenge, request_id);
         notes.status = response.status().as_u16();
         exchange.respond(response).await
     }
 
-    async fn pass<'g, 'c>(
+    async fn pass<'g>(
         &'g self,
-        exchange: &mut Exchange<'c>,
+        exchange: &mut Exchange<'_>,
         asker: &Asker<'_>,
         notes: &mut Notes<'g>,
     ) -> Result<Outcome, Failure> {
@@ -136,11 +154,11 @@ impl Gateway {
             notes.status = answer.status().as_u16();
             return Ok(exchange.respond(with_id(answer, asker.id)).await);
         }
-        let target = Target::read(request.target()).map_err(|error| Failure::Malformed(error.0))?;
+        let target = Target::read(request.target()).map_err(malformed)?;
         let host = self.host(&request, &target)?;
         if self.endpoints.owns(target.normal()) {
             if target.oddities() != PathPolicy::default() {
-                return Err(Failure::Malformed("the path can be read in two ways"));
+                return Err(TWO_READINGS);
             }
             let response = Box::pin(self.own(exchange, &target, asker.origin, asker.id)).await?;
             notes.status = response.status().as_u16();
@@ -148,31 +166,43 @@ impl Gateway {
         }
         let (matched, preflight) = self.route(&request, &host, &target)?;
         notes.route = Some(matched.route);
-        let methods = if matches!(**matched.access, Access::Public) || preflight {
-            NO_WAY
-        } else {
-            matched.route.spec.action.bearer
-        };
+        let public = preflight || matches!(**matched.access, Access::Public);
+        let methods = if public { NO_WAY } else { matched.route.spec.action.bearer };
         let mut taken = Taken::from(exchange, &target, methods, self.plan.form_body).await?;
         let permit =
             if preflight { decide::preflight() } else { self.decide(&matched, &target, &mut taken, notes).await? };
-        Box::pin(taken.clean_form(exchange, self.plan.form_body)).await?;
-        let path = match &matched.route.spec.action.rewrite {
+        if taken.has_unsearched_form() {
+            Box::pin(taken.clean_form(exchange, self.plan.form_body)).await?;
+        }
+        let passage = Passage { matched: &matched, target: &target, host: &host, taken: &taken };
+        self.forward(permit, &passage, exchange, asker, notes).await
+    }
+
+    async fn forward(
+        &self,
+        permit: Permit,
+        passage: &Passage<'_>,
+        exchange: &mut Exchange<'_>,
+        asker: &Asker<'_>,
+        notes: &mut Notes<'_>,
+    ) -> Result<Outcome, Failure> {
+        let Passage { matched, target, host, taken } = passage;
+        let action = &matched.route.spec.action;
+        let path = match &action.rewrite {
             None => Cow::Borrowed(target.path()),
-            Some(rewrite) => Cow::Owned(rewrite.apply(&matched, &target).map_err(|error| Failure::Malformed(error.0))?),
+            Some(rewrite) => Cow::Owned(rewrite.apply(matched, target).map_err(malformed)?),
         };
-        let consumed =
-            permit.identity().is_some() && matches!(taken.token, Ok(Some(super::credential::Sent::Header(_))));
+        let consumed = permit.identity().is_some() && matches!(taken.token, Ok(Some(Sent::Header(_))));
         let plan = forward::Plan {
-            action: &matched.route.spec.action,
+            action,
             path: &path,
             query: taken.query.as_deref(),
-            host: &host,
+            host,
             origin: asker.origin,
             request_id: asker.id.as_str(),
             strip_authorization: taken.ours_in_header || consumed,
             body: taken.body.as_body(),
-            token_in_query: matches!(taken.token, Ok(Some(super::credential::Sent::Query(_)))),
+            token_in_query: matches!(taken.token, Ok(Some(Sent::Query(_)))),
         };
         let forwarded = self.forwarder.send(permit, &plan, exchange).await.map_err(Failure::Forward)?;
         notes.status = forwarded.status;
@@ -184,7 +214,6 @@ impl Gateway {
     /// The one host of the request: an absolute-form target's authority replaces the field, which
     /// must be right all the same (H-host-1, H-host-2).
     fn host<'c>(&'c self, request: &Request<'c>, target: &Target<'c>) -> Result<Host<'c>, Failure> {
-        let malformed = |error: crate::proxy::target::TargetError| Failure::Malformed(error.0);
         let field = request.host().map(Host::read).transpose().map_err(malformed)?;
         match (target.authority(), field) {
             (Some(authority), _) => Host::read(authority.as_bytes()).map_err(malformed),
@@ -206,16 +235,12 @@ impl Gateway {
             (found, _) => found,
         };
         match found {
-            Ok(matched) if !matched.route.spec.action.path_policy.allows(target.oddities()) => {
-                Err(Failure::Malformed("the path can be read in two ways"))
-            }
+            Ok(matched) if !matched.route.spec.action.path_policy.allows(target.oddities()) => Err(TWO_READINGS),
             Ok(_) if request.method() == "TRACE" => {
                 Err(Failure::NoRoute(NoRoute::MethodNotAllowed(WITHOUT_TRACE.to_owned())))
             }
             Ok(matched) => Ok((matched, preflight.is_some())),
-            Err(_) if target.oddities() != PathPolicy::default() => {
-                Err(Failure::Malformed("the path can be read in two ways"))
-            }
+            Err(_) if target.oddities() != PathPolicy::default() => Err(TWO_READINGS),
             Err(none) => Err(Failure::NoRoute(none)),
         }
     }
@@ -271,6 +296,13 @@ impl Gateway {
             None => Box::pin(self.guard.check(token, &digest, now)).await,
         }
     }
+}
+
+/// PATH-2 to PATH-11.
+const TWO_READINGS: Failure = Failure::Malformed("the path can be read in two ways");
+
+const fn malformed(error: TargetError) -> Failure {
+    Failure::Malformed(error.0)
 }
 
 /// No way of sending a token is looked at.

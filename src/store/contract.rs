@@ -156,6 +156,17 @@ async fn known(store: &Store, number: u64) -> bool {
     store.refresh_token(&digest(number), NOW).await.unwrap().is_some()
 }
 
+/// Which of these are valid access tokens or known refresh tokens.
+async fn alive(store: &Store, numbers: impl IntoIterator<Item = u64>) -> Vec<u64> {
+    let mut alive = Vec::new();
+    for number in numbers {
+        if valid(store, number).await || known(store, number).await {
+            alive.push(number);
+        }
+    }
+    alive
+}
+
 /// A listener that writes down what it is told.
 #[derive(Default)]
 struct Notes {
@@ -173,6 +184,10 @@ impl Notes {
 
     fn ended(&self, number: u64) -> bool {
         self.ended.lock().unwrap().contains(&digest(number))
+    }
+
+    fn all_of(&self, numbers: impl IntoIterator<Item = u64>) -> bool {
+        numbers.into_iter().all(|number| self.ended(number))
     }
 
     fn emptied(&self) -> u32 {

@@ -149,7 +149,9 @@ fn on_workers(count: usize, caller: impl AsyncFn() + Clone + Send + 'static) {
             })
         })
         .collect();
-    workers.into_iter().for_each(|worker| worker.join().unwrap());
+    for worker in workers {
+        worker.join().unwrap();
+    }
 }
 
 /// Hazards 2.7

@@ -113,7 +113,40 @@ async fn what_has_expired_is_purged_by_those_who_write() {
     assert!(!known(&store, 1).await);
 }
 
-/// A write that cannot be understood fails alone.
+/// A family whose value cannot be read fails alone, and can still be ended.
+#[tokio::test]
+async fn a_value_that_is_not_ours_does_not_stop_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.redb");
+    let store = open(&path).await.unwrap();
+    store.issue(pair(1, grant(1), "app", Some("alice"))).await.unwrap();
+    drop(store);
+    let database = redb::Database::open(&path).unwrap();
+    let transaction = database.begin_write().unwrap();
+    let table: redb::TableDefinition<'_, &[u8; 16], &[u8]> = redb::TableDefinition::new("families");
+    transaction.open_table(table).unwrap().insert(&[1; 16], b"nonsense".as_slice()).unwrap();
+    transaction.commit().unwrap();
+    drop(database);
+
+    let store = open(&path).await.unwrap();
+    let broken = {
+        let store = store.clone();
+        tokio::spawn(async move { store.rotate(rotation(2, 3, grant(1), NOW, GRACE)).await })
+    };
+    let issues: Vec<_> = (0..20)
+        .map(|number| {
+            let store = store.clone();
+            tokio::spawn(async move { store.issue(single(100 + number, record("app", None))).await })
+        })
+        .collect();
+    assert!(matches!(broken.await.unwrap(), Err(StoreError::Corrupt(_))));
+    for issue in issues {
+        issue.await.unwrap().unwrap();
+    }
+    assert_eq!(store.revoke_grant(grant(1)).await.unwrap(), 1);
+    assert!(alive(&store, 1..=4).await.is_empty());
+}
+
 #[tokio::test]
 async fn a_caller_who_gives_up_does_not_undo_what_was_done() {
     let store = Place::memory().await.store;

@@ -73,7 +73,7 @@ impl RedisServer {
     pub(super) fn settings(&self) -> Settings {
         Settings {
             location: Location::Redis(Secret::new(format!("redis://127.0.0.1:{}/0", self.port))),
-            timeout: Duration::from_millis(1000),
+            timeout: Duration::from_secs(1),
             feed_timeout: Duration::from_secs(2),
         }
     }

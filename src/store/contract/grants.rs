@@ -188,8 +188,8 @@ struct Attempt {
 }
 
 fn attempts() -> impl Strategy<Value = Vec<Attempt>> {
-    let attempt = (0..5_u64, 0..8_u64, prop_oneof![Just(0_u64), Just(10)]).prop_map(|(presented, after, grace)| {
-        Attempt { presented, after: Duration::from_secs(after), grace: Duration::from_secs(grace) }
+    let attempt = (0..4_u64, 0..3_u64, prop_oneof![Just(0_u64), Just(10)]).prop_map(|(presented, after, grace)| {
+        Attempt { presented, after: Duration::from_secs(5 * after), grace: Duration::from_secs(grace) }
     });
     proptest::collection::vec(attempt, 1..12)
 }

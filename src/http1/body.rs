@@ -136,7 +136,8 @@ impl<'r> BodyReader<'r> {
     /// Finds the next piece in what is here, and counts it as used.
     fn advance(&mut self) -> Result<Option<Place>, BodyError> {
         while !self.complete {
-            let here = if self.used < self.ahead.len() { &self.ahead[self.used..] } else { &self.spill[self.spill_used..] };
+            let here =
+                if self.used < self.ahead.len() { &self.ahead[self.used..] } else { &self.spill[self.spill_used..] };
             if here.is_empty() {
                 return Ok(None);
             }

@@ -61,7 +61,8 @@ impl Exchange<'_> {
             without_content: self.request.method() == "HEAD",
         };
         let head = head_of(&response, &options);
-        let content: &[u8] = if options.without_content || is_bodiless(response.status()) { b"" } else { response.body() };
+        let content: &[u8] =
+            if options.without_content || is_bodiless(response.status()) { b"" } else { response.body() };
         if self.writer.write_parts([&head, content]).await.is_err() {
             return Outcome::Abort;
         }

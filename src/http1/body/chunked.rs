@@ -78,14 +78,18 @@ impl Decoder {
         Ok(match (self.state, octet) {
             (State::Size(digits), _) if octet.is_ascii_hexdigit() => self.digit(digits, octet)?,
             (State::Size(1..) | State::ExtensionName | State::ExtensionValue, b'\r') => State::SizeLf,
-            (State::Size(1..) | State::ExtensionName | State::ExtensionValue, b';') => self.extra(State::ExtensionStart)?,
+            (State::Size(1..) | State::ExtensionName | State::ExtensionValue, b';') => {
+                self.extra(State::ExtensionStart)?
+            }
             (State::ExtensionStart | State::ExtensionName, _) if is_token(octet) => self.extra(State::ExtensionName)?,
             (State::ExtensionName, b'=') => self.extra(State::ExtensionValue)?,
             (State::ExtensionValue, b'"') => self.extra(State::ExtensionQuoted)?,
             (State::ExtensionValue, _) if is_token(octet) => self.extra(State::ExtensionValue)?,
             (State::ExtensionQuoted, b'"') => self.extra(State::ExtensionValue)?,
             (State::ExtensionQuoted, b'\\') => self.extra(State::ExtensionEscape)?,
-            (State::ExtensionQuoted | State::ExtensionEscape, _) if is_text(octet) => self.extra(State::ExtensionQuoted)?,
+            (State::ExtensionQuoted | State::ExtensionEscape, _) if is_text(octet) => {
+                self.extra(State::ExtensionQuoted)?
+            }
             (State::SizeLf, b'\n') if self.left == 0 => State::TrailerStart,
             (State::SizeLf, b'\n') => State::Data,
             (State::DataCr, b'\r') => State::DataLf,
@@ -145,11 +149,28 @@ mod tests {
     #[test]
     fn sizes_and_line_ends_have_one_form() {
         let bad: &[&[u8]] = &[
-            b"+5\r\nhello\r\n0\r\n\r\n", b"0x5\r\nhello\r\n0\r\n\r\n", b"5 \r\nhello\r\n0\r\n\r\n", b" 5\r\nhello\r\n0\r\n\r\n",
-            b"\r\nhello", b"1_0\r\n", b"5\nhello\r\n0\r\n\r\n", b"5\r\nhello\n0\r\n\r\n", b"5\r\nhelloX\r\n0\r\n\r\n",
-            b"5\rhello\r\n0\r\n\r\n", b"8000000000000000\r\n", b"00000000000000005\r\n", b"5;\r\nhello", b"5;=a\r\nhello",
-            b"5;a=\0\r\nhello", b"5;a=b\rc\r\nhello", b"0\r\n\n", b"0\r\nbad name: x\r\n\r\n", b"0\r\n: x\r\n\r\n",
-            b"0\r\n folded\r\n\r\n", b"-5\r\n", b"5;a b\r\nhello",
+            b"+5\r\nhello\r\n0\r\n\r\n",
+            b"0x5\r\nhello\r\n0\r\n\r\n",
+            b"5 \r\nhello\r\n0\r\n\r\n",
+            b" 5\r\nhello\r\n0\r\n\r\n",
+            b"\r\nhello",
+            b"1_0\r\n",
+            b"5\nhello\r\n0\r\n\r\n",
+            b"5\r\nhello\n0\r\n\r\n",
+            b"5\r\nhelloX\r\n0\r\n\r\n",
+            b"5\rhello\r\n0\r\n\r\n",
+            b"8000000000000000\r\n",
+            b"00000000000000005\r\n",
+            b"5;\r\nhello",
+            b"5;=a\r\nhello",
+            b"5;a=\0\r\nhello",
+            b"5;a=b\rc\r\nhello",
+            b"0\r\n\n",
+            b"0\r\nbad name: x\r\n\r\n",
+            b"0\r\n: x\r\n\r\n",
+            b"0\r\n folded\r\n\r\n",
+            b"-5\r\n",
+            b"5;a b\r\nhello",
         ];
         for input in bad {
             assert!(decode(input, usize::MAX >> 1).is_err(), "{:?}", String::from_utf8_lossy(input));

@@ -299,9 +299,10 @@ async fn connected(job: &Job<'_>, node: &Node) -> Result<Connection, Failed> {
         }
         Err(error) => {
             node.put_aside(now);
-            let error = match error.kind() {
-                io::ErrorKind::TimedOut => ForwardError::ConnectTimeout,
-                _ => ForwardError::BadGateway(format!("connecting to {}: {error}", node.server)),
+            let error = if error.kind() == io::ErrorKind::TimedOut {
+                ForwardError::ConnectTimeout
+            } else {
+                ForwardError::BadGateway(format!("connecting to {}: {error}", node.server))
             };
             Err(Failed { error, stage: Stage::Connecting })
         }

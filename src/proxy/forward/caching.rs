@@ -19,31 +19,23 @@ pub(super) enum Audience {
     HiddenBearer,
 }
 
-/// What the `Cache-Control` lines of a response say.
-#[derive(Clone, Copy, Debug, Default)]
-struct Said {
-    anything: bool,
-    shared: bool,
-    must_revalidate: bool,
-    private: bool,
-    no_store: bool,
-}
-
 /// Appends `Cache-Control` for `audience`.
 pub(super) fn cache_control(response: &Response<'_>, audience: Audience, out: &mut Vec<u8>) {
-    let mut said = Said::default();
-    for directive in response.values("cache-control").flat_map(directives) {
-        said.anything = true;
-        said.shared |= is(directive, b"public") || is(directive, b"s-maxage");
-        said.must_revalidate |= is(directive, b"must-revalidate");
-        said.private |= directive.eq_ignore_ascii_case(b"private");
-        said.no_store |= is(directive, b"no-store");
-    }
+    let directives = || response.values("cache-control").flat_map(directives);
+    let says = |name: &[u8]| directives().any(|directive| is(directive, name));
     let private = match audience {
         Audience::Anybody => false,
         // RFC 9111 section 3.5: `must-revalidate` lets a shared cache store the response as well.
-        Audience::Bearer => said.shared || !said.anything || (said.must_revalidate && !said.private && !said.no_store),
-        Audience::HiddenBearer => said.shared || !said.private,
+        Audience::Bearer => {
+            directives().next().is_none()
+                || says(b"public")
+                || says(b"s-maxage")
+                || (says(b"must-revalidate") && !says(b"private") && !says(b"no-store"))
+        }
+        // Bare `private` alone: with a list of fields it is about those.
+        Audience::HiddenBearer => {
+            says(b"public") || says(b"s-maxage") || !directives().any(|said| said.eq_ignore_ascii_case(b"private"))
+        }
     };
     if !private {
         for value in response.values("cache-control") {
@@ -52,7 +44,7 @@ pub(super) fn cache_control(response: &Response<'_>, audience: Audience, out: &m
         return;
     }
     out.extend_from_slice(b"cache-control: private");
-    for directive in response.values("cache-control").flat_map(directives) {
+    for directive in directives() {
         if !is(directive, b"public") && !is(directive, b"s-maxage") && !is(directive, b"private") {
             out.extend_from_slice(b", ");
             out.extend_from_slice(directive);
@@ -94,7 +86,7 @@ fn is(directive: &[u8], name: &[u8]) -> bool {
 /// The directives of one line. A comma inside quotes does not separate, unless a quote is left open:
 /// then nobody knows how a cache reads it, and every comma does.
 fn directives(value: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let balanced = value.iter().filter(|&&octet| octet == b'"').count().is_multiple_of(2);
+    let balanced = value.iter().fold(true, |balanced, &octet| balanced ^ (octet == b'"'));
     let mut quoted = false;
     value
         .split(move |&octet| {

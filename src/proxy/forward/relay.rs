@@ -68,9 +68,7 @@ pub(super) async fn relay(
 impl Downstream<'_, '_> {
     async fn put(&mut self, piece: &[u8], inbound: &mut Inbound<'_, '_>) -> Result<(), Stop> {
         let size = u64::try_from(piece.len()).unwrap_or(u64::MAX);
-        if !self.chunked {
-            self.write([piece], inbound).await?;
-        } else {
+        if self.chunked {
             chunk_head(self.out, piece.len());
             if self.out.len() + piece.len() <= GATHERED {
                 self.out.extend_from_slice(piece);
@@ -78,6 +76,8 @@ impl Downstream<'_, '_> {
             } else {
                 self.write([piece, CHUNK_END], inbound).await?;
             }
+        } else {
+            self.write([piece], inbound).await?;
         }
         self.sent = self.sent.saturating_add(size);
         Ok(())

@@ -108,12 +108,11 @@ impl Answer<'_> {
     }
 
     fn without_content(&self, response: &Response<'_>, out: &mut Vec<u8>) {
-        match (response.status(), response.announced_length()) {
-            (204, _) => {}
-            (_, Some(length)) => content_length(out, length),
-            (304, None) => {}
-            (_, None) if self.request.method() == "HEAD" => {}
-            (_, None) => content_length(out, 0),
+        let silent = matches!(response.status(), 204 | 304) || self.request.method() == "HEAD";
+        match response.announced_length() {
+            Some(length) if response.status() != 204 => content_length(out, length),
+            None if !silent => content_length(out, 0),
+            Some(_) | None => {}
         }
     }
 }

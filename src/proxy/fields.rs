@@ -157,7 +157,7 @@ fn meaning(name: &[u8]) -> Fate {
 fn end_to_end(name: &[u8]) -> Fate {
     match name {
         b"via" | b"host" | b"expect" | b"authorization" | b"content-length" => Fate::Ours,
-        b"connection" | b"client-cert" | b"client-cert-chain" => Fate::Drop,
+        b"connection" | b"http2-settings" | b"client-cert" | b"client-cert-chain" => Fate::Drop,
         b"client-ip" | b"cf-connecting-ip" | b"cf-connecting-ipv6" | b"early-data" => Fate::Forwarding,
         _ => Fate::Pass,
     }
@@ -170,7 +170,6 @@ fn other(name: &[u8]) -> Fate {
         | b"trailer"
         | b"upgrade"
         | b"keep-alive"
-        | b"http2-settings"
         | b"proxy-connection"
         | b"transfer-encoding"
         | b"proxy-authenticate"

@@ -22,6 +22,9 @@ use tokio::net::{TcpListener, TcpStream};
 pub(in crate::proxy) const IDENTITY: &[u8] =
     b"x-auth-subject: ada\r\nx-auth-client: app\r\nx-auth-scope: notes:read\r\n";
 
+/// No exchange of these tests takes longer.
+const PATIENCE: Duration = Duration::from_secs(20);
+
 /// A route and the request's place in it.
 pub(in crate::proxy) struct Setup {
     pub(in crate::proxy) action: Action,
@@ -120,7 +123,8 @@ impl Setup {
         let ours = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (theirs, _) = listener.accept().await.unwrap();
         theirs.set_nodelay(true).unwrap();
-        let (result, received) = tokio::join!(self.serve(forwarder, request.as_bytes(), theirs), client(ours));
+        let both = async { tokio::join!(self.serve(forwarder, request.as_bytes(), theirs), client(ours)) };
+        let (result, received) = tokio::time::timeout(PATIENCE, both).await.expect("it ends in time");
         Done { result, received: String::from_utf8_lossy(&received).into_owned() }
     }
 
@@ -279,12 +283,13 @@ impl Hand {
         }
     }
 
-    /// Reads up to the end of a head.
+    /// Reads to the end of a head, and nothing of what follows.
     pub(in crate::proxy) async fn head(&mut self) -> String {
         let mut octets = Vec::new();
-        while !octets.windows(4).any(|four| four == b"\r\n\r\n") {
-            if matches!(self.stream.read_buf(&mut octets).await, Ok(0) | Err(_)) {
-                break;
+        while !octets.ends_with(b"\r\n\r\n") {
+            match self.stream.read_u8().await {
+                Ok(octet) => octets.push(octet),
+                Err(_) => break,
             }
         }
         String::from_utf8_lossy(&octets).into_owned()

@@ -17,7 +17,7 @@ async fn reuses(response: &str, request: &str) -> bool {
     let setup = Setup::to(&[script.port]);
     let forwarder = setup.forwarder();
     let _ = setup.send(&forwarder, request).await;
-    let _ = setup.send(&forwarder, GET).await;
+    let _ = setup.send(&forwarder, request).await;
     let got = script.got();
     got.len() == 2 && got[0].0 == got[1].0
 }

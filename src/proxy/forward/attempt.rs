@@ -91,21 +91,20 @@ pub(super) async fn attempt(
     if job.rest.is_some() && exchange.request.expects_continue() {
         exchange.send_continue().await.map_err(|_| ForwardError::ClientGone)?;
     }
-    let (forwarded, answered, reusable) = converse(job, &mut connection.stream, exchange, buffers).await?;
+    let (forwarded, reusable) = converse(job, &mut connection.stream, exchange, buffers).await?;
     if reusable {
-        node.keep(connection, answered);
+        node.keep(connection, Instant::now());
     }
     Ok(forwarded)
 }
 
-/// The conversation itself: what was passed on, when the response's head came, and whether the
-/// connection may serve another request.
+/// The conversation itself: what was passed on, and whether the connection may serve another request.
 async fn converse(
     job: &Job<'_>,
     stream: &mut Stream,
     exchange: &mut Exchange<'_>,
     buffers: &mut Buffers,
-) -> Result<(Forwarded, Instant, bool), Failed> {
+) -> Result<(Forwarded, bool), Failed> {
     let (mut reader, mut writer) = stream.split();
     let mut patience = Patience { deadline: exchange.deadline, until: job.until };
     first_write(job, &mut writer, &mut patience, buffers).await?;
@@ -129,7 +128,7 @@ async fn converse(
     };
     let waits = Waits { job, pace: &pace, stall: exchange.limits.body_timeout };
     let length = waits.head(&mut heads, &mut inbound, &mut patience).await?;
-    let answered = Instant::now();
+    let waited = Instant::now().duration_since(job.start);
 
     let (head, ahead) = buffers.response.split_at_checked(length).unwrap_or_default();
     let response = Response::new(&buffers.response_head, head);
@@ -152,8 +151,7 @@ async fn converse(
     let (sent, begun) = (down.sent, down.begun);
     let outcome = outcome(ended, begun, passing)?;
     let reusable = whole && response.persistent() && response.length() != BodyLength::Close;
-    let waited = answered.duration_since(job.start);
-    Ok((Forwarded { status: response.status(), outcome, waited, sent }, answered, reusable))
+    Ok((Forwarded { status: response.status(), outcome, waited, sent }, reusable))
 }
 
 /// The head, and what is here of the body, in one write.

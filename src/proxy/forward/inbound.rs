@@ -20,12 +20,14 @@ pub(super) enum Inbound<'a, 'c> {
     Coming(Pin<Box<dyn Future<Output = Uploaded<'a, 'c>> + 'a>>),
     /// It has been sent to its end.
     Complete(&'a mut BodyReader<'c>),
-    /// The upstream takes no more of it, or it broke off.
-    Stopped,
+    /// The upstream takes no more of it.
+    Stopped(&'a mut BodyReader<'c>),
+    /// It broke off.
+    Broken,
 }
 
-/// The body's reader, when the upstream took the whole body; `None`: it did not.
-pub(super) type Uploaded<'a, 'c> = Result<Option<&'a mut BodyReader<'c>>, ForwardError>;
+/// What became of an upload: the state that follows it, or why the body broke off.
+pub(super) type Uploaded<'a, 'c> = Result<Inbound<'a, 'c>, ForwardError>;
 
 impl Inbound<'_, '_> {
     /// Does `work`, and passes the body on meanwhile.
@@ -50,10 +52,8 @@ impl Inbound<'_, '_> {
         if let Self::Coming(upload) = self
             && let Poll::Ready(uploaded) = upload.as_mut().poll(context)
         {
-            *self = Self::Stopped;
-            if let Some(body) = uploaded? {
-                *self = Self::Complete(body);
-            }
+            *self = Self::Broken;
+            *self = uploaded?;
         }
         Ok(())
     }
@@ -67,11 +67,11 @@ impl Inbound<'_, '_> {
     /// without reading: what is there belongs to the next request.
     pub(super) async fn client_is_gone(&mut self) -> bool {
         match self {
-            Self::Complete(body) => match body.reader() {
+            Self::Complete(body) | Self::Stopped(body) => match body.reader() {
                 Reader::Tcp(half) => is_closed(half.ready(Interest::READABLE)).await,
                 Reader::Unix(half) => is_closed(half.ready(Interest::READABLE)).await,
             },
-            Self::Coming(_) | Self::Stopped => false,
+            Self::Coming(_) | Self::Broken => false,
         }
     }
 }
@@ -118,15 +118,15 @@ impl<'a, 'c> Upload<'a, 'c, '_> {
                 self.writer.write_all(piece).await
             };
             if written.is_err() {
-                return Ok(None);
+                return Ok(Inbound::Stopped(self.body));
             }
         }
         self.pace.wait_for(Waiting::Upstream);
         if self.chunked && self.writer.write_all(LAST_CHUNK).await.is_err() {
-            return Ok(None);
+            return Ok(Inbound::Stopped(self.body));
         }
         self.pace.wait_for(Waiting::Upstream);
-        Ok(Some(self.body))
+        Ok(Inbound::Complete(self.body))
     }
 }
 

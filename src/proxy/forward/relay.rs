@@ -2,7 +2,7 @@
 //! before has been taken (H-body-4).
 
 use super::ForwardError;
-use super::inbound::{Inbound, Pace, Patience, Waiting};
+use super::inbound::{Inbound, Pace, Patience};
 use crate::http1::body::{BodyError, BodyReader, CHUNK_END, LAST_CHUNK, chunk_head};
 use crate::http1::stream::Writer;
 use std::time::Duration;
@@ -116,9 +116,8 @@ impl Downstream<'_, '_> {
         if self.patience.is_over(now) {
             return Err(Stop::Time);
         }
-        let stalled = matches!(inbound, Inbound::Coming(_))
-            && pace.waiting() == Waiting::Client
-            && now.duration_since(pace.since()) >= self.stall;
+        // Who neither sends nor takes more of a request that is not complete is not waited for.
+        let stalled = matches!(inbound, Inbound::Coming(_)) && now.duration_since(pace.since()) >= self.stall;
         if stalled || inbound.client_is_gone().await { Err(Stop::Client) } else { Ok(()) }
     }
 }

@@ -45,7 +45,9 @@ impl Answer<'_> {
         if !covers(edits, b"vary") {
             caching::vary(response, audience, out);
         }
-        line(out, b"x-request-id", self.plan.request_id.as_bytes());
+        if !covers(edits, b"x-request-id") {
+            line(out, b"x-request-id", self.plan.request_id.as_bytes());
+        }
         append_set(out, edits);
         let passing = self.framed(response, out);
         out.extend_from_slice(b"\r\n");

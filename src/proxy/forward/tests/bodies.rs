@@ -207,8 +207,8 @@ async fn an_early_response_passes_and_ends_the_connections() {
     let setup = Setup::to(&[script.port]);
     let forwarder = setup.forwarder();
     let done = setup.send(&forwarder, &post("Content-Length: 1000000\r\n", "hello")).await;
-    let forwarded = done.result.as_ref().unwrap();
-    assert_eq!((forwarded.status, forwarded.outcome), (403, Outcome::Close));
+    let passed = done.result.as_ref().unwrap();
+    assert_eq!((passed.status, passed.outcome), (403, Outcome::Close));
     assert_eq!((done.field("connection"), done.content()), (vec!["close"], "no"));
     assert!(forwarder.upstreams[0].nodes().iter().all(|node| node.idle() == 0));
 }

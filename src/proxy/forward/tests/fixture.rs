@@ -129,6 +129,19 @@ impl Setup {
     }
 
     async fn serve(&self, forwarder: &Forwarder, octets: &[u8], stream: TcpStream) -> Result<Forwarded, ForwardError> {
+        let mut buffers = Buffers::default();
+        self.with_exchange(octets, stream, async |plan, exchange| {
+            forwarder.send_with(self.identity, plan, exchange, &mut buffers).await
+        })
+        .await
+    }
+
+    async fn with_exchange<T>(
+        &self,
+        octets: &[u8],
+        stream: TcpStream,
+        work: impl AsyncFnOnce(&Plan<'_>, &mut Exchange<'_>) -> T,
+    ) -> T {
         let peer = Peer::Tcp { remote: stream.peer_addr().unwrap(), local_port: 8080 };
         let mut stream = Stream::Tcp(stream);
         let (reader, writer) = stream.split();
@@ -136,20 +149,30 @@ impl Setup {
         let length = head.parse(octets, &self.limits).unwrap().expect("a whole head");
         let (bytes, ahead) = octets.split_at(length);
         let request = Request::new(&head, bytes);
-        let mut deadline = Deadline::new();
         let mut exchange = Exchange {
             request,
             peer: &peer,
             body: BodyReader::new(request.length(), ahead, reader),
             writer,
-            deadline: &mut deadline,
+            deadline: &mut Deadline::new(),
             limits: &self.limits,
             closing: self.closing,
             continued: false,
         };
-        let mut buffers = Buffers::default();
-        forwarder.send_with(self.identity, &self.plan(), &mut exchange, &mut buffers).await
+        work(&self.plan(), &mut exchange).await
     }
+}
+
+/// The size of what a request in flight is, as a future.
+pub(in crate::proxy) async fn size_of_send(setup: &Setup, forwarder: &Forwarder) -> usize {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    let mut buffers = Buffers::default();
+    setup
+        .with_exchange(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", stream, async |plan, exchange| {
+            size_of_val(&forwarder.send_with(None, plan, exchange, &mut buffers))
+        })
+        .await
 }
 
 /// What came of a request.

@@ -245,3 +245,12 @@ async fn the_echo_keeps_to_the_limits_of_the_route() {
         assert!(matches!(done.result, Err(ForwardError::BodyTooLarge)));
     }
 }
+
+/// A request in flight costs its connection's task this much memory at most.
+#[tokio::test]
+async fn the_work_of_a_request_is_small() {
+    let setup = Setup::to(&[1]);
+    let forwarder = setup.forwarder();
+    let size = super::fixture::size_of_send(&setup, &forwarder).await;
+    assert!(size <= 4096, "{size}");
+}

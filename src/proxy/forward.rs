@@ -274,6 +274,11 @@ async fn try_server(
 ) -> Result<Forwarded, Failed> {
     let _load = node.enter();
     write_head(job, &node.authority, buffers)?;
+    if !job.repeatable {
+        // What must not be sent twice must not meet a dead connection: let the runtime take in what has
+        // happened to the idle ones.
+        tokio::task::yield_now().await;
+    }
     let mut idle = node.take_idle(job.repeatable, job.start);
     loop {
         let connection = match idle.take() {

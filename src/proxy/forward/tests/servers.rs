@@ -218,7 +218,7 @@ async fn the_echo_shows_what_an_upstream_would_have_seen() {
         X_Auth_Subject: eve\r\nX-Auth-Subject: eve\r\nX-Many: 1\r\nX-Many: 2\r\nContent-Length: 5\r\n\r\nhello";
     let done = setup.send(&setup.forwarder(), request).await;
     let echo: serde_json::Value = serde_json::from_str(done.content()).unwrap();
-    assert_eq!(echo["method"], "POST");
+    assert_eq!((&echo["method"], &echo["target"]), (&"POST".into(), &"/notes?a=b".into()));
     assert_eq!((&echo["path"], &echo["query"], &echo["body"]), (&"/notes".into(), &"a=b".into(), &"hello".into()));
     assert_eq!(echo["headers"]["x-auth-subject"], serde_json::json!(["ada"]));
     assert_eq!(echo["headers"]["x-many"], serde_json::json!(["1", "2"]));

@@ -207,7 +207,10 @@ impl Forwarder {
         if start.duration_since(self.swept.get()) >= SWEEP {
             self.sweep();
         }
-        let framing = plan.body.map_or_else(|| exchange.body.length(), read_already);
+        let framing = match plan.body {
+            Body::Whole(content) => whole(content),
+            Body::Started(_) | Body::Stream => exchange.body.length(),
+        };
         let mut job = Job {
             outgoing: Outgoing {
                 plan,
@@ -336,8 +339,9 @@ fn write_head(job: &Job<'_>, authority: &str, buffers: &mut Buffers) -> Result<(
         .map_err(|request::Looped| ForwardError::BadGateway("the request has been here before".to_owned()))
 }
 
-fn read_already(body: &[u8]) -> BodyLength {
-    match u64::try_from(body.len()) {
+/// The framing of content that is all there.
+fn whole(content: &[u8]) -> BodyLength {
+    match u64::try_from(content.len()) {
         Ok(0) => BodyLength::None,
         Ok(length) => BodyLength::Length(length),
         Err(_) => BodyLength::Length(u64::MAX),
@@ -355,25 +359,19 @@ fn check_length(job: &Job<'_>) -> Result<(), ForwardError> {
 /// Takes what is already there of the body, framed, into `early`; gives what is still to come.
 fn take_early(job: &Job<'_>, body: &mut BodyReader<'_>, early: &mut Vec<u8>) -> Result<Option<Rest>, ForwardError> {
     early.clear();
-    if let Some(read) = job.outgoing.plan.body {
-        early.extend_from_slice(read);
-        return Ok(None);
-    }
     let chunked = job.outgoing.framing == BodyLength::Chunked;
     let mut allowance = job.outgoing.plan.action.body_limit;
+    match job.outgoing.plan.body {
+        Body::Whole(content) => {
+            early.extend_from_slice(content);
+            return Ok(None);
+        }
+        Body::Started(start) => take(start, chunked, &mut allowance, early)?,
+        Body::Stream => {}
+    }
     while early.len() < EARLY {
         let Some(piece) = body.next_ready().map_err(inbound::refused)? else { break };
-        if let Some(allowance) = &mut allowance {
-            let size = u64::try_from(piece.len()).unwrap_or(u64::MAX);
-            *allowance = allowance.checked_sub(size).ok_or(ForwardError::BodyTooLarge)?;
-        }
-        if chunked {
-            chunk_head(early, piece.len());
-        }
-        early.extend_from_slice(piece);
-        if chunked {
-            early.extend_from_slice(CHUNK_END);
-        }
+        take(piece, chunked, &mut allowance, early)?;
     }
     if !body.is_complete() {
         return Ok(Some(Rest { allowance }));
@@ -382,6 +380,21 @@ fn take_early(job: &Job<'_>, body: &mut BodyReader<'_>, early: &mut Vec<u8>) -> 
         early.extend_from_slice(LAST_CHUNK);
     }
     Ok(None)
+}
+
+fn take(piece: &[u8], chunked: bool, allowance: &mut Option<u64>, early: &mut Vec<u8>) -> Result<(), ForwardError> {
+    if let Some(allowance) = allowance {
+        let size = u64::try_from(piece.len()).unwrap_or(u64::MAX);
+        *allowance = allowance.checked_sub(size).ok_or(ForwardError::BodyTooLarge)?;
+    }
+    if chunked && !piece.is_empty() {
+        chunk_head(early, piece.len());
+        early.extend_from_slice(piece);
+        early.extend_from_slice(CHUNK_END);
+    } else {
+        early.extend_from_slice(piece);
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use super::fixture::{Script, Setup, read_all, values};
 use crate::http1::exchange::Outcome;
-use crate::proxy::forward::ForwardError;
+use crate::proxy::forward::{Body, ForwardError};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -69,13 +69,44 @@ async fn a_body_is_passed_on_as_it_comes() {
 async fn a_body_that_was_read_replaces_what_came() {
     let script = Script::answering(OK).await;
     let mut setup = Setup::to(&[script.port]);
-    setup.body = Some(b"note=milk");
+    setup.body = Body::Whole(b"note=milk");
     // What the client sent has been read by the gateway; its length is not ours.
     let done = setup.send(&setup.forwarder(), &post("Content-Length: 0\r\n", "")).await;
     assert!(done.result.is_ok());
     let request = script.only();
     assert_eq!(values(&request, "content-length"), ["9"]);
     assert!(request.ends_with("\r\n\r\nnote=milk"));
+}
+
+/// A body whose start the gateway has looked at goes out whole, and counts whole.
+#[tokio::test]
+async fn what_was_read_of_a_body_stands_in_front_of_the_rest() {
+    for (fields, first, rest, body) in [
+        ("Content-Length: 11\r\n", "hello", " world", "hello world"),
+        (
+            "Transfer-Encoding: chunked\r\n",
+            "5\r\nhello\r\n",
+            "6\r\n world\r\n0\r\n\r\n",
+            "5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n",
+        ),
+    ] {
+        let script = Script::answering(OK).await;
+        let mut setup = Setup::to(&[script.port]);
+        setup.body = Body::Started(b"hello");
+        for (limit, passes) in [(11, true), (10, false)] {
+            setup.action.body_limit = Some(limit);
+            let done = setup
+                .converse(&setup.forwarder(), &post(fields, first), async |mut client| {
+                    client.write_all(rest.as_bytes()).await.unwrap();
+                    read_all(client).await
+                })
+                .await;
+            assert_eq!(done.result.is_ok(), passes, "{fields}: {done:?}");
+        }
+        let got = script.got();
+        assert_eq!(got[0].1.split_once("\r\n\r\n").unwrap().1, body);
+        assert!(got.iter().skip(1).all(|(_, request)| request.starts_with("BROKEN OFF")), "{got:?}");
+    }
 }
 
 /// LIM-413: by the length at once, by count while streaming, and the upstream sees no whole message.

@@ -7,7 +7,7 @@ use crate::http1::deadline::Deadline;
 use crate::http1::exchange::Exchange;
 use crate::http1::head::{Request, RequestHead};
 use crate::http1::stream::{Peer, Stream};
-use crate::proxy::forward::{Buffers, ForwardError, Forwarded, Forwarder, Plan};
+use crate::proxy::forward::{Body, Buffers, ForwardError, Forwarded, Forwarder, Plan};
 use crate::proxy::origin::Origin;
 use crate::proxy::route::{Action, HeaderEdits};
 use crate::proxy::target::{Host, PathPolicy};
@@ -33,7 +33,7 @@ pub(in crate::proxy) struct Setup {
     pub(in crate::proxy) path: &'static str,
     pub(in crate::proxy) query: Option<&'static str>,
     pub(in crate::proxy) strip_authorization: bool,
-    pub(in crate::proxy) body: Option<&'static [u8]>,
+    pub(in crate::proxy) body: Body<'static>,
     pub(in crate::proxy) token_in_query: bool,
     pub(in crate::proxy) identity: Option<&'static [u8]>,
     pub(in crate::proxy) limits: Limits,
@@ -69,7 +69,7 @@ impl Setup {
             path: "/notes",
             query: None,
             strip_authorization: true,
-            body: None,
+            body: Body::Stream,
             token_in_query: false,
             identity: Some(IDENTITY),
             limits: Limits::default(),
@@ -159,6 +159,9 @@ impl Setup {
             closing: self.closing,
             continued: false,
         };
+        if let Body::Started(start) = self.body {
+            assert_eq!(exchange.body.next_ready().unwrap(), Some(start));
+        }
         work(&self.plan(), &mut exchange).await
     }
 }

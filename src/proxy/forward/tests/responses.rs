@@ -4,7 +4,7 @@ use super::fixture::{Script, Setup, read_all};
 use crate::http1::exchange::Outcome;
 use crate::proxy::forward::ForwardError;
 use std::time::Duration;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const GET: &str = "GET /notes HTTP/1.1\r\nHost: api.example.com\r\n\r\n";
 const OLD_GET: &str = "GET /notes HTTP/1.0\r\nHost: api.example.com\r\n\r\n";
@@ -352,4 +352,80 @@ async fn a_connection_that_is_to_end_says_so() {
     setup.closing = true;
     let done = setup.send(&setup.forwarder(), GET).await;
     assert_eq!((done.field("connection"), done.result.as_ref().unwrap().outcome), (vec!["close"], Outcome::Close));
+}
+
+/// A silent stream of events does not outlive its client.
+#[tokio::test]
+async fn a_client_that_leaves_a_silent_stream_is_noticed() {
+    let script = Script::new(|_, mut hand| async move {
+        hand.request().await;
+        hand.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n6\r\nevent\n\r\n").await;
+        hand.request().await;
+        hand.note("given up");
+    })
+    .await;
+    let setup = Setup::to(&[script.port]);
+    let done = setup
+        .converse(&setup.forwarder(), GET, async |mut client| {
+            let mut received = Vec::new();
+            client.read_buf(&mut received).await.unwrap();
+            received
+        })
+        .await;
+    assert_eq!(done.result.unwrap().outcome, Outcome::Abort);
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert_eq!(script.got().last().unwrap().1, "given up");
+}
+
+/// LIM-conn: a client that takes nothing does not hold its upstream for ever.
+#[tokio::test]
+async fn a_client_that_does_not_read_is_given_up() {
+    let script =
+        Script::answering(format!("HTTP/1.1 200 OK\r\nContent-Length: 50000000\r\n\r\n{}", "x".repeat(50_000_000)))
+            .await;
+    let mut setup = Setup::to(&[script.port]);
+    setup.limits.body_timeout = Duration::from_millis(100);
+    let (told, tell) = tokio::sync::oneshot::channel::<()>();
+    let forwarder = setup.forwarder();
+    let client = async |client: tokio::net::TcpStream| {
+        let _ = tell.await;
+        drop(client);
+        Vec::new()
+    };
+    let watch = async {
+        tokio::time::sleep(Duration::from_millis(1500)).await;
+        let _ = told.send(());
+    };
+    let began = std::time::Instant::now();
+    let (done, ()) = tokio::join!(setup.converse(&forwarder, GET, client), watch);
+    assert!(began.elapsed() < Duration::from_secs(5));
+    assert_eq!(done.result.unwrap().outcome, Outcome::Abort);
+}
+
+/// A message that fits is one write, either way.
+#[tokio::test]
+async fn a_small_message_is_one_piece() {
+    for response in [
+        "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n",
+    ] {
+        let script = Script::new(move |_, mut hand| async move {
+            let mut request = Vec::with_capacity(65536);
+            hand.stream.read_buf(&mut request).await.unwrap();
+            hand.note(&String::from_utf8(request).unwrap());
+            hand.write(response).await;
+        })
+        .await;
+        let setup = Setup::to(&[script.port]);
+        let request = "POST /notes HTTP/1.1\r\nHost: api.example.com\r\nContent-Length: 5\r\n\r\nhello";
+        let done = setup
+            .converse(&setup.forwarder(), request, async |mut client| {
+                let mut received = Vec::with_capacity(65536);
+                client.read_buf(&mut received).await.unwrap();
+                received
+            })
+            .await;
+        assert!(script.only().ends_with("\r\n\r\nhello"));
+        assert!(done.content().ends_with(if response.contains("chunked") { "0\r\n\r\n" } else { "hello" }), "{done:?}");
+    }
 }

@@ -7,6 +7,7 @@ mod lines;
 mod tests;
 
 use self::lines::{Framing, Lines, Span};
+pub(in crate::http1) use self::lines::{is_text, is_token};
 use super::body::BodyLength;
 use super::{Limits, Version};
 

@@ -91,9 +91,7 @@ impl Endpoints {
         match endpoint {
             Endpoint::Form(form) => self.answer_form(form, request, caller, now).await,
             Endpoint::ResourceMetadata => response::public(&self.resource_metadata()),
-            Endpoint::ServerMetadata => {
-                response::public(&self.issuer.metadata(self.locations.base_url()))
-            }
+            Endpoint::ServerMetadata => response::public(&self.issuer.metadata(self.locations.base_url())),
             Endpoint::TokenInfo => self.token_info(request, now).await,
         }
     }

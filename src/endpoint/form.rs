@@ -29,11 +29,11 @@ const SECRETS: [&str; 6] = ["client_assertion", "client_secret", "code", "passwo
 ///
 /// # Errors
 /// When it is none, is too large, or a secret stands in the URL.
-pub(super) fn read<'r>(
-    request: &'r Request<Bytes>,
+pub(super) fn read(
+    request: &Request<Bytes>,
     address: Option<IpAddr>,
     now: Timestamp,
-) -> Result<issue::Request<'r>, FormError> {
+) -> Result<issue::Request<'_>, FormError> {
     let refused = |text| FormError::Refused(IssueError::InvalidRequest(text));
     if request.body().len() > BODY_LIMIT {
         return Err(FormError::TooLarge);
@@ -100,7 +100,10 @@ mod tests {
     #[test]
     fn only_a_form_of_reasonable_size_is_read() {
         assert_eq!(outcome("/t", &[FORM], "a=b"), Ok(()));
-        assert_eq!(outcome("/t", &[("content-type", "Application/X-WWW-Form-Urlencoded; charset=UTF-8")], "a=b"), Ok(()));
+        assert_eq!(
+            outcome("/t", &[("content-type", "Application/X-WWW-Form-Urlencoded; charset=UTF-8")], "a=b"),
+            Ok(())
+        );
         assert_eq!(outcome("/t", &[("content-type", "application/json")], "{}"), Err("invalid_request"));
         assert_eq!(outcome("/t", &[], "a=b"), Err("invalid_request"));
         assert_eq!(outcome("/t", &[FORM, FORM], "a=b"), Err("invalid_request"));

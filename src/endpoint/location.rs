@@ -81,9 +81,11 @@ impl Locations {
     pub(super) fn owns(&self, path: &str) -> bool {
         below(path, &self.base)
             || (path.starts_with("/.well-known/") && (below(path, SERVER) || below(path, RESOURCE)))
-            || self.issuer_path.as_deref().and_then(|issuer_path| path.strip_prefix(issuer_path)).is_some_and(|path| {
-                path.starts_with("/.well-known/") && (below(path, SERVER) || below(path, RESOURCE))
-            })
+            || self
+                .issuer_path
+                .as_deref()
+                .and_then(|issuer_path| path.strip_prefix(issuer_path))
+                .is_some_and(|path| path.starts_with("/.well-known/") && (below(path, SERVER) || below(path, RESOURCE)))
     }
 
     /// The endpoint at `path`.

@@ -20,9 +20,8 @@ const INVALID: &str = "the token is not valid";
 
 impl Endpoints {
     pub(super) async fn token_info(&self, request: &Request<Bytes>, now: Timestamp) -> Response<Bytes> {
-        let refuse = |code: BearerErrorCode, text| {
-            response::challenged(code.status(), Some(code), text, &self.challenge)
-        };
+        let refuse =
+            |code: BearerErrorCode, text| response::challenged(code.status(), Some(code), text, &self.challenge);
         let token = match token_of(request, self.settings.bearer) {
             Ok(Some(token)) => token,
             Ok(None) => return response::challenged(StatusCode::UNAUTHORIZED, None, NO_TOKEN, &self.challenge),

@@ -96,7 +96,10 @@ impl Checker<'_> {
             | (Kind::Boolean, Value::Boolean(_))
             | (Kind::RouteScopes | Kind::Later(_), _)
             | (_, Value::Broken) => {}
-            (Kind::TextOr(kind), _) => self.node(node, kind, name),
+            (Kind::TextOr(kind @ Kind::List(_)), Value::List(_))
+            | (Kind::TextOr(kind @ Kind::Table(_)), Value::Table(_)) => {
+                self.node(node, kind, name);
+            }
             (Kind::Choice(words, later), Value::Text(text)) => self.choice(node, &text.text, words, later),
             (Kind::Duration(least, most), Value::Text(text)) => {
                 self.bounded(node, duration(&text.text), [*least, *most].map(duration), DURATION_HELP, (least, most));
@@ -166,6 +169,7 @@ fn expected(kind: &Kind) -> (&'static str, String) {
         Kind::Size(..) => ("a size", SIZE_HELP.to_owned()),
         Kind::Table(_) | Kind::Named(_) => ("a table", "write { key = value } or a heading".to_owned()),
         Kind::Later(_) | Kind::RouteScopes | Kind::Text => ("a string", "write it in quotes".to_owned()),
+        Kind::TextOr(Kind::Table(_)) => ("a string or a table", "write \"…\" or { key = \"…\" }".to_owned()),
         Kind::TextOr(_) => ("a string or a list", "write \"…\" or [\"…\", \"…\"]".to_owned()),
     }
 }
@@ -232,6 +236,11 @@ mod tests {
             ("routes = [1]", "`routes` must be a table, not a number"),
             ("routes = 1", "`routes` must be a list of tables, not a number"),
             ("scopes = [\"a\"]", "`scopes` must be a table, not a list"),
+            ("scopes.a = 1", "`scopes` must be a string or a table, not a number"),
+            (
+                "users = [{ name = \"a\", password_hash = \"b\", scopes = {} }]",
+                "`scopes` in `[[users]]` must be a string or a list, not a table",
+            ),
         ] {
             assert_eq!(one(text).1, message);
         }

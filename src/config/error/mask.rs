@@ -60,6 +60,9 @@ fn values(line: &str, from: usize) -> Vec<Range<usize>> {
 fn value(line: &str, from: usize) -> Option<Range<usize>> {
     let rest = &line[from..];
     let first = rest.chars().next()?;
+    if first == '{' {
+        return Some(from + 1..line.len());
+    }
     let is_string = matches!(first, '"' | '\'');
     let quotes = if is_string { rest.chars().take_while(|c| *c == first).count() } else { 0 };
     // Two quotes are an empty string, three open one that may go on in the next line.
@@ -94,6 +97,7 @@ mod tests {
             ("url = \"redis://u:p@host/0\"", "url = \"redis://***@host/0\""),
             ("url = \"redis://:p/w@host/0\"", "url = \"redis://****@host/0\""),
             ("secret =", "secret ="),
+            ("secret = { a = \"hunter2\" }", "secret = {****************"),
             ("listen = \"127.0.0.1:1\"", "listen = \"127.0.0.1:1\""),
         ] {
             assert_eq!(without_secrets(line), shown);

@@ -96,6 +96,11 @@ fn a_small_file_has_the_documented_defaults() {
     assert_eq!(configuration.plan.form_body, 64 << 10);
     assert_eq!(configuration.plan.issue.path, "/oauth2");
     assert_eq!(configuration.plan.issue.issuer, "http://127.0.0.1:18080");
+}
+
+#[test]
+fn a_small_file_has_the_documented_defaults_of_tokens() {
+    let configuration = right(SMALL);
     assert_eq!(configuration.plan.issue.access_token_ttl.as_secs(), 3600);
     assert_eq!(configuration.plan.issue.failed_logins.max, 10);
     assert_eq!((configuration.plan.realm.as_str(), configuration.plan.generation), ("tollgate", 7));
@@ -200,7 +205,7 @@ fn survives(folder: &Folder, content: &[u8]) {
     folder.write("gateway.toml", content);
     if let Err(errors) = folder.load() {
         assert!(errors.count() > 0);
-        let lines = content.iter().filter(|octet| **octet == b'\n').count() + 1;
+        let lines = content.split(|octet| *octet == b'\n').count();
         assert!(errors.iter().all(|problem| problem.line <= lines), "{errors}");
         let _ = (errors.render(true), errors.render(false));
     }

@@ -15,6 +15,8 @@ pub(super) struct Source {
     pub(super) path: PathBuf,
     /// All of it.
     pub(super) text: String,
+    /// Where each line begins: every route and every problem asks for its line.
+    lines: Vec<usize>,
 }
 
 /// A file that could not be read: where, and why.
@@ -30,7 +32,8 @@ pub(super) struct Unreadable {
 impl Source {
     /// A text that stands for the file at `path`.
     pub(super) fn new(path: &Path, text: String) -> Arc<Self> {
-        Arc::new(Self { path: path.to_owned(), text })
+        let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(newline, _)| newline + 1)).collect();
+        Arc::new(Self { path: path.to_owned(), text, lines })
     }
 
     /// Reads the file at `path`.
@@ -99,7 +102,7 @@ impl Place {
 
     /// The number of the line, from 1; 0: the file as a whole.
     pub(super) fn line(&self) -> usize {
-        self.span.as_ref().map_or(0, |span| self.source.text[..span.start].matches('\n').count() + 1)
+        self.span.as_ref().map_or(0, |span| self.source.lines.partition_point(|start| *start <= span.start))
     }
 
     /// The number of the character in its line, from 1; 0: the file as a whole.
@@ -119,8 +122,7 @@ impl Place {
     }
 
     fn line_start(&self) -> usize {
-        let start = self.span.as_ref().map_or(0, |span| span.start);
-        self.source.text[..start].rfind('\n').map_or(0, |newline| newline + 1)
+        self.line().checked_sub(1).and_then(|line| self.source.lines.get(line)).copied().unwrap_or_default()
     }
 }
 

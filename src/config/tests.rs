@@ -163,7 +163,7 @@ fn an_included_file_adds_to_the_main_one() {
             (4, "the client `reporter` stands here twice"),
             (5, "`server` belongs into the main file"),
             (6, "`resources` belongs to a later version and is not supported in this version"),
-            (1, "`team` stands in `upstreams` twice"),
+            (3, "`team` stands in `upstreams` twice"),
         ]
     );
     let shown = errors.render(false);
@@ -209,6 +209,15 @@ fn survives(folder: &Folder, content: &[u8]) {
         assert!(errors.iter().all(|problem| problem.line <= lines), "{errors}");
         let _ = (errors.render(true), errors.render(false));
     }
+}
+
+/// A file with a place for every team is read in a moment.
+#[test]
+fn thousands_of_routes_are_read() {
+    let route =
+        |number| format!("[[routes]]\npath = \"/r{number}/{{id}}\"\nscopes = \"notes:read\"\nupstream = \"notes\"\n\n");
+    let routes = (0..2000).map(route).collect::<Vec<_>>().concat();
+    assert_eq!(right(&format!("{SMALL}\n{routes}")).plan.routes.routes().len(), 2001);
 }
 
 #[test]

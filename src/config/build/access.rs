@@ -38,6 +38,14 @@ pub(super) fn read(section: &Section<'_>, at: &Place, path: &str, scopes: &Scope
     }
 }
 
+/// What the key of a table by method takes.
+enum Taken {
+    /// `"*"`: every method that has no line of its own.
+    Every,
+    /// The method of that name.
+    One(Method),
+}
+
 struct Reader<'r> {
     parameters: Vec<&'r str>,
     scopes: &'r Scopes,
@@ -61,21 +69,24 @@ impl Reader<'_> {
             );
             return None;
         }
-        let mut methods: Vec<(Method, Arc<Access>)> = Vec::new();
+        // Every line is read, so that every problem is reported.
+        let lines: Vec<_> = table.entries.iter().map(|entry| (self.method(entry), self.access(&entry.node))).collect();
+        let mut methods = Vec::new();
         let mut other = None;
-        for entry in &table.entries {
-            let access = self.access(&entry.node);
-            if entry.key == "*" {
-                other = access;
-            } else if let Some(method) = self.method(entry) {
-                methods.extend(access.map(|access| (method, access)));
+        for (method, access) in lines {
+            match method? {
+                Taken::Every => other = Some(access?),
+                Taken::One(method) => methods.push((method, access?)),
             }
         }
         Some(MethodAccess::PerMethod { methods, other })
     }
 
-    fn method(&self, entry: &Entry) -> Option<Method> {
+    fn method(&self, entry: &Entry) -> Option<Taken> {
         let key = entry.key.as_str();
+        if key == "*" {
+            return Some(Taken::Every);
+        }
         let upper = key.to_ascii_uppercase();
         let message = format!("`{key}` is no method that can be routed");
         if key == "CONNECT" {
@@ -83,7 +94,7 @@ impl Reader<'_> {
             return None;
         }
         match Method::from_bytes(key.as_bytes()) {
-            Ok(method) if upper == key => Some(method),
+            Ok(method) if upper == key => Some(Taken::One(method)),
             Ok(_) => {
                 self.report.problem(&entry.key_at, message, format!("methods are in capitals: write `{upper}`"));
                 None

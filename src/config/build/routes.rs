@@ -74,7 +74,9 @@ fn route(section: &Section<'_>, at: &Place, place: String, surroundings: &Surrou
     if let Some((node, path)) = section.node("path").zip(path) {
         check_own(section, node, path, surroundings.issue);
     }
-    let host = section.node("host").zip(section.text("host")).map(|(node, host)| folded_host(section, node, host));
+    let written = section.node("host").zip(section.text("host"));
+    // `None`: there is a host, and it is none that can be compared.
+    let host = written.map_or(Some(None), |(node, host)| folded_host(section, node, host).map(Some));
     if let Some(node) = section.node("name").filter(|node| node.text() == Some("")) {
         section.report.problem(&node.at, "the name is empty", "leave it out: the path is the name then");
     }
@@ -87,7 +89,7 @@ fn route(section: &Section<'_>, at: &Place, place: String, surroundings: &Surrou
     Some(RouteSpec {
         name: section.text("name").unwrap_or(path).to_owned(),
         place,
-        host,
+        host: host?,
         path: path.to_owned(),
         access: access?,
         action: Arc::new(action?),
@@ -107,7 +109,8 @@ fn check_own(section: &Section<'_>, node: &Node, route: &str, issue: &Settings) 
     }
 }
 
-fn folded_host(section: &Section<'_>, node: &Node, host: &str) -> String {
+/// The host as it is compared; `None`: it is none, which has been reported.
+fn folded_host(section: &Section<'_>, node: &Node, host: &str) -> Option<String> {
     let folded = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
     let name = folded.strip_prefix("*.").unwrap_or(&folded);
     let label = |label: &str| {
@@ -115,11 +118,12 @@ fn folded_host(section: &Section<'_>, node: &Node, host: &str) -> String {
     };
     let address = name.strip_prefix('[').and_then(|name| name.strip_suffix(']'));
     let is_address = address.is_some_and(|address| address.parse::<Ipv6Addr>().is_ok()) && !folded.starts_with('*');
-    if !is_address && !name.split('.').all(label) {
-        let help = "write a name without scheme, port and path: \"api.example.com\" or \"*.example.com\"";
-        section.report.problem(&node.at, format!("{} is no host", node.at.written()), help);
+    if is_address || name.split('.').all(label) {
+        return Some(folded);
     }
-    folded
+    let help = "write a name without scheme, port and path: \"api.example.com\" or \"*.example.com\"";
+    section.report.problem(&node.at, format!("{} is no host", node.at.written()), help);
+    None
 }
 
 fn action(section: &Section<'_>, path: &str, surroundings: &Surroundings<'_>) -> Option<Action> {

@@ -55,7 +55,7 @@ const CHANGES: &[(&str, &str, &str)] = &[
     ("scopes.text", "text = \"All\"", "text = \"Everything\""),
     ("scopes.implies", "implies", "implies = []"),
     ("scopes.restricted", "restricted", "restricted = false"),
-    ("clients.id", "id", "id = \"other\""),
+    ("clients.id", "id =", "id = \"other\""),
     ("clients.name", "name = \"An app\"", "name = \"Another\""),
     ("clients.secret", "secret =", "secret = \"file:secret\""),
     ("clients.secret_hash", "secret_hash", "secret_hash = []"),
@@ -110,7 +110,9 @@ fn said(configuration: &Configuration) -> String {
     let first = format!("{server:?}{telemetry:?}{admin:?}{store:?}{cache:?}{specs:?}{:?}", plan.upstreams);
     let scopes = plan.scopes.declared();
     let rest = format!("{scopes:?}{:?}{:?}{:?}{:?}", plan.clients, plan.users, plan.issue, plan.bearer);
-    format!("{first}{rest}{}{:?}{}{}", plan.realm, plan.trusted, plan.form_body, plan.serve_cached)
+    let all = format!("{first}{rest}{}{:?}{}{}", plan.realm, plan.trusted, plan.form_body, plan.serve_cached);
+    // Each file is in a folder of its own, which stands in the places of the routes.
+    all.replace(&configuration.file.display().to_string(), "")
 }
 
 /// The paths of all keys that this version takes.

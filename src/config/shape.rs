@@ -11,9 +11,14 @@ use super::value::{DURATION_HELP, SIZE_HELP, duration, size};
 pub(super) fn check(table: &Table, keys: &[Key], section: &str, place: &Place, report: &Report) {
     check_entries(table.entries.iter(), keys, section, report);
     for key in keys.iter().filter(|key| key.required && table.get(key.name).is_none()) {
-        let help = format!("add it: {}", key.about);
-        report.problem(place, format!("`{}` is missing{}", key.name, within(section)), help);
+        report.problem(place, format!("`{}` is missing{}", key.name, within(section)), how_to_add(key));
     }
+}
+
+fn how_to_add(key: &Key) -> String {
+    let Kind::Table(keys) = key.kind else { return format!("add it: {}", key.about) };
+    let required = keys.iter().filter(|key| key.required).map(|key| format!("`{}`", key.name));
+    format!("add [{}] with {}", key.name, required.collect::<Vec<_>>().join(", "))
 }
 
 /// Checks `entries` for themselves: what is missing is no matter.

@@ -5,12 +5,18 @@ use crate::config::file::Node;
 use crate::http1::stream::Listen;
 use std::net::{IpAddr, SocketAddr};
 
+/// What fits into `sun_path` of Linux with its last octet.
+const LONGEST_SOCKET: usize = 107;
+
 /// Reads `127.0.0.1:8080`, `[::1]:8080` or `unix:PATH`.
 pub(super) fn listen(node: &Node, text: &str, report: &Report) -> Option<Listen> {
     if let Some(path) = text.strip_prefix("unix:") {
         if path.is_empty() {
             report.problem(&node.at, "`unix:` without a path", "write \"unix:/run/tollgate.sock\"");
             return None;
+        }
+        if path.len() > LONGEST_SOCKET || path.contains('\0') {
+            report.problem(&node.at, "the path of a unix socket has 107 octets at most", "choose a shorter one");
         }
         return Some(Listen::Unix(path.into()));
     }

@@ -3,6 +3,7 @@
 use super::Variables;
 use super::redirect;
 use super::scopes::Scopes;
+use super::users::is_argon2id;
 use crate::config::demo;
 use crate::config::file::Node;
 use crate::config::keys::CLIENT;
@@ -73,6 +74,9 @@ fn secrets(section: &Section<'_>, variable: Variables<'_>) -> Vec<SecretHash> {
     }
     for (node, text) in section.texts("secret_hash") {
         match text.parse() {
+            Ok(SecretHash::Phc(text)) if !is_argon2id(&text) => {
+                report.problem(&node.at, "`secret_hash` can never be matched", "`tollgate hash` makes a whole one");
+            }
             Ok(hash) => secrets.push(hash),
             Err(error) => report.problem(&node.at, "`secret_hash` cannot be read", error.to_string()),
         }

@@ -55,15 +55,17 @@ pub(super) fn build(root: &Section<'_>, surroundings: &Surroundings<'_>) -> Rout
 fn explain(error: &RouteError, places: &HashMap<String, &Place>, root: &Section<'_>) {
     let at = |place: &str| places.get(place).copied().or_else(|| root.entry("routes").map(|entry| &entry.key_at));
     match error {
-        RouteError::Conflict { place, other, .. } => {
-            if let Some((later, earlier)) = at(place).zip(at(other)) {
+        RouteError::Conflict { name, place, other_name, other, why } => {
+            if let Some((at, other)) = at(place).zip(at(other)) {
+                let message = format!("the routes `{name}` and `{other_name}` both take the same requests: {why}");
                 let help = "make their paths, hosts or methods different";
-                root.report.conflict(later, error.to_string(), help, earlier, "the other one");
+                root.report.conflict(at, message, help, other, "the other one");
             }
         }
-        RouteError::Malformed { place, .. } => {
+        RouteError::Malformed { name, place, why } => {
             if let Some(at) = at(place) {
-                root.report.problem(at, error.to_string(), "write \"/notes/{id}\" or \"/files/{*rest}\"");
+                let help = "a path is \"/notes/{id}\" or \"/files/{*rest}\"; [[routes]] in docs/configuration.md has every rule";
+                root.report.problem(at, format!("the route `{name}` is wrong: {why}"), help);
             }
         }
     }

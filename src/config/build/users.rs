@@ -48,8 +48,9 @@ fn password_hash(section: &Section<'_>) -> String {
     text.to_owned()
 }
 
-/// A hash without its salt or its output could never be matched.
-fn is_argon2id(text: &str) -> bool {
+/// Whether `text` is a PHC string of argon2id that a password can match: one without its salt or its
+/// output never could.
+pub(super) fn is_argon2id(text: &str) -> bool {
     matches!(text.parse(), Ok(SecretHash::Phc(_)))
         && argon2::PasswordHash::new(text)
             .is_ok_and(|hash| hash.salt.is_some() && hash.hash.is_some() && argon2::Params::try_from(&hash).is_ok())

@@ -220,6 +220,45 @@ fn the_schema_and_the_known_keys_are_the_same() {
     assert_eq!(schema["properties"]["server"]["required"], serde_json::json!(["listen", "public_url"]));
 }
 
+/// Whether `schema` takes `value`; of the keywords those that the schema of this file uses, patterns
+/// and bounds left out.
+fn takes(schema: &serde_json::Value, value: &serde_json::Value) -> bool {
+    let kind = match value {
+        serde_json::Value::Object(_) => "object",
+        serde_json::Value::Array(_) => "array",
+        serde_json::Value::String(_) => "string",
+        serde_json::Value::Bool(_) => "boolean",
+        _ => "integer",
+    };
+    let of_kind = schema["type"].as_str().is_none_or(|wanted| wanted == kind);
+    let in_words = schema["enum"].as_array().is_none_or(|words| words.contains(value));
+    let in_choices = schema["anyOf"].as_array().is_none_or(|choices| choices.iter().any(|choice| takes(choice, value)));
+    let items = value.as_array().into_iter().flatten().all(|item| takes(&schema["items"], item));
+    let members = value.as_object().into_iter().flatten().all(|(key, member)| {
+        let named = schema["properties"].get(key);
+        let other = schema.get("additionalProperties");
+        named.or(other).is_none_or(|schema| *schema != false && takes(schema, member))
+    });
+    let present = |key: &serde_json::Value| value.get(key.as_str().unwrap_or_default()).is_some();
+    let required = schema["required"].as_array().is_none_or(|keys| keys.iter().all(present));
+    of_kind && in_words && in_choices && items && members && required && schema.get("not").is_none()
+}
+
+#[test]
+fn the_schema_takes_what_is_right_and_refuses_later_keys() {
+    let schema: serde_json::Value = serde_json::from_str(&schema()).unwrap();
+    let json = |text: &str| toml::from_str::<serde_json::Value>(text).unwrap();
+    for right in [FILE, SMALL, include_str!("../../../gateway.toml")] {
+        assert!(takes(&schema, &json(right)));
+    }
+    for (from, to) in
+        [("retries = 1", "retries = \"1\""), ("retries = 1", "http2 = true"), ("retries = 1", "retrys = 1")]
+    {
+        assert!(!takes(&schema, &json(&FILE.replacen(from, to, 1))), "{to}");
+    }
+    assert!(!takes(&schema, &json(include_str!("../testdata/contract.toml"))));
+}
+
 #[test]
 fn the_reference_documents_every_key() {
     let reference = include_str!("../../../docs/configuration.md");

@@ -2,7 +2,9 @@
 
 use crate::http1::Limits;
 use crate::http1::exchange::{Exchange, Outcome};
-use crate::http1::stream::Listen;
+use crate::http1::head::HeadError;
+use crate::http1::stream::{Listen, Peer};
+use bytes::Bytes;
 use std::time::Duration;
 
 /// `[server]` and `[limits]`, as far as connections are concerned.
@@ -24,4 +26,7 @@ pub struct Settings {
 pub trait Service: 'static {
     /// Answers one request.
     async fn serve(&self, exchange: &mut Exchange<'_>) -> Outcome;
+
+    /// The answer to a head that was refused before it became a request.
+    fn refuse(&self, error: HeadError, peer: &Peer) -> http::Response<Bytes>;
 }

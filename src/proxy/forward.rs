@@ -26,10 +26,22 @@ pub struct Plan<'p> {
     pub request_id: &'p str,
     /// The `Authorization` field held a token of ours: it is left out.
     pub strip_authorization: bool,
-    /// The body, where it has been read: a form without its tokens. `None`: passed on as it comes.
-    pub body: Option<&'p [u8]>,
+    /// What is sent as content.
+    pub body: Body<'p>,
     /// The token came by the query: the response is `Cache-Control: private` (R6750-2.3b).
     pub token_in_query: bool,
+}
+
+/// The content of a forwarded request.
+#[derive(Clone, Copy, Debug)]
+pub enum Body<'p> {
+    /// These octets were read already and stand in front of what still comes, framed as the client
+    /// framed it.
+    Started(&'p [u8]),
+    /// As it comes from the client.
+    Stream,
+    /// All of it: a form without its tokens. The length is made anew.
+    Whole(&'p [u8]),
 }
 
 /// A response has been passed on, whole or not.

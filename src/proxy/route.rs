@@ -153,6 +153,14 @@ pub struct Matched<'r> {
     pub params: Vec<(usize, usize)>,
 }
 
+impl Matched<'_> {
+    /// The values of the path's parameters.
+    pub fn values<'t>(&self, target: &'t Target<'_>) -> Vec<&'t str> {
+        let _ = target;
+        todo!()
+    }
+}
+
 /// No route takes the request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NoRoute {

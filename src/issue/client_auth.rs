@@ -49,10 +49,7 @@ const TWO_IDS: &str = "client_id is not the client that authenticates";
 ///
 /// # Errors
 /// When there are none, more than one (D-1), or such as cannot be read.
-fn presented<'r>(
-    params: &'r Params<'_>,
-    authorization: Option<&Authorization>,
-) -> Result<Presented<'r>, IssueError> {
+fn presented<'r>(params: &'r Params<'_>, authorization: Option<&Authorization>) -> Result<Presented<'r>, IssueError> {
     let id = params.get("client_id");
     let secret = params.get("client_secret");
     if params.get("client_assertion").is_some() || params.get("client_assertion_type").is_some() {
@@ -118,8 +115,7 @@ impl Issuer {
             Presented::Basic(readings) => readings.first().map_or("", Basic::name),
         };
         let guessed = Guessed::Client(name);
-        let attempts =
-            self.throttle.attempts(guessed, request.address, request.now, self.settings.failed_logins);
+        let attempts = self.throttle.attempts(guessed, request.address, request.now, self.settings.failed_logins);
         let found = match &presented {
             Presented::Identifier(id) => self.public_client(id).await?.map(|authenticated| authenticated.client),
             Presented::Form(id, secret) => {
@@ -143,11 +139,7 @@ impl Issuer {
     }
 
     /// The confidential client that one of the `pairs` of identifier and secret belongs to.
-    async fn confirm(
-        &self,
-        pairs: &[(&str, &str)],
-        request: &Request<'_>,
-    ) -> Result<Option<Arc<Client>>, IssueError> {
+    async fn confirm(&self, pairs: &[(&str, &str)], request: &Request<'_>) -> Result<Option<Arc<Client>>, IssueError> {
         let mut named: Option<Arc<Client>> = None;
         for (id, secret) in pairs {
             let client = self.client(id).await?;

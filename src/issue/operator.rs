@@ -2,7 +2,7 @@
 
 use super::mint::Minting;
 use super::refusal::IssueError;
-use super::{Issuer, IssuedToken, scope_decision};
+use super::{IssuedToken, Issuer, scope_decision};
 use crate::clock::Timestamp;
 use std::time::Duration;
 

@@ -118,7 +118,8 @@ impl Attempts<'_> {
     /// Counts a failure.
     pub(super) fn failed(&self) {
         for (key, _) in &self.keys {
-            let made = self.throttle.counters.get_or_insert_with::<_, std::convert::Infallible>(key, || Ok(Arc::default()));
+            let made =
+                self.throttle.counters.get_or_insert_with::<_, std::convert::Infallible>(key, || Ok(Arc::default()));
             let Ok(counter) = made;
             let mut window = counter.lock().unwrap_or_else(PoisonError::into_inner);
             if window.failures == 0 || self.now >= window.start.plus(self.limit.per) {

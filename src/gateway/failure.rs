@@ -238,6 +238,9 @@ const fn head_face(error: HeadError) -> Face {
     match error {
         HeadError::Malformed(why) => face(StatusCode::BAD_REQUEST, "invalid_request", why),
         HeadError::NotImplemented(why) => face(StatusCode::NOT_IMPLEMENTED, "not_implemented", why),
+        HeadError::Timeout => {
+            face(StatusCode::REQUEST_TIMEOUT, "request_timeout", "The request did not arrive in time.")
+        }
         HeadError::TargetTooLong => face(StatusCode::URI_TOO_LONG, "uri_too_long", "The request target is too long."),
         HeadError::TooLarge => face(
             StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
@@ -277,6 +280,7 @@ const fn head_reason(error: HeadError) -> &'static str {
         HeadError::Malformed(_) => "malformed",
         HeadError::NotImplemented(_) => "not_implemented",
         HeadError::TargetTooLong => "target_too_long",
+        HeadError::Timeout => "head_timeout",
         HeadError::TooLarge => "head_too_large",
         HeadError::Version => "version",
     }

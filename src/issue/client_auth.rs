@@ -7,6 +7,7 @@ use super::{Issuer, Request, audit};
 use crate::oauth::authorization::{Authorization, Basic};
 use crate::oauth::client::{Client, SecretHash};
 use crate::oauth::params::Params;
+use crate::oauth::scope::Scope;
 use crate::oauth::token::Origin;
 use crate::people::password;
 use crate::secret::Digest;
@@ -188,7 +189,7 @@ impl Issuer {
 /// be read makes the record unusable.
 fn client_of(record: ClientRecord) -> Result<Client, StoreError> {
     let corrupt = || StoreError::Corrupt("a client".to_owned());
-    let scope = |text: &str| if text.is_empty() { Ok(Default::default()) } else { text.parse().map_err(|_| corrupt()) };
+    let scope = |text: &str| if text.is_empty() { Ok(Scope::default()) } else { text.parse().map_err(|_| corrupt()) };
     let secrets: Result<Vec<SecretHash>, _> = record.secrets.iter().map(|text| text.parse()).collect();
     Ok(Client {
         secrets: secrets.map_err(|_| corrupt())?,
@@ -229,8 +230,8 @@ mod tests {
         Ok(pairs)
     }
 
-    fn pairs(pairs: &[(&str, &str)]) -> Result<Vec<(String, String)>, &'static str> {
-        Ok(pairs.iter().map(|(id, secret)| ((*id).to_owned(), (*secret).to_owned())).collect())
+    fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+        pairs.iter().map(|(id, secret)| ((*id).to_owned(), (*secret).to_owned())).collect()
     }
 
     /// D-1, R6749-2.3a
@@ -240,22 +241,22 @@ mod tests {
         assert_eq!(shown("client_id=a&client_secret=s", Some(basic("a:s"))), Err("invalid_request"));
         assert_eq!(shown("client_assertion=x", Some(basic("a:s"))), Err("invalid_client"));
         assert_eq!(shown("client_id=b", Some(basic("a:s"))), Err("invalid_request"));
-        assert_eq!(shown("client_id=a", Some(basic("a:s"))), pairs(&[("a", "s")]));
+        assert_eq!(shown("client_id=a", Some(basic("a:s"))), Ok(pairs(&[("a", "s")])));
     }
 
     /// D-2
     #[test]
     fn basic_is_read_decoded_first_and_then_as_it_stands() {
-        assert_eq!(shown("", Some(basic("a%2Fb:p+q"))), pairs(&[("a/b", "p q"), ("a%2Fb", "p+q")]));
-        assert_eq!(shown("", Some(basic("ab:100%"))), pairs(&[("ab", "100%")]), "a broken escape");
-        assert_eq!(shown("client_id=a%252Fb", Some(basic("a%2Fb:s"))), pairs(&[("a%2Fb", "s")]));
+        assert_eq!(shown("", Some(basic("a%2Fb:p+q"))), Ok(pairs(&[("a/b", "p q"), ("a%2Fb", "p+q")])));
+        assert_eq!(shown("", Some(basic("ab:100%"))), Ok(pairs(&[("ab", "100%")])), "a broken escape");
+        assert_eq!(shown("client_id=a%252Fb", Some(basic("a%2Fb:s"))), Ok(pairs(&[("a%2Fb", "s")])));
     }
 
     /// R6749-2.3.1b, R6749-5.2b
     #[test]
     fn the_form_is_read_and_nothing_at_all_is_no_client() {
-        assert_eq!(shown("client_id=a&client_secret=s", None), pairs(&[("a", "s")]));
-        assert_eq!(shown("client_id=a", None), pairs(&[("a", "")]));
+        assert_eq!(shown("client_id=a&client_secret=s", None), Ok(pairs(&[("a", "s")])));
+        assert_eq!(shown("client_id=a", None), Ok(pairs(&[("a", "")])));
         assert_eq!(shown("client_secret=s", None), Err("invalid_client"));
         assert_eq!(shown("", None), Err("invalid_client"));
         assert_eq!(shown("client_id=a", Some(Authorization::parse(b"Bearer x"))), Err("invalid_client"));

@@ -6,7 +6,7 @@
 
 use super::Issuer;
 use crate::oauth::client::GrantType;
-use crate::oauth::scope::ScopeTable;
+use crate::oauth::scope::{ScopeTable, ScopeToken};
 use serde_json::{Value, json};
 
 impl Issuer {
@@ -41,6 +41,6 @@ impl Issuer {
 /// The scopes that can be asked for by name; `None`: there are none (R8414-3.2).
 pub fn scopes_supported(table: &ScopeTable) -> Option<Value> {
     let declared = table.declared().iter().map(|scope| &scope.name);
-    let names: Vec<&str> = declared.filter(|name| table.exists(name)).map(|name| name.as_str()).collect();
+    let names: Vec<&str> = declared.filter(|name| table.exists(name)).map(ScopeToken::as_str).collect();
     (!names.is_empty()).then(|| json!(names))
 }

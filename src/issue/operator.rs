@@ -46,12 +46,11 @@ impl Issuer {
             Some(name) => Some(self.users.get(name).ok_or(OrderError::UnknownSubject)?),
             None => None,
         };
-        let scope = match order.scope {
-            Some(text) => scope_decision::existing(&self.scopes, text)?,
-            None => {
-                let ceiling = user.and_then(|user| user.scopes.as_ref());
-                scope_decision::grant(&self.scopes, None, &client, ceiling)?
-            }
+        let scope = if let Some(text) = order.scope {
+            scope_decision::existing(&self.scopes, text)?
+        } else {
+            let ceiling = user.and_then(|user| user.scopes.as_ref());
+            scope_decision::grant(&self.scopes, None, &client, ceiling)?
         };
         let minting = Minting {
             client: &client,

@@ -20,14 +20,13 @@ pub(super) fn grant(
     client: &Client,
     owner: Option<&Scope>,
 ) -> Result<Scope, IssueError> {
-    let scope = match requested {
-        Some(text) => within(table, text, &client.scopes)?,
-        None => {
-            // R6749-3.3b. A template stands for its instances: only they can be granted.
-            let default = client.default_scopes.as_ref().unwrap_or(&client.scopes);
-            let held = table.narrow(default, &table.set_of(&client.scopes));
-            held.iter().filter(|token| table.exists(token)).cloned().collect()
-        }
+    let scope = if let Some(text) = requested {
+        within(table, text, &client.scopes)?
+    } else {
+        // R6749-3.3b. A template stands for its instances: only they can be granted.
+        let default = client.default_scopes.as_ref().unwrap_or(&client.scopes);
+        let held = table.narrow(default, &table.set_of(&client.scopes));
+        held.iter().filter(|token| table.exists(token)).cloned().collect()
     };
     let scope = owner.map_or_else(|| scope.clone(), |owner| table.narrow(&scope, &table.set_of(owner)));
     not_empty(scope)

@@ -97,7 +97,7 @@ impl Embedded {
         if self.read(|view| get(view, ACCESS, digest.as_bytes(), |_| Ok(())))?.is_none() {
             return Ok(false);
         }
-        self.write(move |tables| Ok(tables.end_access(digest.as_bytes())?.is_some())).await
+        self.write(move |tables| tables.end_access(digest.as_bytes())).await
     }
 
     pub(super) async fn revoke_grant(&self, grant: GrantId) -> Result<usize, StoreError> {
@@ -251,7 +251,9 @@ fn rotate(tables: &mut Tables<'_>, rotation: &Rotation) -> Result<Rotated, Troub
             return Ok(Rotated::Reused);
         }
         // The lost refresh token stays known: whoever comes with it later ends the family.
-        Use::Replaces => drop(tables.end_access(&family.access)?),
+        Use::Replaces => {
+            tables.end_access(&family.access)?;
+        }
         Use::Advances => {}
     }
     family.advance(rotation);

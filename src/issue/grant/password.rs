@@ -59,12 +59,9 @@ impl Issuer {
 
     /// R6749-5.2e, R6749-5.2g: where nobody is registered for this grant, it does not exist.
     fn password_permitted(&self, authenticated: &AuthenticatedClient) -> Result<(), IssueError> {
-        permitted(authenticated, GrantType::Password).map_err(|error| match error {
-            IssueError::UnauthorizedClient if !self.is_registered(GrantType::Password) => {
-                IssueError::UnsupportedGrantType
-            }
-            other => other,
-        })
+        let known = self.is_registered(GrantType::Password);
+        let refused = |error| if known { error } else { IssueError::UnsupportedGrantType };
+        permitted(authenticated, GrantType::Password).map_err(refused)
     }
 
     /// Checks a name and a password; `None` when they are wrong.

@@ -24,7 +24,7 @@ impl File {
     /// Opens the file, creating it and its folders for nobody but us.
     pub(super) fn open(path: Option<PathBuf>) -> Result<Self, StoreError> {
         let opened = match &path {
-            Some(path) => prepare(path).map_err(DatabaseError::from).and_then(|()| open(path)),
+            Some(path) => prepare(path).map_err(DatabaseError::from).and_then(|()| builder().create(path)),
             None => builder().create_with_backend(InMemoryBackend::new()),
         };
         let file = Self { path, database: RwLock::default() };
@@ -51,7 +51,7 @@ impl File {
         let Some(path) = &self.path else { return };
         let mut database = self.database.write().unwrap_or_else(PoisonError::into_inner);
         *database = None;
-        *database = open(path).ok();
+        *database = builder().open(path).ok();
     }
 
     /// `trouble` as the callers of the store see it, with the name of the file.
@@ -78,10 +78,6 @@ fn builder() -> Builder {
     builder
 }
 
-fn open(path: &Path) -> Result<Database, DatabaseError> {
-    builder().create(path)
-}
-
 /// Makes folders that only we may enter and a file that only we may read: it holds the tag key.
 fn prepare(path: &Path) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -92,4 +88,39 @@ fn prepare(path: &Path) -> io::Result<()> {
     }
     // The name of a new file is on disk only when its folder is.
     fs::File::open(folder)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::embedded::tables::META;
+
+    /// A disk that was full for a while must not need a restart.
+    #[test]
+    fn a_file_can_be_opened_again_while_somebody_reads() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = File::open(Some(folder.path().join("a.redb"))).unwrap();
+        let transaction = file.write().unwrap();
+        transaction.open_table(META).unwrap().insert("a", b"b".as_slice()).unwrap();
+        transaction.commit().unwrap();
+        let reading = file.read().unwrap();
+        file.reopen();
+        drop(reading);
+        if file.read().is_err() {
+            file.reopen();
+        }
+        let table = file.read().unwrap().open_table(META).unwrap();
+        assert_eq!(table.get("a").unwrap().unwrap().value(), b"b");
+    }
+
+    #[test]
+    fn a_file_that_is_gone_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x/a.redb");
+        let file = File::open(Some(path.clone())).unwrap();
+        std::fs::remove_dir_all(folder.path().join("x")).unwrap();
+        file.reopen();
+        let Err(trouble) = file.read() else { panic!("it is gone") };
+        assert!(file.failed(trouble).to_string().contains("a.redb"));
+    }
 }

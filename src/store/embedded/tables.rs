@@ -128,17 +128,20 @@ impl<'txn> Tables<'txn> {
         self.families.get(&grant.0)?.map(|value| decode(value.value(), "a family")).transpose()
     }
 
-    /// Ends one access token; `None` when there is none.
-    pub(super) fn end_access(&mut self, digest: &[u8; 32]) -> Result<Option<TokenRecord>, Trouble> {
-        let Some(value) = self.access.remove(digest)? else { return Ok(None) };
-        let record: TokenRecord = decode(value.value(), "an access token")?;
+    /// Ends one access token; `false` when there is none. Like every ending it does not fail for a
+    /// value that cannot be read: what is left of that in an index points at nothing.
+    pub(super) fn end_access(&mut self, digest: &[u8; 32]) -> Result<bool, Trouble> {
+        let Some(value) = self.access.remove(digest)? else { return Ok(false) };
+        let record = decode::<TokenRecord>(value.value(), "an access token").ok();
         drop(value);
-        self.unindex(&record.client_id, record.subject.as_deref(), record.expires_at.as_millis(), digest)?;
-        if let Some(grant) = record.grant {
-            self.members.remove((&grant.0, digest.as_slice()))?;
+        if let Some(record) = record {
+            self.unindex(&record.client_id, record.subject.as_deref(), record.expires_at.as_millis(), digest)?;
+            if let Some(grant) = record.grant {
+                self.members.remove((&grant.0, digest.as_slice()))?;
+            }
         }
         self.ended.push(TokenDigest::from_bytes(*digest));
-        Ok(Some(record))
+        Ok(true)
     }
 
     /// Ends every token of a grant; returns how many of them were access tokens.
@@ -156,6 +159,8 @@ impl<'txn> Tables<'txn> {
         let mut count = 0;
         for item in items {
             count += usize::from(self.end_item(&item)?);
+            // Gone with the item, unless its value could not be read.
+            self.members.remove((&grant.0, item.as_slice()))?;
         }
         self.end_item(&grant.0)?;
         Ok(count)
@@ -164,13 +169,10 @@ impl<'txn> Tables<'txn> {
     /// Removes one item alone; whether it was an access token.
     pub(super) fn end_item(&mut self, item: &[u8]) -> Result<bool, Trouble> {
         if let Ok(digest) = <&[u8; 32]>::try_from(item) {
-            return Ok(self.end_access(digest)?.is_some());
+            return self.end_access(digest);
         }
         if let Ok(grant) = <&[u8; 16]>::try_from(item) {
-            if let Some(family) = self.family(GrantId(*grant))? {
-                self.families.remove(grant)?;
-                self.unindex(&family.client_id, family.subject.as_deref(), family.expires_at, grant)?;
-            }
+            self.end_family(grant)?;
         } else if let Some(digest) = refresh_digest(item) {
             self.end_refresh(digest)?;
         }
@@ -186,12 +188,8 @@ impl<'txn> Tables<'txn> {
             due.push((at, item.to_vec()));
         }
         for (at, item) in &due {
-            match self.end_item(item) {
-                // A row that cannot be read is gone now; it must not stop those who write.
-                Ok(_) | Err(Trouble::Corrupt(_)) => {}
-                Err(trouble) => return Err(trouble),
-            }
-            // Already gone, unless the item itself was missing or could not be read.
+            self.end_item(item)?;
+            // Gone with the item, unless its value could not be read.
             self.expiry.remove((*at, item.as_slice()))?;
         }
         Ok(due.len())
@@ -199,11 +197,23 @@ impl<'txn> Tables<'txn> {
 
     fn end_refresh(&mut self, digest: &[u8; 32]) -> Result<(), Trouble> {
         let Some(value) = self.refresh.remove(digest)? else { return Ok(()) };
-        let record: RefreshRecord = decode(value.value(), "a refresh token")?;
+        let record = decode::<RefreshRecord>(value.value(), "a refresh token").ok();
         drop(value);
-        let item = refresh_item(digest);
-        self.members.remove((&record.grant.0, item.as_slice()))?;
-        self.expiry.remove((record.expires_at.as_millis(), item.as_slice()))?;
+        if let Some(record) = record {
+            let item = refresh_item(digest);
+            self.members.remove((&record.grant.0, item.as_slice()))?;
+            self.expiry.remove((record.expires_at.as_millis(), item.as_slice()))?;
+        }
+        Ok(())
+    }
+
+    fn end_family(&mut self, grant: &[u8; 16]) -> Result<(), Trouble> {
+        let Some(value) = self.families.remove(grant)? else { return Ok(()) };
+        let family = decode::<Family>(value.value(), "a family").ok();
+        drop(value);
+        if let Some(family) = family {
+            self.unindex(&family.client_id, family.subject.as_deref(), family.expires_at, grant)?;
+        }
         Ok(())
     }
 

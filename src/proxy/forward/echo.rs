@@ -53,9 +53,6 @@ pub(super) async fn echo(
 async fn collect(job: &Job<'_>, start: &[u8], exchange: &mut Exchange<'_>) -> Result<Vec<u8>, ForwardError> {
     let limit = job.outgoing.plan.action.body_limit.and_then(|limit| usize::try_from(limit).ok());
     let left = limit.unwrap_or(MOST).min(MOST).checked_sub(start.len()).ok_or(ForwardError::BodyTooLarge)?;
-    if exchange.request.expects_continue() {
-        exchange.send_continue().await.map_err(|_| ForwardError::ClientGone)?;
-    }
     let rest = exchange.collect(left).await.map_err(|error| match error {
         CollectError::Body(error) => inbound::refused(error),
         CollectError::Stalled => ForwardError::BodyStalled,

@@ -23,6 +23,7 @@ use crate::store::cache::CacheSettings;
 use crate::{admin, server, store, telemetry};
 use error::Report;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// A configuration that is right.
 pub struct Configuration {
@@ -39,7 +40,7 @@ pub struct Configuration {
     /// `[cache]`.
     pub cache: CacheSettings,
     /// Everything that a reload replaces.
-    pub plan: Plan,
+    pub plan: Arc<Plan>,
     /// What is allowed but unwise, in words, with file and line.
     pub warnings: Vec<String>,
     /// A secret in it is one of the shipped `gateway.toml`, which everybody knows.

@@ -67,7 +67,7 @@ pub(super) fn build(
             max_size: cache.size("max_size").unwrap_or_default(),
             ttl: cache.duration("ttl").unwrap_or_default(),
         },
-        plan: Plan {
+        plan: Arc::new(Plan {
             routes,
             upstreams: upstreams.all,
             scopes: Arc::clone(&scopes.table),
@@ -80,7 +80,7 @@ pub(super) fn build(
             form_body: server.form_body,
             serve_cached: cache.text_or_default("on_store_outage") == "serve-cached",
             generation,
-        },
+        }),
         server: server.settings,
         telemetry,
         admin,

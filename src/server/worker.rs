@@ -46,7 +46,7 @@ pub fn serve_one<S: Service>(
     service: S,
     limits: Limits,
     drain: Drain,
-) -> Result<impl Future<Output = bool>, BindError> {
+) -> Result<impl Future<Output = bool> + use<S>, BindError> {
     let listener = Listener::bind(listen, if private { PRIVATE_MODE } else { PUBLIC_MODE })?;
     let bounds = Bounds { limits, grace: Duration::from_secs(1), connections: Arc::new(Semaphore::new(FEW)) };
     Ok(async move {

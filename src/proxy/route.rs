@@ -1,6 +1,21 @@
 //! Routes: which requests go where, and what they need.
+//!
+//! A trailing slash never changes which route is taken (PATH-12): `/notes` and `/notes/` are one path,
+//! in a template as in a request. The upstream gets the path as it was received.
 
-use super::target::{Host, PathPolicy, Target};
+mod few;
+mod overlap;
+mod rewrite;
+mod table;
+mod template;
+#[cfg(test)]
+mod tests;
+
+pub use few::Few;
+pub use rewrite::Rewrite;
+pub use table::RouteTable;
+
+use super::target::{PathPolicy, Target};
 use super::upstream::Upstream;
 use crate::enforce::bearer::Methods;
 use crate::enforce::decide::Access;
@@ -39,6 +54,47 @@ pub enum MethodAccess {
     },
 }
 
+impl MethodAccess {
+    /// What `method` needs; `None` when it is not taken. HEAD needs what GET needs (PX-12).
+    pub fn get(&self, method: &str) -> Option<&Arc<Access>> {
+        match self {
+            Self::Every(access) => Some(access),
+            Self::PerMethod { methods, other } => {
+                let named = |wanted: &str| methods.iter().find(|(name, _)| name == wanted).map(|(_, access)| access);
+                let read = if method == "HEAD" { named("GET") } else { None };
+                read.or_else(|| named(method)).or(other.as_ref())
+            }
+        }
+    }
+
+    /// The methods that are named, HEAD where GET is.
+    pub fn named(&self) -> Vec<&str> {
+        let Self::PerMethod { methods, .. } = self else { return Vec::new() };
+        let mut names = Vec::with_capacity(methods.len() + 1);
+        for (name, _) in methods {
+            names.push(name.as_str());
+            if name == Method::GET {
+                names.push("HEAD");
+            }
+        }
+        names
+    }
+
+    /// Whether every method is taken, named or not.
+    pub const fn takes_every_method(&self) -> bool {
+        matches!(self, Self::Every(_) | Self::PerMethod { other: Some(_), .. })
+    }
+}
+
+/// The names of a path template's parameters, in its order: the positions that
+/// [`Alternative::templates`](crate::enforce::decide::Alternative::templates) speaks of.
+///
+/// # Errors
+/// What is wrong with the template, in words.
+pub fn parameters(path: &str) -> Result<Vec<String>, String> {
+    Ok(template::Template::parse(path)?.parameters().map(str::to_owned).collect())
+}
+
 /// What happens to a request once its route is found.
 #[derive(Clone, Debug)]
 pub struct Action {
@@ -71,33 +127,6 @@ pub struct HeaderEdits {
     pub remove: Vec<HeaderName>,
 }
 
-/// A path template for the upstream.
-#[derive(Clone, Debug)]
-pub struct Rewrite {
-    // Private to this module: literal text and parameters by position.
-}
-
-impl Rewrite {
-    /// Reads `template`, whose parameters must be among those of `path`.
-    ///
-    /// # Errors
-    /// What is wrong with it, in words.
-    pub fn parse(template: &str, path: &str) -> Result<Self, String> {
-        let _ = (template, path);
-        todo!()
-    }
-
-    /// The path for the upstream: captured text as received, without extra decoding, checked again
-    /// (PATH-15).
-    ///
-    /// # Errors
-    /// When the result can be read two ways.
-    pub fn apply(&self, matched: &Matched<'_>, target: &Target<'_>) -> Result<String, super::target::TargetError> {
-        let _ = (matched, target);
-        todo!()
-    }
-}
-
 /// Two routes that no rule orders, or one that is wrong in itself.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RouteError {
@@ -127,12 +156,6 @@ pub enum RouteError {
     },
 }
 
-/// Every route, in an order that finds the most specific first.
-#[derive(Debug, Default)]
-pub struct RouteTable {
-    // Private to this module.
-}
-
 /// A route of the table.
 #[derive(Debug)]
 pub struct Route {
@@ -150,7 +173,15 @@ pub struct Matched<'r> {
     /// What the method needs.
     pub access: &'r Arc<Access>,
     /// Values of the path's parameters, ranges of `Target::normal`, in the order of the template.
-    pub params: Vec<(usize, usize)>,
+    pub params: Few<(usize, usize)>,
+}
+
+impl Matched<'_> {
+    /// The values of the path's parameters as [`decide`](crate::enforce::decide::decide) takes them.
+    /// `target` is the one that was looked up.
+    pub fn values<'t>(&self, target: &'t Target<'_>) -> Few<&'t str> {
+        self.params.iter().map(|(start, end)| target.normal().get(*start..*end).unwrap_or_default()).collect()
+    }
 }
 
 /// No route takes the request.
@@ -160,30 +191,4 @@ pub enum NoRoute {
     NotFound,
     /// 405 with these in `Allow`.
     MethodNotAllowed(String),
-}
-
-impl RouteTable {
-    /// Orders the routes.
-    ///
-    /// # Errors
-    /// Every pair that cannot be ordered and every template that is wrong.
-    pub fn new(specs: Vec<RouteSpec>) -> Result<Self, Vec<RouteError>> {
-        let _ = specs;
-        todo!()
-    }
-
-    /// The routes in the order in which they are tried.
-    pub fn routes(&self) -> &[Arc<Route>] {
-        todo!()
-    }
-
-    /// The route of a request. A route with a host beats one without; then the most specific path
-    /// (literal before `{name}` before `{*rest}`), then the method.
-    ///
-    /// # Errors
-    /// When there is none for the path, or none for the method.
-    pub fn find(&self, method: &str, host: &Host<'_>, target: &Target<'_>) -> Result<Matched<'_>, NoRoute> {
-        let _ = (method, host, target);
-        todo!()
-    }
 }

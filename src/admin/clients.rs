@@ -53,7 +53,8 @@ impl NewClient {
         if self.name.as_ref().is_some_and(|name| name.len() > LONGEST || name.chars().any(char::is_control)) {
             return Err("the name is too long or has control characters".to_owned());
         }
-        let grants = self.grants.iter().map(|grant| grant.parse::<GrantType>().map_err(|error| format!("{grant}: {error}")));
+        let grants =
+            self.grants.iter().map(|grant| grant.parse::<GrantType>().map_err(|error| format!("{grant}: {error}")));
         let grants = grants.collect::<Result<Vec<_>, _>>()?;
         if self.public && grants.contains(&GrantType::ClientCredentials) {
             return Err("client_credentials needs a client that can keep a secret (RFC 6749 section 4.4)".to_owned());
@@ -174,11 +175,8 @@ impl Admin {
             return Err(taken());
         }
         let id = new.id.clone();
-        let secret = if new.public {
-            None
-        } else {
-            Some(Token::mint(TokenKind::ClientSecret, &self.store.tag_keys())?)
-        };
+        let secret =
+            if new.public { None } else { Some(Token::mint(TokenKind::ClientSecret, &self.store.tag_keys())?) };
         let hash = secret.as_ref().map(secret_hash);
         let record = new.record(hash.iter().cloned().collect(), now);
         if !self.store.add_client(record).await? {

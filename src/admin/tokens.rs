@@ -165,9 +165,11 @@ impl Admin {
     pub(super) async fn list_tokens(&self, query: &Query<'_>, now: Timestamp) -> Result<Response<Bytes>, Refusal> {
         let limit = match query.get("limit") {
             None => PAGE,
-            Some(text) => text.parse().ok().filter(|limit| (1..=MOST).contains(limit)).ok_or_else(|| {
-                Refusal::Invalid(format!("limit is a number from 1 to {MOST}"))
-            })?,
+            Some(text) => text
+                .parse()
+                .ok()
+                .filter(|limit| (1..=MOST).contains(limit))
+                .ok_or_else(|| Refusal::Invalid(format!("limit is a number from 1 to {MOST}")))?,
         };
         let after = query.get("after").map(after).transpose()?;
         let filter = Filter {

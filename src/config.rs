@@ -24,6 +24,7 @@ use crate::{admin, server, store, telemetry};
 use error::Report;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A configuration that is right.
 pub struct Configuration {
@@ -57,6 +58,9 @@ impl Configuration {
             ("server.workers", self.server.workers != new.server.workers),
             ("telemetry", telemetry),
             ("admin.listen", self.admin.listen != new.admin.listen),
+            ("cache", self.cache.max_size != new.cache.max_size || self.cache.ttl != new.cache.ttl),
+            ("limits", self.server.limits != new.server.limits || self.server.connections != new.server.connections),
+            ("server.shutdown_grace", self.server.shutdown_grace != new.server.shutdown_grace),
             ("store.url", !is_same_store(&self.store.location, &new.store.location)),
         ];
         changes.into_iter().filter(|(_, changed)| *changed).map(|(key, _)| key).collect()
@@ -78,6 +82,19 @@ fn is_same_store(one: &Location, other: &Location) -> bool {
 /// Every problem of the files at once.
 pub fn load(file: &Path, generation: u64) -> Result<Configuration, ConfigErrors> {
     load_with(file, generation, &|name| std::env::var(name).ok())
+}
+
+/// The files that `file` consists of, itself first, whatever is wrong with them: what to watch.
+pub fn files(file: &Path) -> Vec<PathBuf> {
+    include::assemble(file, &|name| std::env::var(name).ok(), &Report::default()).files
+}
+
+/// Reads a duration as the file writes it: `250ms`, `30s`, `5m`, `1h`, `30d`.
+///
+/// # Errors
+/// How it is written.
+pub fn duration(text: &str) -> Result<Duration, &'static str> {
+    value::duration(text).ok_or(value::DURATION_HELP)
 }
 
 /// Reads `file` with the environment variables that `variable` knows.

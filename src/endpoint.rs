@@ -10,7 +10,7 @@ mod tokeninfo;
 #[cfg(test)]
 mod tests;
 
-pub use location::resource_metadata_url;
+pub use location::{owns, resource_metadata_url};
 
 use crate::clock::{self, Timestamp};
 use crate::enforce::bearer::Methods;

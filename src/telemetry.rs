@@ -16,6 +16,7 @@ mod subscriber;
 
 pub use counters::{Counter, Counters, Gauge, Timings};
 pub use probes::{Probes, Readiness};
+pub use stamp::rfc3339;
 
 use crate::http1::stream::Listen;
 use cells::{Cells, Ledger};

@@ -1,12 +1,18 @@
 //! `tollgate [serve]`: from a configuration to a running gateway, and to its end.
 
+mod admin;
+mod watch;
+
+use self::admin::AdminService;
+use self::watch::Watch;
 use super::banner;
+use crate::admin::Transport;
 use crate::config::{self, Configuration};
 use crate::gateway::{Shared, Worker};
 use crate::http1::Limits;
 use crate::http1::exchange::{Exchange, Outcome};
 use crate::http1::head::HeadError;
-use crate::http1::stream::Peer;
+use crate::http1::stream::{Listen, Peer};
 use crate::issue::Throttle;
 use crate::server::{self, Drain, Service};
 use crate::store::cache::TokenCache;
@@ -93,6 +99,7 @@ async fn run(configuration: Configuration, telemetry: &Arc<Telemetry>) -> Result
     let mut process = Process { configuration, generation: 1, shared, phase };
     let (aside, aside_drain) = Drain::new();
     process.serve_telemetry(&aside_drain)?;
+    process.serve_admin(&aside_drain)?;
     let (switch, drain) = Drain::new();
     let addresses = bound.addresses().to_vec();
     let shared = Arc::clone(&process.shared);
@@ -100,13 +107,18 @@ async fn run(configuration: Configuration, telemetry: &Arc<Telemetry>) -> Result
     process.phase.set(Phase::Serving);
     banner::print(&process.configuration, &addresses);
     tokio::pin!(workers);
+    let mut watch = Watch::over(&process.configuration.file);
     loop {
         tokio::select! {
             ended = &mut workers => return Err(format!("the workers ended: {ended:?}")),
             signal = signals.next() => match signal {
-                Asked::Reload => process.reload(),
+                Asked::Reload => {
+                    watch.seen();
+                    process.reload();
+                }
                 Asked::End => break,
             },
+            () = watch.changed() => process.reload(),
         }
     }
     process.phase.set(Phase::Draining);
@@ -133,6 +145,18 @@ impl Process {
             phase: Rc::clone(&self.phase),
         };
         let serving = server::serve_one(listen, false, service, Limits::default(), drain.clone());
+        tokio::task::spawn_local(serving.map_err(|error| error.to_string())?);
+        Ok(())
+    }
+
+    fn serve_admin(&self, drain: &Drain) -> Result<(), String> {
+        let Some(listen) = &self.configuration.admin.listen else { return Ok(()) };
+        let transport = match listen {
+            Listen::Tcp(_) => Transport::Tcp,
+            Listen::Unix(_) => Transport::Private,
+        };
+        let service = AdminService::new(Arc::clone(&self.shared), transport);
+        let serving = server::serve_one(listen, true, service, Limits::default(), drain.clone());
         tokio::task::spawn_local(serving.map_err(|error| error.to_string())?);
         Ok(())
     }

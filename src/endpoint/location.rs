@@ -113,6 +113,11 @@ pub fn resource_metadata_url(public_url: &str) -> String {
     format!("{origin}{RESOURCE}{path}")
 }
 
+/// Whether `path` is one of the gateway's own, for an issuer and `[oauth] path`.
+pub fn owns(issuer: &str, oauth_path: &str, path: &str) -> bool {
+    Locations::new(issuer, oauth_path).owns(path)
+}
+
 /// Whether `path` is `prefix` or below it.
 fn below(path: &str, prefix: &str) -> bool {
     path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))

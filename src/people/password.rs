@@ -4,7 +4,8 @@
 //! A check takes tens of milliseconds of a core and 19 MiB of memory. Were it made on the worker's
 //! thread, every request of that worker would wait for it.
 
-use argon2::{Argon2, PasswordHash, PasswordVerifier};
+use argon2::password_hash::Error;
+use argon2::{Algorithm, Argon2, Params, PasswordHash, PasswordHasher, PasswordVerifier, Version};
 use std::sync::LazyLock;
 use std::thread::available_parallelism;
 use tokio::sync::Semaphore;
@@ -46,10 +47,18 @@ pub async fn matches(hash: &str, password: &str) -> Result<bool, Overloaded> {
     tokio::task::spawn_blocking(check).await.map_err(|_| Overloaded(()))
 }
 
+/// What is kept of `password`: a PHC string of argon2id, with 19 MiB and two passes.
+///
+/// # Errors
+/// When the operating system has no randomness to give.
+pub fn hash(password: &str) -> Result<String, Error> {
+    let argon = Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::DEFAULT);
+    Ok(argon.hash_password(password.as_bytes())?.to_string())
+}
+
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use argon2::{Algorithm, Params, PasswordHasher, Version};
 
     /// A hash that takes no time, so that tests do not either.
     pub(crate) fn quick_hash(password: &str) -> String {

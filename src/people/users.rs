@@ -82,6 +82,11 @@ impl Users {
         self.by_name.get(&fold(name))
     }
 
+    /// Every user, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<User>> {
+        self.by_name.values()
+    }
+
     /// Checks a password off the worker's thread, a bounded number at a time. An unknown name
     /// costs the same.
     ///

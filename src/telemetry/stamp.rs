@@ -44,7 +44,7 @@ fn date_time(text: &mut String, secs: u64) {
 }
 
 /// The text of a single moment.
-pub(super) fn rfc3339(at: Timestamp) -> String {
+pub fn rfc3339(at: Timestamp) -> String {
     Stamps::default().at(at).to_owned()
 }
 

@@ -2,7 +2,7 @@
 //! identifier alone. An unknown client and a wrong secret are the same answer after the same work.
 
 use super::refusal::IssueError;
-use super::throttle::Guessed;
+use super::throttle::{Attempts, Guessed};
 use super::{Issuer, Request, audit};
 use crate::oauth::authorization::{Authorization, Basic};
 use crate::oauth::client::{Client, SecretHash};
@@ -99,10 +99,23 @@ impl Issuer {
     /// The public client with this identifier, which needs no authentication.
     ///
     /// # Errors
-    /// When the store cannot answer.
-    pub(super) async fn public_client(&self, id: &str) -> Result<Option<AuthenticatedClient>, IssueError> {
+    /// When the store cannot answer, or may not be asked by this source for the time being.
+    pub(super) async fn public_client(
+        &self,
+        id: &str,
+        attempts: &Attempts<'_>,
+    ) -> Result<Option<AuthenticatedClient>, IssueError> {
+        if self.clients.get(id).is_none() {
+            // Only such identifiers cost a look into the store: a flood of made-up ones ends here.
+            attempts.check().map_err(IssueError::Throttled)?;
+        }
         let client = self.client(id).await?.filter(|client| !client.is_confidential());
         Ok(client.map(|client| AuthenticatedClient { client }))
+    }
+
+    /// The counters of failures to show this secret from where the request comes from.
+    pub(super) fn attempts(&self, guessed: Guessed<'_>, request: &Request<'_>) -> Attempts<'_> {
+        self.throttle.attempts(guessed, request.address, request.now, self.settings.failed_logins)
     }
 
     /// Authenticates the client of a request.
@@ -110,15 +123,21 @@ impl Issuer {
     /// # Errors
     /// When it cannot be authenticated, or may not try again yet.
     pub(super) async fn authenticate(&self, request: &Request<'_>) -> Result<AuthenticatedClient, IssueError> {
-        let presented = presented(&request.params, request.authorization.as_ref())?;
+        let presented = presented(&request.params, request.authorization.as_ref());
+        if let (Err(IssueError::InvalidRequest(TWO_IDS)), Some(id)) = (&presented, request.params.get("client_id")) {
+            // The password grant may have looked for this identifier in the store.
+            self.attempts(Guessed::Client(id), request).failed();
+        }
+        let presented = presented?;
         let name = match &presented {
             Presented::Identifier(id) | Presented::Form(id, _) => *id,
             Presented::Basic(readings) => readings.first().map_or("", Basic::name),
         };
-        let guessed = Guessed::Client(name);
-        let attempts = self.throttle.attempts(guessed, request.address, request.now, self.settings.failed_logins);
+        let attempts = self.attempts(Guessed::Client(name), request);
         let found = match &presented {
-            Presented::Identifier(id) => self.public_client(id).await?.map(|authenticated| authenticated.client),
+            Presented::Identifier(id) => {
+                self.public_client(id, &attempts).await?.map(|authenticated| authenticated.client)
+            }
             Presented::Form(id, secret) => {
                 attempts.check().map_err(IssueError::Throttled)?;
                 self.confirm(&[(id, secret)], request).await?

@@ -39,7 +39,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         return content
 
     def run_backend(self, content: bytes) -> None:
-        self.server.seen.append((self.command, self.path, dict(self.headers.items())))
+        fields = {name.lower(): value for name, value in self.headers.items()}
+        self.server.seen.append((self.command, self.path, fields))
         path, _, query = self.path.partition("?")
         environment = os.environ | {
             "GIT_PROJECT_ROOT": str(self.server.folder),
@@ -56,9 +57,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         }
         done = subprocess.run(["git", "http-backend"], input=content, env=environment, capture_output=True, check=False)
         head, _, answer = done.stdout.partition(b"\r\n\r\n")
-        fields = dict(line.split(": ", 1) for line in head.decode().splitlines())
-        self.send_response(int(fields.pop("Status", "200").split()[0]))
-        for name, value in fields.items():
+        answered = dict(line.split(": ", 1) for line in head.decode().splitlines())
+        self.send_response(int(answered.pop("Status", "200").split()[0]))
+        for name, value in answered.items():
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(answer)))
         self.end_headers()

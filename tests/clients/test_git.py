@@ -74,8 +74,8 @@ def test_what_was_pushed_can_be_cloned(gateway, clone, tmp_path, git_server):
     assert done.returncode == 0, done.stderr
     assert (again / "notes.bin").read_bytes() == content
     for _, path, fields in git_server.seen:
-        assert fields.get("X-Auth-Client") == "service", path
-        assert "Authorization" not in fields and bearer not in str(fields)
+        assert fields.get("x-auth-client") == "service", path
+        assert "authorization" not in fields and bearer not in str(fields)
 
 
 def test_a_revoked_token_ends_access_at_once(gateway, clone):

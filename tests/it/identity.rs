@@ -106,13 +106,7 @@ fn fields_of_other_gateways_are_removed() {
 #[test]
 fn names_with_an_underscore_are_dropped() {
     let (upstream, gateway) = notes();
-    gateway
-        .get("/public/x")
-        .field("X_Tenant", "1")
-        .field("Content_Length", "5")
-        .field("X-Tenant", "2")
-        .send()
-        .expect(200);
+    gateway.get("/public/x").field("X_Tenant", "1").field("_", "5").field("X-Tenant", "2").send().expect(200);
     let seen = upstream.last();
     assert!(!seen.fields.iter().any(|(name, _)| name.contains('_')), "{seen:?}");
     assert_eq!(seen.field("x-tenant"), "2");

@@ -51,10 +51,8 @@ impl Issuer {
     /// The public client whose user logs in with the `Authorization` field: named in the body, and
     /// so not the one that the field could authenticate.
     async fn named_public_client(&self, request: &Request<'_>) -> Result<Option<AuthenticatedClient>, IssueError> {
-        match (&request.authorization, request.params.get("client_id")) {
-            (Some(_), Some(id)) => self.public_client(id).await,
-            _ => Ok(None),
-        }
+        let (Some(_), Some(id)) = (&request.authorization, request.params.get("client_id")) else { return Ok(None) };
+        self.public_client(id, &self.attempts(Guessed::Client(id), request)).await
     }
 
     /// R6749-5.2e, R6749-5.2g: where nobody is registered for this grant, it does not exist.
@@ -71,8 +69,7 @@ impl Issuer {
         password: &str,
         request: &Request<'_>,
     ) -> Result<Option<ResourceOwner>, IssueError> {
-        let limit = self.settings.failed_logins;
-        let attempts = self.throttle.attempts(Guessed::Owner(name), request.address, request.now, limit);
+        let attempts = self.attempts(Guessed::Owner(name), request);
         attempts.check().map_err(IssueError::Throttled)?;
         let outcome = self.users.authenticate(name, password).await;
         attempts.check().map_err(IssueError::Throttled)?;

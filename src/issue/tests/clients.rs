@@ -144,3 +144,16 @@ async fn no_more_guesses_are_answered_at_once_than_one_after_the_other() {
     assert_eq!(answered, 3);
     assert_eq!(outcome(&stage, call(ALICE)).await, "throttled");
 }
+
+/// A flood of made-up identifiers ends before the store is asked.
+#[tokio::test]
+async fn made_up_identifiers_are_held_back_too() {
+    let stage = Stage::new().await;
+    for number in 0..30 {
+        let form = format!("{SELF}&client_id=made-up-{number}");
+        assert_eq!(outcome(&stage, call(&form)).await, "invalid_client");
+    }
+    assert_eq!(outcome(&stage, call("grant_type=client_credentials&client_id=another")).await, "throttled");
+    assert_eq!(outcome(&stage, call("grant_type=password&client_id=another").basic("x:y")).await, "throttled");
+    assert_eq!(outcome(&stage, call("grant_type=client_credentials&client_id=cli")).await, "unauthorized_client");
+}

@@ -130,8 +130,8 @@ impl HostPattern {
             None => (false, host),
         };
         let read = Host::read(name.as_bytes()).map_err(|error| format!("`{host}`: {error}"))?;
-        let literal = name.starts_with('[');
-        if if literal { wildcard || !name.ends_with(']') } else { name.contains(':') } {
+        let has_port = !name.ends_with(']') && name.contains(':');
+        if has_port || (wildcard && name.starts_with('[')) {
             return Err(format!("`{host}`: a host is a name without a port, or `*.` and a name"));
         }
         let name = Box::from(&*read.name);

@@ -52,7 +52,9 @@ impl Command {
     /// Runs `tollgate` with these arguments.
     pub(crate) fn run(&self, arguments: &[&str]) -> Output {
         debug_assert!(self.own.as_ref().is_none_or(|own| own.path() == self.folder));
-        let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_tollgate"))
+        // A command that does not end fails with 124 instead of holding up the tests.
+        let mut child = std::process::Command::new("timeout")
+            .args(["20", env!("CARGO_BIN_EXE_tollgate")])
             .args(arguments)
             .current_dir(&self.folder)
             .env_remove("TOLLGATE_CONFIG")

@@ -164,6 +164,7 @@ impl Connection {
                 self.unread.extend_from_slice(&buffer[..count]);
                 true
             }
+            Err(error) if error.kind() == ErrorKind::Interrupted => true,
             Err(error) if error.kind() == ErrorKind::ConnectionReset => false,
             Err(error) => {
                 panic!("{error} after {:?}; sent\n{}\ngot\n{}", start.elapsed(), shown(&self.sent), shown(&self.unread))

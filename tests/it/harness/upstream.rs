@@ -2,7 +2,7 @@
 
 use super::http::find;
 use super::shown;
-use std::io::{Read as _, Write as _};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -265,6 +265,7 @@ fn take_line(stream: &mut TcpStream, unread: &mut Vec<u8>) -> Option<String> {
 fn fill(stream: &mut TcpStream, unread: &mut Vec<u8>) -> Option<()> {
     let mut buffer = [0; 16384];
     match stream.read(&mut buffer) {
+        Err(error) if error.kind() == ErrorKind::Interrupted => Some(()),
         Ok(0) | Err(_) => None,
         Ok(count) => {
             unread.extend_from_slice(&buffer[..count]);

@@ -85,25 +85,49 @@ impl Admin {
         not_from_a_page(request)?;
         let path = request.uri().path();
         let segments: Vec<&str> = path.strip_prefix('/').unwrap_or(path).split('/').collect();
+        match segments.as_slice() {
+            ["tokens", rest @ ..] => self.of_tokens(request, rest, now).await,
+            ["clients", rest @ ..] => self.of_clients(request, rest, now).await,
+            ["healthz"] if request.method() == Method::GET => self.health().await,
+            ["users"] if request.method() == Method::GET => Ok(self.list_users()),
+            ["healthz" | "users"] => Err(Refusal::Method("GET")),
+            _ => Err(nothing_here()),
+        }
+    }
+
+    async fn of_tokens(
+        &self,
+        request: &Request<Bytes>,
+        rest: &[&str],
+        now: Timestamp,
+    ) -> Result<Response<Bytes>, Refusal> {
         let content = request.body();
-        match (request.method(), segments.as_slice()) {
-            (&Method::GET, ["healthz"]) => self.health().await,
-            (&Method::GET, ["tokens"]) => self.list_tokens(&Query::of(request.uri().query())?, now).await,
-            (&Method::POST, ["tokens"]) => self.issue(body(content)?, now).await,
-            (&Method::POST, ["tokens", "inspect"]) => self.inspect(body(content)?, now).await,
-            (&Method::POST, ["tokens", "revoke"]) => self.revoke(body(content)?, now).await,
-            (&Method::GET, ["tokens", id]) => self.inspect(tokens::Named::by_id(id)?, now).await,
-            (&Method::DELETE, ["tokens", id]) => self.revoke(tokens::Revocation::by_id(id)?, now).await,
-            (&Method::GET, ["clients"]) => self.list_clients().await,
-            (&Method::POST, ["clients"]) => self.add_client(body(content)?, now).await,
-            (&Method::DELETE, ["clients", id]) => self.remove_client(&request::decoded(id)?).await,
-            (&Method::GET, ["users"]) => Ok(self.list_users()),
-            (_, ["healthz" | "users"]) => Err(Refusal::Method("GET")),
-            (_, ["tokens" | "clients"]) => Err(Refusal::Method("GET, POST")),
-            (_, ["tokens", "inspect" | "revoke"]) => Err(Refusal::Method("POST")),
-            (_, ["tokens", _]) => Err(Refusal::Method("GET, DELETE")),
-            (_, ["clients", _]) => Err(Refusal::Method("DELETE")),
-            _ => Err(Refusal::NotFound("there are /tokens, /clients, /users and /healthz".to_owned())),
+        match (request.method(), rest) {
+            (&Method::GET, []) => self.list_tokens(&Query::of(request.uri().query())?, now).await,
+            (&Method::POST, []) => self.issue(body(content)?, now).await,
+            (&Method::POST, ["inspect"]) => self.inspect(body(content)?, now).await,
+            (&Method::POST, ["revoke"]) => self.revoke(body(content)?, now).await,
+            (&Method::GET, [id]) => self.inspect(tokens::Named::by_id(id)?, now).await,
+            (&Method::DELETE, [id]) => self.revoke(tokens::Revocation::by_id(id)?, now).await,
+            (_, []) => Err(Refusal::Method("GET, POST")),
+            (_, [_]) => Err(Refusal::Method("GET, DELETE")),
+            _ => Err(nothing_here()),
+        }
+    }
+
+    async fn of_clients(
+        &self,
+        request: &Request<Bytes>,
+        rest: &[&str],
+        now: Timestamp,
+    ) -> Result<Response<Bytes>, Refusal> {
+        match (request.method(), rest) {
+            (&Method::GET, []) => self.list_clients().await,
+            (&Method::POST, []) => self.add_client(body(request.body())?, now).await,
+            (&Method::DELETE, [id]) => self.remove_client(&request::decoded(id)?).await,
+            (_, []) => Err(Refusal::Method("GET, POST")),
+            (_, [_]) => Err(Refusal::Method("DELETE")),
+            _ => Err(nothing_here()),
         }
     }
 
@@ -127,6 +151,10 @@ impl Admin {
         })?;
         if self.issuer.scopes().holds(&identity.scopes, SCOPE) { Ok(()) } else { Err(Refusal::Scope) }
     }
+}
+
+fn nothing_here() -> Refusal {
+    Refusal::NotFound("there are /tokens, /clients, /users and /healthz".to_owned())
 }
 
 /// A web page that a browser shows to the operator must not be able to ask for anything: pages cannot

@@ -170,7 +170,7 @@ impl Telemetry {
         &self.counters
     }
 
-    /// The text of `/metrics` (OpenMetrics).
+    /// The text of `/metrics` (`OpenMetrics`).
     pub fn metrics(&self) -> String {
         let mut text = String::new();
         match prometheus_client::encoding::text::encode(&mut text, &self.registry) {

@@ -3,6 +3,7 @@
 use super::answer::Refusal;
 use crate::oauth::params::{Params, decode};
 use serde::de::DeserializeOwned;
+use std::borrow::Cow;
 
 /// The parameters of a query; unknown ones are refused, so that a misspelt filter is not ignored.
 #[derive(Debug)]
@@ -38,5 +39,5 @@ pub(super) fn body<T: DeserializeOwned>(content: &[u8]) -> Result<T, Refusal> {
 pub(super) fn decoded(segment: &str) -> Result<String, Refusal> {
     // `+` is itself in a path.
     let segment = segment.replace('+', "%2B");
-    decode(segment.as_bytes()).map(|text| text.into_owned()).map_err(|error| Refusal::Invalid(error.to_string()))
+    decode(segment.as_bytes()).map(Cow::into_owned).map_err(|error| Refusal::Invalid(error.to_string()))
 }

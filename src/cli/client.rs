@@ -8,6 +8,7 @@ use crate::oauth::token::{TagKeys, Token, TokenKind};
 use crate::secret::TagKey;
 use http::Method;
 use serde_json::{Value, json};
+use std::fmt::Write as _;
 use std::path::Path;
 
 #[derive(Debug, clap::Subcommand)]
@@ -37,8 +38,8 @@ pub(super) struct New {
     /// The name that people see
     #[arg(long)]
     name: Option<String>,
-    /// What it may use: client_credentials, password, refresh_token, authorization_code; separated by
-    /// commas or given again
+    /// What it may use: `client_credentials`, `password`, `refresh_token`, `authorization_code`;
+    /// separated by commas or given again
     #[arg(long, visible_alias = "grant", value_delimiter = ',', value_name = "GRANTS")]
     grants: Vec<String>,
     /// The most that it can ever get, separated by spaces
@@ -136,7 +137,8 @@ fn stanza(client: &NewClient, hash: Option<&str>) -> String {
     let mut text = format!("[[clients]]\nid = {}\n", quoted(&client.id));
     let mut key = |name: &str, value: Option<String>| {
         if let Some(value) = value {
-            text.push_str(&format!("{name} = {value}\n"));
+            // Writing to a `String` cannot fail.
+            let _ = writeln!(text, "{name} = {value}");
         }
     };
     let list = |texts: &[String]| format!("[{}]", texts.iter().map(|text| quoted(text)).collect::<Vec<_>>().join(", "));

@@ -36,11 +36,8 @@ pub(super) fn run(file: &Path, arguments: &Arguments) -> Result<(), Failure> {
     let plan = load(file)?.plan;
     let scope = arguments.scope.as_deref().map(|text| read_scope(text, &plan)).transpose()?;
     let explained = explain(&plan, &arguments.method, &arguments.url, scope.as_ref());
-    if arguments.json {
-        print_json(&explained.json())?
-    } else {
-        print(&explained.text())?
-    }
+    let printed = if arguments.json { print_json(&explained.json()) } else { print(&explained.text()) };
+    printed?;
     if explained.passes() { Ok(()) } else { Err(Failure::Said) }
 }
 
@@ -159,10 +156,8 @@ fn decided(plan: &Plan, matched: &Matched<'_>, target: &Target<'_>, scope: Optio
     let spec = &matched.route.spec;
     let params = matched.values(target);
     let (verdict, status, reason) = judge(plan, matched.access, &params, scope);
-    let (verdict, status) = match verdict {
-        Verdict::Denied if spec.action.report_only => (Verdict::WouldDeny, None),
-        verdict => (verdict, status),
-    };
+    let tolerated = verdict == Verdict::Denied && spec.action.report_only;
+    let (verdict, status) = if tolerated { (Verdict::WouldDeny, None) } else { (verdict, status) };
     let route = if spec.name == spec.path { spec.path.clone() } else { format!("{} {}", spec.name, spec.path) };
     Explained {
         route: Some(route),

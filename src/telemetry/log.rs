@@ -238,10 +238,10 @@ mod tests {
     fn an_output_that_takes_nothing_costs_lines_and_never_blocks() {
         let (log, gate, _) = gated();
         let buffer = log.buffer();
-        let long = [b'x'; 4096];
-        let lines = 3 * FULL / long.len();
+        let text = [b'x'; 4096];
+        let lines = 3 * FULL / text.len();
         for _ in 0..lines {
-            buffer.append(|bytes, _| bytes.extend_from_slice(&long));
+            buffer.append(|bytes, _| bytes.extend_from_slice(&text));
         }
         let dropped = log.dropped().get();
         assert!(dropped > 0 && dropped < u64::try_from(lines).unwrap(), "{dropped}");

@@ -45,7 +45,7 @@ pub struct Probes {
     telemetry: Arc<Telemetry>,
 }
 
-/// The media type of OpenMetrics.
+/// The media type of `OpenMetrics`.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 const TEXT: &str = "text/plain; charset=utf-8";
 

@@ -41,9 +41,9 @@ impl Connection for UnixStream {}
 
 impl Remote {
     pub(super) fn connect(listen: &Listen, token: Option<Secret>) -> Result<Self, RemoteError> {
-        let ready = open(listen).map_err(|error| match error.kind() {
-            ErrorKind::ConnectionRefused | ErrorKind::NotFound => RemoteError::NobodyThere,
-            _ => RemoteError::Failed(error.to_string()),
+        let ready = open(listen).map_err(|error| {
+            let nobody = matches!(error.kind(), ErrorKind::ConnectionRefused | ErrorKind::NotFound);
+            if nobody { RemoteError::NobodyThere } else { RemoteError::Failed(error.to_string()) }
         })?;
         let token = match listen {
             Listen::Unix(_) => None,
@@ -97,7 +97,7 @@ fn reachable(address: SocketAddr) -> SocketAddr {
     let ip = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => [127, 0, 0, 1].into(),
         IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(std::net::Ipv6Addr::LOCALHOST),
-        ip => ip,
+        IpAddr::V4(_) | IpAddr::V6(_) => address.ip(),
     };
     SocketAddr::new(ip, address.port())
 }

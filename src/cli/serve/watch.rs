@@ -1,5 +1,5 @@
 //! Whether the configuration's files have changed: looked at once a second, by content, so that it
-//! works on every file system and for every way of replacing a file (an editor, a ConfigMap's links).
+//! works on every file system and for every way of replacing a file (an editor, the links of a `ConfigMap`).
 
 use crate::config;
 use crate::secret::Digest;

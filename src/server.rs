@@ -146,6 +146,3 @@ impl Bound {
         Ok(finished)
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -36,7 +36,7 @@ const SCHEME: &[u8] = b"bearer";
 /// Reads one `Authorization` field value.
 pub fn authorization(value: &[u8]) -> Credential<'_> {
     let Some((scheme, rest)) = value.split_at_checked(SCHEME.len()) else { return Credential::Other };
-    if !scheme.eq_ignore_ascii_case(SCHEME) || rest.first().is_some_and(|next| next.is_ascii_alphanumeric()) {
+    if !scheme.eq_ignore_ascii_case(SCHEME) || rest.first().is_some_and(u8::is_ascii_alphanumeric) {
         return Credential::Other;
     }
     let spaces = rest.iter().take_while(|octet| **octet == b' ').count();

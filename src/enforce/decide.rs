@@ -113,9 +113,12 @@ impl Alternative {
         let mut templates = self.templates.iter();
         self.scope
             .iter()
-            .filter_map(|token| match token.as_str().contains('{') {
-                true => templates.next().and_then(|template| instance(template, params)),
-                false => Some(token.as_str().to_owned()),
+            .filter_map(|token| {
+                if token.as_str().contains('{') {
+                    templates.next().and_then(|template| instance(template, params))
+                } else {
+                    Some(token.as_str().to_owned())
+                }
             })
             .collect()
     }

@@ -8,6 +8,7 @@ use super::{Limits, Version, date};
 use bytes::Bytes;
 use http::StatusCode;
 use http::header::{CONNECTION, CONTENT_LENGTH, DATE, TRANSFER_ENCODING};
+use std::cell::Cell;
 
 /// What becomes of the connection.
 #[must_use]
@@ -37,8 +38,9 @@ pub struct Exchange<'c> {
     pub deadline: &'c mut Deadline,
     /// The bounds in force.
     pub limits: &'c Limits,
-    /// The connection ends after this response whatever the client wants (draining).
-    pub closing: bool,
+    /// The connection ends after this response whatever the client wants: the server may begin to
+    /// drain while the request is under way.
+    pub closing: &'c Cell<bool>,
     /// Whether `100 Continue` was sent.
     pub continued: bool,
 }
@@ -54,7 +56,7 @@ impl Exchange<'_> {
     /// `connection: close`.
     pub async fn respond(&mut self, response: http::Response<Bytes>) -> Outcome {
         let asked = response.headers().get_all(CONNECTION).iter().any(|value| value == "close");
-        let persists = !asked && !self.closing && self.request.persistent() && self.can_drain();
+        let persists = !asked && !self.closing.get() && self.request.persistent() && self.can_drain();
         let options = Options {
             close: !persists,
             keep_alive: persists && self.request.version() == Version::Http10,
@@ -104,7 +106,7 @@ impl Exchange<'_> {
     /// Whether the connection may take another request after a response that is written by hand:
     /// the client wants it, the server is not closing, and the body was read to its end.
     pub fn may_persist(&self) -> bool {
-        self.request.persistent() && !self.closing && self.body.is_complete()
+        self.request.persistent() && !self.closing.get() && self.body.is_complete()
     }
 
     /// Whether what is left of the body is known to be small, and known to come: a client that waits for

@@ -259,6 +259,8 @@ impl Forwarder {
                 Stage::Unsent | Stage::Unanswered => job.repeatable,
                 Stage::Final => false,
             };
+            // A request that met a dead connection may have gone out already: that was its second time.
+            retries = retries.saturating_sub(u32::from(failed.resent));
             if !again || retries == 0 {
                 return Err(failed.error);
             }
@@ -295,6 +297,7 @@ async fn try_server(
         tokio::task::yield_now().await;
     }
     let mut idle = node.take_idle(job.repeatable, job.start);
+    let mut resent = false;
     loop {
         let connection = match idle.take() {
             Some(connection) => connection,
@@ -302,8 +305,11 @@ async fn try_server(
         };
         let reused = connection.reused;
         match attempt(job, node, connection, exchange, buffers).await {
-            Err(failed) if reused && failed.stage.is_stale(job.repeatable) => {}
-            result => return result,
+            Err(failed) if reused && failed.stage.is_stale(job.repeatable) => {
+                resent = failed.stage == Stage::Unanswered;
+            }
+            Err(failed) => return Err(Failed { resent, ..failed }),
+            Ok(forwarded) => return Ok(forwarded),
         }
     }
 }
@@ -324,7 +330,7 @@ async fn connected(job: &Job<'_>, node: &Node) -> Result<Connection, Failed> {
             } else {
                 ForwardError::BadGateway(format!("connecting to {}: {error}", node.server))
             };
-            Err(Failed { error, stage: Stage::Connecting })
+            Err(Failed { error, stage: Stage::Connecting, resent: false })
         }
     }
 }

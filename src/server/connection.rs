@@ -41,15 +41,15 @@ const LINGER: Duration = Duration::from_secs(1);
 const LINGER_OCTETS: usize = 64 * 1024;
 
 thread_local! {
-    static INPUTS: RefCell<Vec<Box<Input>>> = const { RefCell::new(Vec::new()) };
+    static INPUTS: RefCell<Vec<Input>> = const { RefCell::new(Vec::new()) };
 }
 
 impl Input {
-    fn take() -> Box<Self> {
+    fn take() -> Self {
         INPUTS.with_borrow_mut(Vec::pop).unwrap_or_default()
     }
 
-    fn keep(mut self: Box<Self>) {
+    fn keep(mut self) {
         if self.bytes.capacity() <= KEPT {
             self.bytes.clear();
             INPUTS.with_borrow_mut(|inputs| {
@@ -87,27 +87,32 @@ pub(super) async fn serve<S: Service>(
     let mut deadline = Deadline::new();
     let mut pipelined = None;
     loop {
-        let mut input = match pipelined.take() {
-            Some(input) => input,
-            None => {
-                // An idle connection holds no buffer.
-                state.set(State::Idle);
-                let readable = deadline.within(limits.idle_timeout, stream.readable()).await;
-                if !matches!(readable, Ok(Ok(()))) {
-                    return;
-                }
-                state.set(State::Busy);
-                Input::take()
+        let mut input = if let Some(input) = pipelined.take() {
+            input
+        } else {
+            // An idle connection holds no buffer.
+            state.set(State::Idle);
+            let readable = deadline.within(limits.idle_timeout, stream.readable()).await;
+            if !matches!(readable, Ok(Ok(()))) {
+                return;
             }
+            state.set(State::Busy);
+            Input::take()
         };
         let length = match read_head(&mut stream, &mut input, &mut deadline, &limits).await {
             Reading::Complete(length) => length,
             Reading::Ended => return,
             Reading::Refused(error) => return Box::pin(refuse(&mut stream, &*service, error, &peer)).await,
         };
-        let draining = entry.connections.draining.get();
-        let (outcome, used, spill) =
-            exchange(&mut stream, &input, length, &peer, &*service, (&mut deadline, &limits, draining)).await;
+        let (outcome, used, spill) = exchange(
+            &mut stream,
+            &input,
+            length,
+            &peer,
+            &*service,
+            (&mut deadline, &limits, &entry.connections.draining),
+        )
+        .await;
         match outcome {
             Outcome::Abort => return,
             Outcome::Close => return Box::pin(linger(&mut stream)).await,
@@ -132,7 +137,7 @@ async fn exchange<S: Service>(
     length: usize,
     peer: &Peer,
     service: &S,
-    (deadline, limits, closing): (&mut Deadline, &Limits, bool),
+    (deadline, limits, closing): (&mut Deadline, &Limits, &Cell<bool>),
 ) -> (Outcome, usize, Vec<u8>) {
     let (head, ahead) = input.bytes.split_at(length);
     let (reader, writer) = stream.split();
@@ -143,7 +148,7 @@ async fn exchange<S: Service>(
     // A body that is still coming would be taken for the next request.
     let outcome = match outcome {
         Outcome::Complete if !exchange.body.is_complete() => Outcome::Close,
-        outcome => outcome,
+        Outcome::Complete | Outcome::Close | Outcome::Abort => outcome,
     };
     let (used, spill) = exchange.body.finish();
     (outcome, used, spill)

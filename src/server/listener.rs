@@ -117,12 +117,12 @@ impl Accepting {
 
 impl BindError {
     fn new(address: String, cause: io::Error) -> Self {
-        let hint = match cause.kind() {
-            io::ErrorKind::AddrInUse => "; another process listens there",
-            io::ErrorKind::PermissionDenied => "; this user may not (ports below 1024 need CAP_NET_BIND_SERVICE)",
-            io::ErrorKind::NotFound => "; its folder does not exist",
-            _ => "",
-        };
+        let hints = [
+            (io::ErrorKind::AddrInUse, "; another process listens there"),
+            (io::ErrorKind::PermissionDenied, "; this user may not (ports below 1024 need CAP_NET_BIND_SERVICE)"),
+            (io::ErrorKind::NotFound, "; its folder does not exist"),
+        ];
+        let hint = hints.iter().find(|(kind, _)| *kind == cause.kind()).map_or("", |(_, hint)| hint);
         Self { address, cause, hint }
     }
 }
@@ -130,8 +130,6 @@ impl BindError {
 fn tcp(address: SocketAddr) -> io::Result<std::net::TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
     socket.set_reuse_address(true)?;
-    // An address that another program listens on must be an error, so the port is taken alone first:
-    // SO_REUSEPORT would share it with another gateway of the same user.
     socket.set_reuse_port(true)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;

@@ -60,9 +60,12 @@ pub fn serve_one<S: Service>(
     })
 }
 
+/// How an open connection is ended, and whether it may be.
+type Open = (AbortHandle, Rc<Cell<State>>);
+
 /// The connections of one worker.
 pub(super) struct Connections {
-    open: RefCell<HashMap<u64, (AbortHandle, Rc<Cell<State>>)>>,
+    open: RefCell<HashMap<u64, Open>>,
     next: Cell<u64>,
     pub(super) draining: Cell<bool>,
     changed: Notify,

@@ -82,10 +82,9 @@ impl Decoder {
                 self.extra(State::ExtensionStart)?
             }
             (State::ExtensionStart | State::ExtensionName, _) if is_token(octet) => self.extra(State::ExtensionName)?,
-            (State::ExtensionName, b'=') => self.extra(State::ExtensionValue)?,
             (State::ExtensionValue, b'"') => self.extra(State::ExtensionQuoted)?,
             (State::ExtensionValue, _) if is_token(octet) => self.extra(State::ExtensionValue)?,
-            (State::ExtensionQuoted, b'"') => self.extra(State::ExtensionValue)?,
+            (State::ExtensionName, b'=') | (State::ExtensionQuoted, b'"') => self.extra(State::ExtensionValue)?,
             (State::ExtensionQuoted, b'\\') => self.extra(State::ExtensionEscape)?,
             (State::ExtensionQuoted | State::ExtensionEscape, _) if is_text(octet) => {
                 self.extra(State::ExtensionQuoted)?
@@ -184,7 +183,7 @@ mod tests {
         for step in [1, 2, 3, 1000] {
             assert_eq!(decode(input, step).unwrap(), (b"hello!".to_vec(), input.len() - 5, true));
         }
-        let endless = [b"5;".as_slice(), &[b'a'; 20_000]].concat();
+        let endless = [b"5;".as_slice(), &vec![b'a'; 20_000]].concat();
         assert!(decode(&endless, 7).is_err());
     }
 

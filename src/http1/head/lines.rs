@@ -52,6 +52,7 @@ pub(super) struct Framing {
 }
 
 /// The field lines of a head.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own about the message")]
 #[derive(Debug, Default)]
 pub(super) struct Lines {
     pub(super) fields: Vec<FieldSpan>,
@@ -113,9 +114,8 @@ impl Lines {
         let text = value.of(bytes);
         match name.len() {
             4 if name.eq_ignore_ascii_case(b"host") => {
-                if self.host.replace(value).is_some() {
-                    return Err("there is more than one Host");
-                }
+                let more = self.host.replace(value).is_some();
+                return if more { Err("there is more than one Host") } else { Ok(()) };
             }
             6 if name.eq_ignore_ascii_case(b"expect") => {
                 let continues = text.eq_ignore_ascii_case(b"100-continue");
@@ -129,9 +129,8 @@ impl Lines {
                 }
             }
             14 if name.eq_ignore_ascii_case(b"content-length") => {
-                if self.framing.length.replace(length(text)?).is_some() {
-                    return Err("there is more than one Content-Length");
-                }
+                let more = self.framing.length.replace(length(text)?).is_some();
+                return if more { Err("there is more than one Content-Length") } else { Ok(()) };
             }
             17 if name.eq_ignore_ascii_case(b"transfer-encoding") => self.take_codings(text, version)?,
             14 if name.eq_ignore_ascii_case(b"content_length") => return Err(UNDERSCORE),
@@ -149,7 +148,7 @@ impl Lines {
         if self.framing.chunked || self.framing.unknown {
             return Err("there is more than one Transfer-Encoding");
         }
-        for coding in text.split(|octet| *octet == b',').map(|coding| trim(coding)) {
+        for coding in text.split(|octet| *octet == b',').map(trim) {
             if coding.is_empty() || !coding.iter().all(|octet| is_token(*octet)) {
                 return Err("the Transfer-Encoding is malformed");
             }

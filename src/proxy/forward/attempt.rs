@@ -52,6 +52,8 @@ pub(super) struct Rest {
 pub(super) struct Failed {
     pub(super) error: ForwardError,
     pub(super) stage: Stage,
+    /// The request had gone out once before, on a connection that turned out to be dead.
+    pub(super) resent: bool,
 }
 
 /// How far a try came.
@@ -76,7 +78,7 @@ impl Stage {
 
 impl From<ForwardError> for Failed {
     fn from(error: ForwardError) -> Self {
-        Self { error, stage: Stage::Final }
+        Self { error, stage: Stage::Final, resent: false }
     }
 }
 
@@ -133,7 +135,7 @@ async fn converse(
     let (head, ahead) = buffers.response.split_at_checked(length).unwrap_or_default();
     let response = Response::new(&buffers.response_head, head);
     let uploaded = inbound.is_complete();
-    let persist = exchange.request.persistent() && !exchange.closing && uploaded;
+    let persist = exchange.request.persistent() && !exchange.closing.get() && uploaded;
     let answer = Answer { plan: job.outgoing.plan, request: job.outgoing.request, identified: job.identified, persist };
     let passing = answer.write(&response, &mut buffers.answer);
     let mut body = BodyReader::new(response.length(), ahead, reader);
@@ -174,6 +176,7 @@ async fn first_write(
         Ok(Err(error)) => Err(Failed {
             error: ForwardError::BadGateway(format!("writing the request: {error}")),
             stage: if at_once { Stage::Unsent } else { Stage::Unanswered },
+            resent: false,
         }),
     }
 }
@@ -277,7 +280,7 @@ impl Heads<'_, '_, '_> {
                 Ok(_) => continue,
                 Err(error) => format!("reading the response: {error}"),
             };
-            return Err(Failed { error: ForwardError::BadGateway(why), stage });
+            return Err(Failed { error: ForwardError::BadGateway(why), stage, resent: false });
         }
     }
 

@@ -13,6 +13,7 @@ use crate::proxy::route::{Action, HeaderEdits};
 use crate::proxy::target::{Host, PathPolicy};
 use crate::proxy::upstream::{Balance, HostHeader, Server, Upstream};
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -156,7 +157,7 @@ impl Setup {
             writer,
             deadline: &mut Deadline::new(),
             limits: &self.limits,
-            closing: self.closing,
+            closing: &Cell::new(self.closing),
             continued: false,
         };
         if let Body::Started(start) = self.body {

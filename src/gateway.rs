@@ -119,6 +119,10 @@ impl Service for Worker {
         self.gateway().serve(exchange, &self.ids).await
     }
 
+    fn accepted(&self) {
+        self.shared.telemetry.counters().connections_accepted.increment();
+    }
+
     fn refuse(&self, error: HeadError, peer: &Peer) -> http::Response<Bytes> {
         self.gateway().refuse(error, peer, &self.ids)
     }

@@ -40,6 +40,9 @@ pub trait Service: 'static {
     /// Answers one request.
     fn serve(&self, exchange: &mut Exchange<'_>) -> impl Future<Output = Outcome>;
 
+    /// A connection was accepted.
+    fn accepted(&self) {}
+
     /// The answer to a head that was refused before it became a request.
     fn refuse(&self, error: HeadError, peer: &Peer) -> http::Response<Bytes>;
 }
@@ -121,6 +124,17 @@ impl Bound {
         &self.addresses
     }
 
+    /// How many connections are open, to be asked at any time.
+    pub fn load(&self) -> Load {
+        // Each accept loop holds the permit of the connection that it waits for.
+        let waiting = self.workers.iter().map(Vec::len).sum();
+        Load {
+            permits: Arc::clone(&self.bounds.connections),
+            most: self.bounds.connections.available_permits(),
+            waiting,
+        }
+    }
+
     /// Serves until `drain` begins and what is in flight has finished, or its time is up. Blocks.
     /// `service` is called once on each worker's thread, inside its runtime. Gives whether everything
     /// finished in time.
@@ -144,5 +158,21 @@ impl Bound {
             finished &= thread.join().unwrap_or(Ok(false))?;
         }
         Ok(finished)
+    }
+}
+
+/// How many connections a server has.
+#[derive(Clone, Debug)]
+pub struct Load {
+    permits: Arc<Semaphore>,
+    most: usize,
+    waiting: usize,
+}
+
+impl Load {
+    /// Connections that are open now.
+    pub fn open(&self) -> u64 {
+        let taken = self.most.saturating_sub(self.permits.available_permits());
+        u64::try_from(taken.saturating_sub(self.waiting)).unwrap_or(u64::MAX)
     }
 }

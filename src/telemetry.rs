@@ -158,6 +158,7 @@ impl Telemetry {
         let lines = self.logs_requests.then(|| self.log.buffer());
         Recorder {
             cells: self.ledger.open(routes),
+            counters: Arc::clone(&self.counters),
             ledger: Arc::clone(&self.ledger),
             lines,
             style: self.style,
@@ -189,6 +190,7 @@ impl Telemetry {
 #[derive(Debug)]
 pub struct Recorder {
     cells: Arc<Cells>,
+    counters: Arc<Counters>,
     ledger: Arc<Ledger>,
     lines: Option<Arc<Buffer>>,
     style: Style,
@@ -207,6 +209,13 @@ impl Recorder {
     }
 }
 
+impl Recorder {
+    /// The gauges and counters that others keep.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+}
+
 impl Drop for Recorder {
     /// What was counted outlives the configuration that it was counted under.
     fn drop(&mut self) {
@@ -220,6 +229,14 @@ fn style(format: LogFormat, terminal: bool) -> Style {
         (LogFormat::Pretty, colours) => Style::Pretty { colours },
         (LogFormat::Auto, true) => Style::Pretty { colours: true },
     }
+}
+
+/// Checks the text of a filter.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check_filter(text: &str) -> Result<(), String> {
+    text.parse::<Targets>().map(drop).map_err(|error| error.to_string())
 }
 
 /// `RUST_LOG` where it says something, else the configuration.

@@ -182,7 +182,7 @@ impl Admin {
         if !self.store.add_client(record).await? {
             return Err(taken());
         }
-        tracing::info!(target: AUDIT, client = ?id, by = "operator", "client added");
+        tracing::info!(target: AUDIT, client = id, by = "operator", "client added");
         let secret: Option<Value> = secret.map(|secret| secret.secret().reveal().into());
         Ok(json(StatusCode::CREATED, &value!({ "id": id, "secret": secret, "secret_hash": hash })))
     }
@@ -190,7 +190,7 @@ impl Admin {
     /// `DELETE /clients/{id}`: its tokens end with it (TOK-13).
     pub(super) async fn remove_client(&self, id: &str) -> Result<Response<Bytes>, Refusal> {
         if self.store.remove_client(id).await? {
-            tracing::info!(target: AUDIT, client = ?id, by = "operator", "client removed");
+            tracing::info!(target: AUDIT, client = id, by = "operator", "client removed");
             return Ok(json(StatusCode::OK, &value!({ "removed": id })));
         }
         if self.clients.get(id).is_some() {

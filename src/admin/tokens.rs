@@ -225,8 +225,8 @@ impl Admin {
             Revocation { token: None, client, subject } => {
                 let filter = Filter { client_id: client, subject };
                 let ended = self.store.revoke_where(&filter).await?;
-                let Filter { client_id, subject } = filter;
-                tracing::info!(target: AUDIT, client = ?client_id, ?subject, ended, by = "operator", "tokens revoked");
+                let (client, subject) = (filter.client_id.as_deref(), filter.subject.as_deref());
+                tracing::info!(target: AUDIT, client, subject, ended, by = "operator", "tokens revoked");
                 ended
             }
         };

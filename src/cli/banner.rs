@@ -1,12 +1,24 @@
-//! What is printed at start: where the gateway listens, and, for the demonstration, lines to try it.
+//! What is said at start: where the gateway listens, and, for the demonstration, lines to try it.
 
 use crate::config::{Configuration, demo};
+use crate::http1::stream::Listen;
 use std::net::SocketAddr;
 
-/// Prints the banner to standard error.
+/// Logs where the gateway listens; the lines of the demonstration go to standard error, as they are.
 pub(super) fn print(configuration: &Configuration, addresses: &[SocketAddr]) {
-    let listens = addresses.iter().map(|address| format!("http://{address}")).collect::<Vec<_>>().join(", ");
-    eprintln!("tollgate {} serves {} on {listens}", env!("CARGO_PKG_VERSION"), configuration.file.display());
+    let listens = configuration.server.listen.iter().filter_map(|listen| match listen {
+        Listen::Unix(path) => Some(format!("unix:{}", path.display())),
+        Listen::Tcp(_) => None,
+    });
+    let listens: Vec<String> = addresses.iter().map(|address| format!("http://{address}")).chain(listens).collect();
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        file = %configuration.file.display(),
+        routes = configuration.plan.routes.routes().len(),
+        workers = configuration.server.workers,
+        "serving on {}",
+        listens.join(", ")
+    );
     if configuration.demo {
         eprint!("{}", demonstration(&configuration.plan.issue.issuer, &configuration.plan.issue.path));
     }

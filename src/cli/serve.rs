@@ -14,7 +14,7 @@ use crate::http1::exchange::{Exchange, Outcome};
 use crate::http1::head::HeadError;
 use crate::http1::stream::{Listen, Peer};
 use crate::issue::Throttle;
-use crate::server::{self, Drain, Service};
+use crate::server::{self, Drain, DrainSwitch, Load, Service};
 use crate::store::cache::TokenCache;
 use crate::store::{Listener, Store};
 use crate::telemetry::{Probes, Readiness, Telemetry};
@@ -22,13 +22,14 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::{Method, Response, StatusCode};
 use std::cell::Cell;
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal};
 use std::path::Path;
 use std::process::ExitCode;
 use std::rc::Rc;
 use std::sync::Arc;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::{JoinError, JoinHandle};
 
 /// Where the process is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,27 +44,32 @@ pub(super) fn serve(file: &Path) -> ExitCode {
     let configuration = match config::load(file, 1) {
         Ok(configuration) => configuration,
         Err(errors) => {
-            eprint!("{}", errors.render(std::io::stderr().is_terminal()));
+            eprint!("{}", errors.render(io::stderr().is_terminal()));
             return ExitCode::FAILURE;
         }
     };
     let telemetry = match Telemetry::install(&configuration.telemetry) {
         Ok(telemetry) => telemetry,
         Err(error) => {
-            eprintln!("error: {error}");
+            eprintln!("tollgate: {error}");
             return ExitCode::FAILURE;
         }
     };
-    let served = Builder::new_current_thread()
-        .enable_all()
-        .build_local(LocalOptions::default())
-        .map_err(|error| format!("the runtime cannot be made: {error}"))
-        .and_then(|runtime| runtime.block_on(run(configuration, &telemetry)));
+    let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
+    let served = match runtime {
+        Ok(runtime) => {
+            let served = runtime.block_on(run(configuration, &telemetry));
+            // Who is told to end twice does not wait for the workers.
+            runtime.shutdown_background();
+            served
+        }
+        Err(error) => Err(format!("the runtime cannot be made: {error}")),
+    };
     telemetry.flush();
     match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
+            eprintln!("tollgate: {error}");
             ExitCode::FAILURE
         }
     }
@@ -75,81 +81,115 @@ struct Process {
     generation: u64,
     shared: Arc<Shared>,
     phase: Rc<Cell<Phase>>,
+    /// The listeners beside the public one: they end last, so that probes can be asked meanwhile.
+    beside: Vec<JoinHandle<bool>>,
 }
 
+/// The threads that serve; whether they finished in time.
+type Workers = JoinHandle<io::Result<bool>>;
+
 async fn run(configuration: Configuration, telemetry: &Arc<Telemetry>) -> Result<(), String> {
-    for warning in &configuration.warnings {
-        tracing::warn!("{warning}");
-    }
+    warn(&configuration.warnings);
     let mut signals = Signals::new()?;
     let bound = server::bind(&configuration.server).map_err(|error| error.to_string())?;
-    let store = Store::open(&configuration.store).await.map_err(|error| error.to_string())?;
-    let cache = TokenCache::new(configuration.cache);
-    store.listen(Arc::clone(&cache) as Arc<dyn Listener>);
-    let watched = store.clone();
-    tokio::task::spawn_local(async move { watched.watch().await });
-    let shared = Arc::new(Shared {
-        plan: ArcSwap::new(Arc::clone(&configuration.plan)),
-        store,
-        cache,
-        throttle: Arc::new(Throttle::new()),
-        telemetry: Arc::clone(telemetry),
-    });
-    let phase = Rc::new(Cell::new(Phase::Starting));
-    let mut process = Process { configuration, generation: 1, shared, phase };
-    let (aside, aside_drain) = Drain::new();
-    process.serve_telemetry(&aside_drain)?;
-    process.serve_admin(&aside_drain)?;
+    let mut process = Process::new(configuration, telemetry).await?;
+    let (end_beside, drain_beside) = Drain::new();
+    process.serve_telemetry(bound.load(), &drain_beside)?;
+    process.serve_admin(&drain_beside)?;
     let (switch, drain) = Drain::new();
     let addresses = bound.addresses().to_vec();
     let shared = Arc::clone(&process.shared);
-    let workers = tokio::task::spawn_blocking(move || bound.run(move || Worker::new(Arc::clone(&shared)), &drain));
+    let mut workers = tokio::task::spawn_blocking(move || bound.run(move || Worker::new(Arc::clone(&shared)), &drain));
     process.phase.set(Phase::Serving);
     banner::print(&process.configuration, &addresses);
-    tokio::pin!(workers);
-    let mut watch = Watch::over(&process.configuration.file);
-    loop {
-        tokio::select! {
-            ended = &mut workers => return Err(format!("the workers ended: {ended:?}")),
-            signal = signals.next() => match signal {
-                Asked::Reload => {
-                    watch.seen();
-                    process.reload();
-                }
-                Asked::End => break,
-            },
-            () = watch.changed() => process.reload(),
-        }
-    }
+    process.serve_until_told(&mut signals, &mut workers).await?;
     process.phase.set(Phase::Draining);
-    tracing::info!("draining: finishing what is in flight");
-    switch.begin();
-    tokio::select! {
-        ended = &mut workers => match ended {
-            Ok(Ok(true)) => tracing::info!("every request is finished"),
-            Ok(Ok(false)) => tracing::warn!("requests were cut: shutdown_grace is over"),
-            failed => tracing::error!(?failed, "a worker failed"),
-        },
-        () = signals.end() => tracing::warn!("told to end at once"),
+    drain_workers(&switch, workers, &mut signals).await;
+    end_beside.begin();
+    for listener in process.beside {
+        // Whatever became of it, the process ends.
+        let _ = listener.await;
     }
-    aside.begin();
     Ok(())
 }
 
+/// Lets requests in flight finish, within their time or until told to end again.
+async fn drain_workers(switch: &DrainSwitch, mut workers: Workers, signals: &mut Signals) {
+    tracing::info!("draining: finishing what is in flight");
+    switch.begin();
+    let in_time = tokio::select! {
+        ended = &mut workers => finished(ended),
+        () = signals.end() => false,
+    };
+    if !in_time {
+        tracing::warn!("requests were cut");
+    }
+}
+
+fn warn(warnings: &[String]) {
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
+}
+
+fn finished(workers: Result<io::Result<bool>, JoinError>) -> bool {
+    match workers {
+        Ok(Ok(in_time)) => in_time,
+        failed => {
+            tracing::error!(?failed, "a worker failed");
+            false
+        }
+    }
+}
+
 impl Process {
-    fn serve_telemetry(&self, drain: &Drain) -> Result<(), String> {
+    async fn new(configuration: Configuration, telemetry: &Arc<Telemetry>) -> Result<Self, String> {
+        let store = Store::open(&configuration.store).await.map_err(|error| error.to_string())?;
+        let cache = TokenCache::new(configuration.cache);
+        store.listen(Arc::clone(&cache) as Arc<dyn Listener>);
+        let watched = store.clone();
+        tokio::task::spawn_local(async move { watched.watch().await });
+        let shared = Arc::new(Shared {
+            plan: ArcSwap::new(Arc::clone(&configuration.plan)),
+            store,
+            cache,
+            throttle: Arc::new(Throttle::new()),
+            telemetry: Arc::clone(telemetry),
+        });
+        let phase = Rc::new(Cell::new(Phase::Starting));
+        Ok(Self { configuration, generation: 1, shared, phase, beside: Vec::new() })
+    }
+
+    /// Reloads when asked or when a file has changed; returns when told to end.
+    async fn serve_until_told(&mut self, signals: &mut Signals, workers: &mut Workers) -> Result<(), String> {
+        let mut watch = Watch::over(&self.configuration.file);
+        loop {
+            tokio::select! {
+                ended = &mut *workers => return Err(format!("the workers ended: {ended:?}")),
+                signal = signals.next() => match signal {
+                    Asked::Reload => watch.seen(),
+                    Asked::End => return Ok(()),
+                },
+                () = watch.changed() => {}
+            }
+            self.reload();
+        }
+    }
+
+    fn serve_telemetry(&mut self, load: Load, drain: &Drain) -> Result<(), String> {
         let Some(listen) = &self.configuration.telemetry.listen else { return Ok(()) };
         let service = ProbeService {
             probes: Probes::new(Arc::clone(&self.shared.telemetry)),
             shared: Arc::clone(&self.shared),
             phase: Rc::clone(&self.phase),
+            load,
         };
         let serving = server::serve_one(listen, false, service, Limits::default(), drain.clone());
-        tokio::task::spawn_local(serving.map_err(|error| error.to_string())?);
+        self.beside.push(tokio::task::spawn_local(serving.map_err(|error| error.to_string())?));
         Ok(())
     }
 
-    fn serve_admin(&self, drain: &Drain) -> Result<(), String> {
+    fn serve_admin(&mut self, drain: &Drain) -> Result<(), String> {
         let Some(listen) = &self.configuration.admin.listen else { return Ok(()) };
         let transport = match listen {
             Listen::Tcp(_) => Transport::Tcp,
@@ -157,7 +197,7 @@ impl Process {
         };
         let service = AdminService::new(Arc::clone(&self.shared), transport);
         let serving = server::serve_one(listen, true, service, Limits::default(), drain.clone());
-        tokio::task::spawn_local(serving.map_err(|error| error.to_string())?);
+        self.beside.push(tokio::task::spawn_local(serving.map_err(|error| error.to_string())?));
         Ok(())
     }
 
@@ -172,9 +212,7 @@ impl Process {
                 return;
             }
         };
-        for warning in &next.warnings {
-            tracing::warn!("{warning}");
-        }
+        warn(&next.warnings);
         for key in self.configuration.restart_needed(&next) {
             tracing::warn!("a change of `{key}` takes effect at the next start");
         }
@@ -190,6 +228,7 @@ struct ProbeService {
     probes: Probes,
     shared: Arc<Shared>,
     phase: Rc<Cell<Phase>>,
+    load: Load,
 }
 
 impl ProbeService {
@@ -210,6 +249,8 @@ impl Service for ProbeService {
         let counters = self.shared.telemetry.counters();
         counters.cache_entries.set(entries);
         counters.cache_bytes.set(bytes);
+        counters.connections.set(self.load.open());
+        counters.store_up.set(self.shared.store.is_trusted().into());
         let target = exchange.request.target();
         let path = target.split(|octet| *octet == b'?').next().unwrap_or_default();
         let path = std::str::from_utf8(path).unwrap_or_default();

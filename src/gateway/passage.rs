@@ -7,7 +7,7 @@ use super::request_id::{RequestId, RequestIds};
 use crate::clock;
 use crate::enforce::bearer::Methods;
 use crate::enforce::decide::{self, Access, Permit};
-use crate::enforce::guard::{CheckError, Identity};
+use crate::enforce::guard::{CheckError, Identity, Invalid};
 use crate::http1::body::BodyLength;
 use crate::http1::exchange::{Exchange, Outcome};
 use crate::http1::head::{HeadError, Request};
@@ -291,10 +291,22 @@ impl Gateway {
     async fn check(&self, token: &[u8]) -> Result<Arc<Identity>, CheckError> {
         let now = clock::now();
         let digest = TokenDigest::of(token);
-        match self.guard.cached(&digest, now) {
-            Some(answer) => answer.map_err(CheckError::Invalid),
-            None => Box::pin(self.guard.check(token, &digest, now)).await,
+        let counters = self.recorder.counters();
+        if let Some(answer) = self.guard.cached(&digest, now) {
+            counters.cache_hits.increment();
+            return answer.map_err(CheckError::Invalid);
         }
+        let asked = Instant::now();
+        let checked = Box::pin(self.guard.check(token, &digest, now)).await;
+        match &checked {
+            Err(CheckError::Invalid(Invalid::Forged)) => counters.tokens_forged.increment(),
+            Err(CheckError::Store(_)) => counters.store_failures.increment(),
+            Ok(_) | Err(CheckError::Invalid(_)) => {
+                counters.cache_misses.increment();
+                counters.store_lookups.observe(asked.elapsed());
+            }
+        }
+        checked
     }
 }
 

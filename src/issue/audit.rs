@@ -14,8 +14,8 @@ pub(super) fn issued(digest: &TokenDigest, record: &TokenRecord, by: &'static st
     tracing::info!(
         target: TARGET,
         token = digest.public_id(),
-        client = ?record.client_id,
-        subject = ?record.subject,
+        client = record.client_id,
+        subject = record.subject.as_deref(),
         scope = record.scope,
         by,
         "token issued"
@@ -51,7 +51,7 @@ pub(super) fn refused(endpoint: &'static str, error: &IssueError, address: Optio
 /// A known client or user showed a wrong secret.
 pub(super) fn wrong_secret(kind: &'static str, name: &str, address: Option<IpAddr>) {
     let address = address.map(tracing::field::display);
-    tracing::warn!(target: TARGET, kind, name = ?name, address, "wrong secret");
+    tracing::warn!(target: TARGET, kind, name, address, "wrong secret");
 }
 
 /// An old refresh token came back: its family has ended (TOK-11).
@@ -59,8 +59,8 @@ pub(super) fn reused(digest: &TokenDigest, client: &str, subject: Option<&str>, 
     tracing::warn!(
         target: TARGET,
         token = digest.public_id(),
-        client = ?client,
-        subject = ?subject,
+        client,
+        subject,
         grant = hex(&grant.0),
         "refresh token reused, its grant has ended"
     );
@@ -68,5 +68,5 @@ pub(super) fn reused(digest: &TokenDigest, client: &str, subject: Option<&str>, 
 
 /// A client took a token back.
 pub(super) fn revoked(digest: &TokenDigest, client: &str, ended: usize) {
-    tracing::info!(target: TARGET, token = digest.public_id(), client = ?client, ended, "token revoked");
+    tracing::info!(target: TARGET, token = digest.public_id(), client, ended, "token revoked");
 }

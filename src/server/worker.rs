@@ -107,7 +107,10 @@ async fn accept<S: Service>(
         // With no permit left nothing is accepted: the kernel's queue holds what comes.
         let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { return };
         match listener.accept().await {
-            Ok((stream, peer)) => connections.open(stream, peer, Rc::clone(&service), permit),
+            Ok((stream, peer)) => {
+                service.accepted();
+                connections.open(stream, peer, Rc::clone(&service), permit);
+            }
             Err(error) => {
                 tracing::warn!(%error, "a connection was not accepted");
                 tokio::time::sleep(ACCEPT_PAUSE).await;

@@ -123,7 +123,7 @@ pub struct Counters {
     pub issuing_failed: Counter,
     /// Wrong secrets of clients and users that exist.
     pub wrong_secrets: Counter,
-    /// Tokens and grants that clients took back.
+    /// Requests that took tokens or grants back.
     pub revocations: Counter,
     /// Old refresh tokens that came back.
     pub refresh_reuses: Counter,

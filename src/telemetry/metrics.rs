@@ -127,7 +127,7 @@ impl Collector for Kept {
         for (result, counter) in results {
             ConstCounter::new(counter.get()).encode(family.encode_family(&[("result", *result)])?)?;
         }
-        let help = "Lookups of tokens in the store";
+        let help = "How long the store's answers about tokens were waited for";
         let unit = Some(&Unit::Seconds);
         let mut metric = encoder.encode_descriptor("store_lookup", help, unit, MetricType::Histogram)?;
         let (counts, micros) = kept.store_lookups.read();
@@ -150,10 +150,10 @@ fn counters<'c>(kept: &'c Counters, dropped: &'c Counter) -> [(&'static str, &'s
         ("cache_hits", "Tokens that were found in the cache", &kept.cache_hits),
         ("cache_misses", "Tokens that the store had to be asked about", &kept.cache_misses),
         ("tokens_forged", "Tokens refused without asking the store", &kept.tokens_forged),
-        ("store_failures", "Lookups that brought no answer", &kept.store_failures),
+        ("store_failures", "Tokens that the store gave no answer about", &kept.store_failures),
         ("issuing_failed", "Requests for tokens that could not be answered", &kept.issuing_failed),
         ("wrong_secrets", "Wrong secrets of clients and users that exist", &kept.wrong_secrets),
-        ("revocations", "Tokens and grants that clients took back", &kept.revocations),
+        ("revocations", "Requests that took tokens or grants back", &kept.revocations),
         ("refresh_reuses", "Old refresh tokens that came back", &kept.refresh_reuses),
         ("log_lines_dropped", "Log lines that the output was too slow for", dropped),
     ]

@@ -75,7 +75,7 @@ impl<S: Subscriber> Layer<S> for Tally {
             "request refused" => self.0.issuing_refused(&seen.endpoint),
             "request failed" => self.0.issuing_failed.increment(),
             "wrong secret" => self.0.wrong_secrets.increment(),
-            "token revoked" => self.0.revocations.increment(),
+            "token revoked" | "tokens revoked" => self.0.revocations.increment(),
             "refresh token reused, its grant has ended" => self.0.refresh_reuses.increment(),
             _ => {}
         }

@@ -12,7 +12,6 @@ use crate::telemetry::LogFormat;
 use crate::{admin, server, telemetry};
 use ipnet::IpNet;
 use std::net::IpAddr;
-use tracing_subscriber::EnvFilter;
 
 /// What `[server]` and `[limits]` say.
 pub(super) struct Server<'f> {
@@ -169,7 +168,7 @@ pub(super) fn telemetry(section: &Section<'_>) -> telemetry::Settings {
     let address = section.node("listen").zip(section.text("listen"));
     let log = section.text_or_default("log");
     if let Some(node) = section.node("log")
-        && let Err(error) = EnvFilter::builder().parse(log)
+        && let Err(error) = telemetry::check_filter(log)
     {
         section.report.problem(
             &node.at,

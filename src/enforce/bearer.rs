@@ -1,6 +1,13 @@
 //! Where a bearer token may stand in a request: the header, one form field, one query parameter
 //! (RFC 6750 section 2), each with the RFC's exact conditions.
 
+mod urlencoded;
+
+use crate::oauth::token::TokenKind;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use zeroize::Zeroizing;
+
 /// The ways in which a token may be sent (`bearer.methods`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Methods {
@@ -13,7 +20,7 @@ pub struct Methods {
 }
 
 /// What an `Authorization` field holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Credential<'a> {
     /// A bearer token of the right syntax (R6750-2.1a).
     Bearer(&'a [u8]),
@@ -23,26 +30,70 @@ pub enum Credential<'a> {
     Malformed,
 }
 
+impl std::fmt::Debug for Credential<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Bearer(_) => "Bearer(…)",
+            Self::Other => "Other",
+            Self::Malformed => "Malformed",
+        })
+    }
+}
+
 /// Reads one `Authorization` field value.
 pub fn authorization(value: &[u8]) -> Credential<'_> {
-    let _ = value;
-    todo!()
+    const SCHEME: usize = "bearer".len();
+    let value = trim(value);
+    let Some((scheme, rest)) = value.split_at_checked(SCHEME) else { return Credential::Other };
+    if !scheme.eq_ignore_ascii_case(b"bearer") || rest.first().is_some_and(|next| is_tchar(*next)) {
+        return Credential::Other;
+    }
+    let spaces = rest.iter().take_while(|octet| **octet == b' ').count();
+    let token = &rest[spaces..];
+    if spaces > 0 && is_b64token(token) { Credential::Bearer(token) } else { Credential::Malformed }
+}
+
+/// Whether an `Authorization` value of another scheme holds a token of ours, which no upstream may
+/// get (PX-3): as a word of it, or as name or password of `Basic`.
+pub fn holds_token(value: &[u8]) -> bool {
+    let starts_word = |at: usize| at == 0 || !value[at - 1].is_ascii_alphanumeric();
+    if memchr::memmem::find_iter(value, b"tg").any(|at| starts_word(at) && TokenKind::of(&value[at..]).is_some()) {
+        return true;
+    }
+    let Some((scheme, rest)) = trim(value).split_at_checked("basic".len()) else { return false };
+    if !scheme.eq_ignore_ascii_case(b"basic") {
+        return false;
+    }
+    let Ok(pair) = STANDARD.decode(trim(rest)).map(Zeroizing::new) else { return false };
+    pair.splitn(2, |octet| *octet == b':').any(|half| TokenKind::of(half).is_some())
 }
 
 /// A query or a form without its tokens.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Default, PartialEq, Eq)]
 pub struct Extracted {
     /// The values of `access_token` that count, form-decoded; more than one is an error of the caller.
-    pub tokens: Vec<zeroize::Zeroizing<Vec<u8>>>,
-    /// The text without them; `None`: nothing was taken out, forward the original bytes.
+    pub tokens: Vec<Zeroizing<Vec<u8>>>,
+    /// The text without them; `None`: nothing was taken out, forward the original bytes. Empty:
+    /// nothing else was there.
     pub rest: Option<Vec<u8>>,
 }
 
+impl std::fmt::Debug for Extracted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "Extracted({} tokens, {})",
+            self.tokens.len(),
+            if self.rest.is_some() { "edited" } else { "as it was" }
+        )
+    }
+}
+
 /// Takes `access_token` parameters out of a query. Switched off, only values with one of our token
-/// prefixes are taken out, and none counts (design, section 5, "Tokens in odd places").
+/// prefixes are taken out, and none counts (design, section 5, "Tokens in odd places"). A parameter
+/// of another name is taken out when its whole value is one of our tokens.
 pub fn from_query(query: &[u8], enabled: bool) -> Extracted {
-    let _ = (query, enabled);
-    todo!()
+    urlencoded::extract(query, enabled)
 }
 
 /// A form body that breaks a condition of RFC 6750 section 2.2 (400).
@@ -56,12 +107,44 @@ pub struct FormError(pub &'static str);
 /// When there is such a field, the way is switched on, and the body is not entirely ASCII after
 /// decoding, or `method_allows` is false (GET).
 pub fn from_form(body: &[u8], enabled: bool, method_allows: bool) -> Result<Extracted, FormError> {
-    let _ = (body, enabled, method_allows);
-    todo!()
+    let extracted = urlencoded::extract(body, enabled);
+    if extracted.tokens.is_empty() {
+        return Ok(extracted);
+    }
+    if !method_allows {
+        return Err(FormError("a token in a form needs a method whose body means something"));
+    }
+    if !urlencoded::decoded(body).all(|octet| octet.is_ascii()) {
+        return Err(FormError("a form with a token must be entirely ASCII"));
+    }
+    Ok(extracted)
 }
 
 /// Whether a `Content-Type` says `application/x-www-form-urlencoded`, whatever its parameters.
 pub fn is_form(content_type: &[u8]) -> bool {
-    let _ = content_type;
-    todo!()
+    let end = memchr::memchr(b';', content_type).unwrap_or(content_type.len());
+    trim(&content_type[..end]).eq_ignore_ascii_case(b"application/x-www-form-urlencoded")
 }
+
+/// The value without the optional whitespace around it.
+fn trim(mut value: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
+        value = rest;
+    }
+    value
+}
+
+/// `1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="`
+fn is_b64token(token: &[u8]) -> bool {
+    let body = token.iter().rposition(|octet| *octet != b'=').map_or(0, |last| last + 1);
+    let legal = |octet: &u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'.' | b'_' | b'~' | b'+' | b'/');
+    body > 0 && token[..body].iter().all(legal)
+}
+
+/// A character of a token in the sense of RFC 9110 section 5.6.2: the scheme's name goes on.
+fn is_tchar(octet: u8) -> bool {
+    octet.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&octet)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,25 +1,22 @@
 //! The token check: digest, cache, store; and what a token says about its bearer.
 
+mod identity;
+#[cfg(test)]
+mod tests;
+
+pub use identity::Identity;
+
 use crate::clock::Timestamp;
-use crate::oauth::scope::{ScopeSet, ScopeTable};
-use crate::oauth::token::{Origin, TokenDigest, TokenRecord};
-use crate::store::cache::{Cached, TokenCache};
+use crate::oauth::scope::ScopeTable;
+use crate::oauth::token::{Origin, TokenDigest, TokenKind, TokenRecord};
+use crate::store::cache::TokenCache;
 use crate::store::{Store, StoreError};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-/// A token's record, prepared for the configuration that is in force.
-#[derive(Debug)]
-pub struct Identity {
-    /// The facts.
-    pub record: TokenRecord,
-    /// The granted scopes with what they imply.
-    pub scopes: ScopeSet,
-    /// The identity fields that the upstream gets, ready to be copied: `x-auth-subject: …\r\n` and
-    /// its kin; values percent-encoded where they need to be (PX-6).
-    pub fields: Box<[u8]>,
-    /// The configuration that `scopes` and `fields` were made for.
-    pub generation: u64,
-}
+/// The time at which no token has ended yet: the store leaves out what has ended at the time it is
+/// told, but an ended token is told apart from an unknown one in the log.
+const BEFORE_ALL: Timestamp = Timestamp::from_millis(0);
 
 /// Who exists, as the configuration in force says it.
 pub trait Directory: Send + Sync {
@@ -31,7 +28,11 @@ pub trait Directory: Send + Sync {
 
 /// The check of one configuration, over a cache that outlives it.
 pub struct Guard {
-    // Private to this module: store handle, cache, scope table, directory, generation.
+    store: Store,
+    cache: Arc<TokenCache<Arc<Identity>>>,
+    scopes: Arc<ScopeTable>,
+    directory: Arc<dyn Directory>,
+    settings: GuardSettings,
 }
 
 /// Why a token does not pass. The three causes of `Invalid` look alike to the client and are told
@@ -68,14 +69,15 @@ impl Guard {
         directory: Arc<dyn Directory>,
         settings: GuardSettings,
     ) -> Self {
-        let _ = (store, cache, scopes, directory, settings);
-        todo!()
+        Self { store, cache, scopes, directory, settings }
     }
 
     /// The answer for a cached token, without waiting; `None` when the store must be asked.
     pub fn cached(&self, digest: &TokenDigest, now: Timestamp) -> Option<Result<Arc<Identity>, Invalid>> {
-        let _ = (digest, now);
-        todo!()
+        if !self.believes_cache() {
+            return None;
+        }
+        self.cache.get(digest, now).map(|identity| self.admit(identity, digest, now))
     }
 
     /// Checks a token that is not cached: tag first, then one lookup, shared by those who wait for
@@ -84,18 +86,60 @@ impl Guard {
     /// # Errors
     /// When it does not pass, or the store cannot answer.
     pub async fn check(&self, token: &[u8], digest: &TokenDigest, now: Timestamp) -> Result<Arc<Identity>, CheckError> {
-        let _ = (token, digest, now);
-        todo!()
+        if !self.store.tag_keys().recognise(TokenKind::Access, token) {
+            return Err(CheckError::Invalid(Invalid::Forged));
+        }
+        let ended = AtomicBool::new(false);
+        let lookup = async || self.look_up(digest, now, &ended).await;
+        let found =
+            if self.believes_cache() { self.cache.get_or_lookup(digest, now, lookup).await? } else { lookup().await? };
+        let absent = if ended.load(Ordering::Relaxed) { Invalid::Expired } else { Invalid::Unknown };
+        found.ok_or(absent).and_then(|identity| self.admit(identity, digest, now)).map_err(CheckError::Invalid)
     }
-}
 
-impl Cached for Arc<Identity> {
-    fn size(&self) -> usize {
-        todo!()
+    /// One question to the store. A token whose time is up is no value for the cache, so that it is
+    /// remembered like an unknown one; `ended` tells the two apart.
+    async fn look_up(
+        &self,
+        digest: &TokenDigest,
+        now: Timestamp,
+        ended: &AtomicBool,
+    ) -> Result<Option<Arc<Identity>>, StoreError> {
+        let Some(record) = self.store.access_token(digest, BEFORE_ALL).await? else { return Ok(None) };
+        if record.expires_at <= now {
+            ended.store(true, Ordering::Relaxed);
+            return Ok(None);
+        }
+        Ok(Some(Arc::new(self.prepare(record))))
     }
 
-    fn expires_at(&self) -> Timestamp {
-        self.record.expires_at
+    /// The last word on a known token: its time again, and that it was prepared for the configuration
+    /// in force, which knows its bearer.
+    fn admit(&self, identity: Arc<Identity>, digest: &TokenDigest, now: Timestamp) -> Result<Arc<Identity>, Invalid> {
+        if identity.record.expires_at <= now {
+            return Err(Invalid::Expired);
+        }
+        if identity.generation == self.settings.generation {
+            return Ok(identity);
+        }
+        let prepared = Arc::new(self.prepare(identity.record.clone()));
+        if prepared.generation != self.settings.generation {
+            return Err(Invalid::Disabled);
+        }
+        self.cache.refresh(digest, Arc::clone(&prepared));
+        Ok(prepared)
+    }
+
+    /// A record for the configuration in force. Where that does not know its bearer, the result is of
+    /// no configuration at all, and so is looked at anew each time.
+    fn prepare(&self, record: TokenRecord) -> Identity {
+        let exists = still_exists(&record, &*self.directory);
+        let generation = if exists { self.settings.generation } else { Identity::NO_GENERATION };
+        Identity::new(record, &self.scopes, generation)
+    }
+
+    fn believes_cache(&self) -> bool {
+        self.settings.serve_cached || self.store.is_trusted()
     }
 }
 

@@ -14,6 +14,7 @@ fn shown(extracted: Extracted) -> (Vec<String>, Option<String>) {
     (extracted.tokens.iter().map(|token| text(token)).collect(), extracted.rest.as_deref().map(text))
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "what is expected reads like what is compared")]
 fn some(text: &str) -> Option<String> {
     Some(text.to_owned())
 }

@@ -1,11 +1,25 @@
 //! The gateway's own HTTP endpoints: a thin layer of methods, media types and sizes over `issue`
 //! and `people`.
 
+mod form;
+mod location;
+mod metadata;
+mod response;
+mod tokeninfo;
+
+#[cfg(test)]
+mod tests;
+
+pub use location::{owns, resource_metadata_url};
+
+use crate::clock::{self, Timestamp};
 use crate::enforce::bearer::Methods;
+use crate::enforce::challenge::Challenge;
 use crate::enforce::guard::Guard;
 use crate::issue::Issuer;
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{HeaderValue, Method, Request, Response};
+use location::{Endpoint, Form, Locations};
 use std::net::IpAddr;
 use std::rc::Rc;
 
@@ -29,7 +43,13 @@ pub struct Caller {
 
 /// The endpoints of one configuration, for one worker.
 pub struct Endpoints {
-    // Private to this module.
+    issuer: Rc<Issuer>,
+    guard: Rc<Guard>,
+    settings: Settings,
+    locations: Locations,
+    challenge: Challenge,
+    /// The challenge of those who fail to authenticate with a secret.
+    basic: HeaderValue,
 }
 
 /// The longest request body that an endpoint takes (R6749-3.2b).
@@ -39,20 +59,63 @@ impl Endpoints {
     /// The endpoints over `issuer` (tokens, introspection, revocation, metadata) and `guard` (token
     /// information, RFC 6750).
     pub fn new(issuer: Rc<Issuer>, guard: Rc<Guard>, settings: Settings) -> Self {
-        let _ = (issuer, guard, settings);
-        todo!()
+        let locations = Locations::new(&issuer.settings().issuer, &issuer.settings().path);
+        let challenge = Challenge::new(&settings.realm, Some(&resource_metadata_url(&issuer.settings().issuer)));
+        let basic = response::basic_challenge(&settings.realm);
+        Self { issuer, guard, settings, locations, challenge, basic }
     }
 
     /// Whether the path is the gateway's own, so that no route can shadow it (R8414-7, PX-19).
     /// `path` is `Target::normal`.
     pub fn owns(&self, path: &str) -> bool {
-        let _ = path;
-        todo!()
+        self.locations.owns(path)
     }
 
-    /// Answers a request whose path it [`owns`](Self::owns). The URI is in origin-form.
+    /// Answers a request whose path it [`owns`](Self::owns). The URI is in origin-form. The body of
+    /// an answer to HEAD is left out here already.
     pub async fn handle(&self, request: Request<Bytes>, caller: &Caller) -> Response<Bytes> {
-        let _ = (request, caller);
-        todo!()
+        let mut response = self.answer(&request, caller, clock::now()).await;
+        if request.method() == Method::HEAD {
+            *response.body_mut() = Bytes::new();
+        }
+        response
+    }
+
+    async fn answer(&self, request: &Request<Bytes>, caller: &Caller, now: Timestamp) -> Response<Bytes> {
+        let Some(endpoint) = self.locations.find(request.uri().path()) else {
+            return response::not_found();
+        };
+        if !endpoint.allows(request.method()) {
+            return response::method_not_allowed(endpoint.allowed());
+        }
+        match endpoint {
+            Endpoint::Form(form) => self.answer_form(form, request, caller, now).await,
+            Endpoint::ResourceMetadata => response::public(&self.resource_metadata()),
+            Endpoint::ServerMetadata => response::public(&self.issuer.metadata(self.locations.base_url())),
+            Endpoint::TokenInfo => self.token_info(request, now).await,
+        }
+    }
+
+    async fn answer_form(
+        &self,
+        endpoint: Form,
+        request: &Request<Bytes>,
+        caller: &Caller,
+        now: Timestamp,
+    ) -> Response<Bytes> {
+        let request = match form::read(request, caller.address, now) {
+            Ok(request) => request,
+            Err(form::FormError::Refused(error)) => return response::refused(&error, &self.basic),
+            Err(form::FormError::TooLarge) => return response::too_large(),
+        };
+        let outcome = match endpoint {
+            Form::Introspect => {
+                let issuer = &self.issuer.settings().issuer;
+                self.issuer.introspect(&request).await.map(|found| response::introspection(&found, issuer))
+            }
+            Form::Revoke => self.issuer.revoke(&request).await.map(|()| response::revoked()),
+            Form::Token => self.issuer.token(&request).await.map(|issued| response::issued(&issued)),
+        };
+        outcome.unwrap_or_else(|error| response::refused(&error, &self.basic))
     }
 }

@@ -1,10 +1,22 @@
 //! A request from top to bottom, and the only place where a failure becomes a response.
+//!
+//! [`Worker`] holds what one thread needs and makes a [`Gateway`] anew when the configuration in
+//! force has changed; a request keeps the one that it began with.
 
-use crate::endpoint::Endpoints;
+mod credential;
+mod failure;
+mod own;
+mod passage;
+mod request_id;
+
+use crate::endpoint::{self, Endpoints};
 use crate::enforce::bearer::Methods;
-use crate::enforce::guard::{Directory, Guard, Identity};
+use crate::enforce::challenge::Challenge;
+use crate::enforce::guard::{Directory, Guard, GuardSettings, Identity};
 use crate::http1::exchange::{Exchange, Outcome};
-use crate::issue::{self, Clients, Throttle};
+use crate::http1::head::HeadError;
+use crate::http1::stream::Peer;
+use crate::issue::{self, Clients, Issuer, Throttle};
 use crate::oauth::scope::ScopeTable;
 use crate::people::users::Users;
 use crate::proxy::forward::Forwarder;
@@ -16,6 +28,10 @@ use crate::store::Store;
 use crate::store::cache::TokenCache;
 use crate::telemetry::{Recorder, Telemetry};
 use arc_swap::ArcSwap;
+use bytes::Bytes;
+use request_id::RequestIds;
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::sync::Arc;
 
 /// One configuration, compiled: everything that a reload replaces, shared by all workers.
@@ -46,6 +62,16 @@ pub struct Plan {
     pub generation: u64,
 }
 
+impl Directory for Plan {
+    fn has_client(&self, id: &str) -> bool {
+        self.clients.get(id).is_some()
+    }
+
+    fn has_user(&self, name: &str) -> bool {
+        self.users.has(name)
+    }
+}
+
 /// What lives as long as the process: one, shared by all workers.
 pub struct Shared {
     /// The configuration in force.
@@ -58,4 +84,82 @@ pub struct Shared {
     pub throttle: Arc<Throttle>,
     /// Logs and metrics.
     pub telemetry: Arc<Telemetry>,
+}
+
+/// One thread's gateway, always of the configuration in force.
+pub struct Worker {
+    shared: Arc<Shared>,
+    store: Store,
+    ids: RequestIds,
+    current: RefCell<Rc<Gateway>>,
+}
+
+impl Worker {
+    /// The gateway of the calling thread.
+    pub fn new(shared: Arc<Shared>) -> Self {
+        let store = shared.store.for_worker();
+        let gateway = Gateway::new(&shared, shared.plan.load_full(), store.clone(), None);
+        Self { store, ids: RequestIds::new(), current: RefCell::new(Rc::new(gateway)), shared }
+    }
+
+    /// The gateway of the configuration in force; costs one comparison when nothing has changed.
+    fn gateway(&self) -> Rc<Gateway> {
+        let plan = self.shared.plan.load();
+        let mut current = self.current.borrow_mut();
+        if !Arc::ptr_eq(&plan, &current.plan) {
+            let next = Gateway::new(&self.shared, Arc::clone(&plan), self.store.clone(), Some(&current.forwarder));
+            *current = Rc::new(next);
+        }
+        Rc::clone(&current)
+    }
+}
+
+impl Service for Worker {
+    async fn serve(&self, exchange: &mut Exchange<'_>) -> Outcome {
+        self.gateway().serve(exchange, &self.ids).await
+    }
+
+    fn refuse(&self, error: HeadError, peer: &Peer) -> http::Response<Bytes> {
+        self.gateway().refuse(error, peer, &self.ids)
+    }
+}
+
+/// One configuration at work on one thread.
+struct Gateway {
+    plan: Arc<Plan>,
+    guard: Rc<Guard>,
+    endpoints: Endpoints,
+    forwarder: Forwarder,
+    recorder: Recorder,
+    challenge: Challenge,
+    /// The authority of `public_url`: the host of an HTTP/1.0 request that names none.
+    authority: String,
+}
+
+impl Gateway {
+    fn new(shared: &Arc<Shared>, plan: Arc<Plan>, store: Store, previous: Option<&Forwarder>) -> Self {
+        let settings = GuardSettings { generation: plan.generation, serve_cached: plan.serve_cached };
+        let directory: Arc<dyn Directory> = Arc::clone(&plan) as Arc<dyn Directory>;
+        let guard = Guard::new(store.clone(), Arc::clone(&shared.cache), Arc::clone(&plan.scopes), directory, settings);
+        let guard = Rc::new(guard);
+        let issuer = Issuer::new(
+            Arc::clone(&plan.issue),
+            Arc::clone(&plan.clients),
+            Arc::clone(&plan.users),
+            Arc::clone(&plan.scopes),
+            store,
+            Arc::clone(&shared.throttle),
+        );
+        let settings = endpoint::Settings { realm: plan.realm.clone(), bearer: plan.bearer };
+        let routes = plan.routes.routes().iter().map(|route| route.spec.name.clone()).collect();
+        Self {
+            endpoints: Endpoints::new(Rc::new(issuer), Rc::clone(&guard), settings),
+            forwarder: Forwarder::new(&plan.upstreams, previous),
+            recorder: shared.telemetry.recorder(routes),
+            challenge: Challenge::new(&plan.realm, Some(&own::resource_metadata(&plan.issue.issuer))),
+            authority: own::authority(&plan.issue.issuer).to_owned(),
+            guard,
+            plan,
+        }
+    }
 }

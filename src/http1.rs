@@ -45,10 +45,11 @@ impl Default for Limits {
 }
 
 /// The version of a message, as far as it matters: 1.2 and later count as 1.1 (H-ver).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Version {
     /// HTTP/1.0.
     Http10,
     /// HTTP/1.1.
+    #[default]
     Http11,
 }

@@ -1,10 +1,40 @@
 //! The authorization server: who may have which token, and how it is taken back.
+//!
+//! A token request goes through narrow steps, each of which hands the next one a proof:
+//! `client_auth` makes an `AuthenticatedClient`, a `grant` makes a `Granted` of it, `mint` makes and
+//! stores the tokens.
 
-use crate::oauth::client::Client;
+mod audit;
+mod client_auth;
+mod grant;
+mod introspect;
+mod metadata;
+mod mint;
+mod operator;
+mod refusal;
+mod revoke;
+mod scope_decision;
+mod throttle;
+
+#[cfg(test)]
+pub(crate) mod tests;
+
+pub use introspect::{Active, Introspection};
+pub use metadata::scopes_supported;
+pub use mint::IssuedToken;
+pub use operator::{Order, OrderError};
+pub use refusal::IssueError;
+pub use throttle::Throttle;
+
+use crate::clock::Timestamp;
+use crate::oauth::authorization::Authorization;
+use crate::oauth::client::{Client, SecretHash};
+use crate::oauth::params::Params;
 use crate::oauth::scope::ScopeTable;
 use crate::people::users::Users;
 use crate::store::Store;
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,15 +64,27 @@ pub struct FailedLogins {
     pub per: Duration,
 }
 
-/// The authorization server of one configuration, for one worker.
-pub struct Issuer {
-    // Private to this module: settings, clients, users, scopes, store handle, throttle.
+/// A request to the token, introspection or revocation endpoint.
+#[derive(Debug)]
+pub struct Request<'r> {
+    /// The form in its body.
+    pub params: Params<'r>,
+    /// The only `Authorization` field, where there is one.
+    pub authorization: Option<Authorization>,
+    /// Where it comes from; `None`: a unix socket.
+    pub address: Option<IpAddr>,
+    /// When.
+    pub now: Timestamp,
 }
 
-/// The counters of failed attempts: one for the process, so that a reload forgets nothing. Bounded.
-#[derive(Debug)]
-pub struct Throttle {
-    // Private to this module.
+/// The authorization server of one configuration, for one worker.
+pub struct Issuer {
+    settings: Arc<Settings>,
+    clients: Arc<Clients>,
+    users: Arc<Users>,
+    scopes: Arc<ScopeTable>,
+    store: Store,
+    throttle: Arc<Throttle>,
 }
 
 impl Issuer {
@@ -55,8 +97,30 @@ impl Issuer {
         store: Store,
         throttle: Arc<Throttle>,
     ) -> Self {
-        let _ = (settings, clients, users, scopes, store, throttle);
-        todo!()
+        Self { settings, clients, users, scopes, store, throttle }
+    }
+
+    /// How tokens are issued.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Every scope.
+    pub fn scopes(&self) -> &ScopeTable {
+        &self.scopes
+    }
+
+    /// Answers a token request (RFC 6749 section 3.2).
+    ///
+    /// # Errors
+    /// Why there is no token.
+    pub async fn token(&self, request: &Request<'_>) -> Result<IssuedToken, IssueError> {
+        let granted = self.grant(request).await;
+        let issued = match granted {
+            Ok(granted) => self.mint(granted, request.now).await,
+            Err(error) => Err(error),
+        };
+        issued.inspect_err(|error| audit::refused("token", error, request.address))
     }
 }
 
@@ -64,12 +128,19 @@ impl Issuer {
 #[derive(Clone, Debug, Default)]
 pub struct Clients {
     by_id: HashMap<String, Arc<Client>>,
+    /// The identifiers of the confidential ones in a fixed order, for the choice of what an unknown
+    /// client is checked against.
+    confidential: Vec<String>,
 }
 
 impl Clients {
     /// A directory of `clients`.
     pub fn new(clients: Vec<Client>) -> Self {
-        Self { by_id: clients.into_iter().map(|client| (client.id.clone(), Arc::new(client))).collect() }
+        let mut confidential: Vec<String> =
+            clients.iter().filter(|client| client.is_confidential()).map(|client| client.id.clone()).collect();
+        confidential.sort_unstable();
+        let by_id = clients.into_iter().map(|client| (client.id.clone(), Arc::new(client))).collect();
+        Self { by_id, confidential }
     }
 
     /// The client with this identifier.
@@ -80,5 +151,13 @@ impl Clients {
     /// Every client, in no order.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Client>> {
         self.by_id.values()
+    }
+
+    /// The secrets that those of an unknown client are compared with, in vain: those of some
+    /// client, always the same for one identifier, so that time says nothing even where some
+    /// secrets cost more than others.
+    fn decoy(&self, id: &str) -> &[SecretHash] {
+        let client = crate::people::users::pick(&self.confidential, id).and_then(|id| self.by_id.get(id));
+        client.map_or(&[], |client| &client.secrets)
     }
 }

@@ -1,7 +1,9 @@
 //! The vocabulary of the OAuth 2.0 RFCs: values that cannot be wrong, without I/O.
 
+pub mod authorization;
 pub mod client;
 pub mod error;
 pub mod params;
+pub mod request;
 pub mod scope;
 pub mod token;

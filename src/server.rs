@@ -1,9 +1,24 @@
-//! Listeners, workers, connections, reload, shutdown.
+//! Listeners, workers, connections, shutdown.
+//!
+//! Each worker is a thread with a runtime, listeners and connections of its own; nothing is shared
+//! on the way of a request. [`bind`] takes the addresses, [`Bound::run`] serves until it is told to end.
 
+mod connection;
+mod listener;
+mod worker;
+
+pub use self::listener::BindError;
+use self::listener::Listener;
+pub use self::worker::serve_one;
 use crate::http1::Limits;
 use crate::http1::exchange::{Exchange, Outcome};
-use crate::http1::stream::Listen;
+use crate::http1::head::HeadError;
+use crate::http1::stream::{Listen, Peer};
+use bytes::Bytes;
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::{Semaphore, watch};
 
 /// `[server]` and `[limits]`, as far as connections are concerned.
 #[derive(Clone, Debug)]
@@ -23,5 +38,114 @@ pub struct Settings {
 /// What answers requests on one thread.
 pub trait Service: 'static {
     /// Answers one request.
-    async fn serve(&self, exchange: &mut Exchange<'_>) -> Outcome;
+    fn serve(&self, exchange: &mut Exchange<'_>) -> impl Future<Output = Outcome>;
+
+    /// The answer to a head that was refused before it became a request.
+    fn refuse(&self, error: HeadError, peer: &Peer) -> http::Response<Bytes>;
 }
+
+/// Tells everything that serves to end: finish what is in flight, take nothing new.
+#[derive(Clone, Debug)]
+pub struct Drain(watch::Receiver<bool>);
+
+/// The other end of a [`Drain`].
+#[derive(Debug)]
+pub struct DrainSwitch(watch::Sender<bool>);
+
+impl Drain {
+    /// A drain that has not begun, and its switch.
+    pub fn new() -> (DrainSwitch, Self) {
+        let (switch, drain) = watch::channel(false);
+        (DrainSwitch(switch), Self(drain))
+    }
+
+    /// Waits until the draining begins; for ever when its switch is gone without having been used.
+    pub(crate) async fn begun(&mut self) {
+        if self.0.wait_for(|draining| *draining).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+impl DrainSwitch {
+    /// Begins the draining.
+    pub fn begin(&self) {
+        self.0.send_replace(true);
+    }
+}
+
+/// What the connections of a server have in common.
+#[derive(Clone, Debug)]
+struct Bounds {
+    limits: Limits,
+    grace: Duration,
+    /// A permit for each connection, over all workers.
+    connections: Arc<Semaphore>,
+}
+
+/// Listeners that are bound, for every worker.
+#[derive(Debug)]
+pub struct Bound {
+    /// One set for each worker.
+    workers: Vec<Vec<Listener>>,
+    addresses: Vec<SocketAddr>,
+    bounds: Bounds,
+}
+
+/// Binds every address for every worker, before anything is served.
+///
+/// # Errors
+/// When an address cannot be bound; the text names it.
+pub fn bind(settings: &Settings) -> Result<Bound, BindError> {
+    let mut first = Vec::new();
+    for listen in &settings.listen {
+        first.push(Listener::bind(listen, listener::PUBLIC_MODE)?);
+    }
+    let addresses = first.iter().filter_map(Listener::address).collect();
+    let mut workers = vec![first];
+    for _ in 1..settings.workers {
+        let siblings = workers[0].iter().map(Listener::sibling).collect::<Result<_, _>>()?;
+        workers.push(siblings);
+    }
+    let bounds = Bounds {
+        limits: settings.limits,
+        grace: settings.shutdown_grace,
+        connections: Arc::new(Semaphore::new(settings.connections.min(Semaphore::MAX_PERMITS))),
+    };
+    Ok(Bound { workers, addresses, bounds })
+}
+
+impl Bound {
+    /// The TCP addresses, with the ports that were chosen for `:0`.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// Serves until `drain` begins and what is in flight has finished, or its time is up. Blocks.
+    /// `service` is called once on each worker's thread, inside its runtime. Gives whether everything
+    /// finished in time.
+    ///
+    /// # Errors
+    /// When a thread or a runtime cannot be made.
+    pub fn run<S: Service>(
+        self,
+        service: impl Fn() -> S + Clone + Send + 'static,
+        drain: &Drain,
+    ) -> std::io::Result<bool> {
+        let mut threads = Vec::new();
+        for (number, listeners) in self.workers.into_iter().enumerate() {
+            let (bounds, drain, service) = (self.bounds.clone(), drain.clone(), service.clone());
+            let name = format!("worker-{number}");
+            let thread = std::thread::Builder::new().name(name);
+            threads.push(thread.spawn(move || worker::run(listeners, service, bounds, drain))?);
+        }
+        let mut finished = true;
+        for thread in threads {
+            finished &= thread.join().unwrap_or(Ok(false))?;
+        }
+        Ok(finished)
+    }
+}
+
+#[cfg(test)]
+mod tests;

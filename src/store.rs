@@ -6,11 +6,25 @@
 //! before it returns it has told every [`Listener`] which tokens ended.
 
 pub mod cache;
+mod embedded;
+mod family;
+mod feed;
+mod record;
+mod redis;
+
+#[cfg(test)]
+mod contract;
+
+pub use feed::Listener;
+pub use record::{ClientRecord, Filter, Issue, Listed, Rotated, Rotation};
 
 use crate::clock::Timestamp;
 use crate::oauth::token::{GrantId, RefreshRecord, TagKeys, TokenDigest, TokenRecord};
-use crate::secret::Secret;
-use serde::{Deserialize, Serialize};
+use crate::secret::{Secret, TagKey};
+use arc_swap::ArcSwap;
+use embedded::Embedded;
+use feed::Feed;
+use redis::Redis;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -51,93 +65,24 @@ pub enum StoreError {
     Corrupt(String),
 }
 
-/// Told of ended tokens before the call that ended them returns.
-pub trait Listener: Send + Sync {
-    /// These access tokens are no longer valid.
-    fn ended(&self, tokens: &[TokenDigest]);
-}
-
-/// Tokens to be written together, durable before the answer (promise 2).
-#[derive(Clone, Debug)]
-pub struct Issue {
-    /// The access token.
-    pub access: (TokenDigest, TokenRecord),
-    /// The refresh token that starts a new family, where there is one.
-    pub refresh: Option<(TokenDigest, RefreshRecord)>,
-}
-
-/// The exchange of a refresh token for a new pair (RFC 6749 section 6).
-#[derive(Clone, Debug)]
-pub struct Rotation {
-    /// The token that was presented.
-    pub presented: TokenDigest,
-    /// The family it belongs to.
-    pub grant: GrantId,
-    /// The new access token.
-    pub access: (TokenDigest, TokenRecord),
-    /// The new refresh token.
-    pub refresh: (TokenDigest, RefreshRecord),
-    /// The moment of the exchange.
-    pub now: Timestamp,
-    /// How long the immediate predecessor may be asked for again; zero switches it off.
-    pub grace: Duration,
-}
-
-/// What became of a [`Rotation`], decided in one atomic step (TOK-9 to TOK-11).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rotated {
-    /// The new pair is stored; a pair it replaces inside the grace is gone.
-    Done,
-    /// The presented token had been used before: the whole family has ended.
-    Reused,
-    /// No such family (any more).
-    Unknown,
-}
-
-/// Which tokens a listing or a mass revocation means. Every given part must hold.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Filter {
-    /// Of this client.
-    pub client_id: Option<String>,
-    /// Of this resource owner.
-    pub subject: Option<String>,
-}
-
-/// One line of a listing.
-#[derive(Clone, Debug)]
-pub struct Listed {
-    /// The token's digest; only its public identifier is shown.
-    pub digest: TokenDigest,
-    /// What is known of it.
-    pub record: TokenRecord,
-}
-
-/// A client that was made at run time.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ClientRecord {
-    /// RFC 6749 section 2.2.
-    pub id: String,
-    /// The name that people see.
-    pub name: Option<String>,
-    /// `SecretHash` in its text form; empty: a public client.
-    pub secrets: Vec<String>,
-    /// Names of grant types.
-    pub grants: Vec<String>,
-    /// RFC 6749 section 3.1.2.
-    pub redirect_uris: Vec<String>,
-    /// Space-separated.
-    pub scopes: String,
-    /// Space-separated.
-    pub default_scopes: Option<String>,
-    /// RFC 7662 section 2.1.
-    pub introspect: bool,
-    /// Milliseconds since the Unix epoch.
-    pub created_at: u64,
-}
-
 /// A handle on the store.
 #[derive(Clone)]
-pub struct Store {}
+pub struct Store {
+    backend: Backend,
+    shared: Arc<Shared>,
+}
+
+#[derive(Clone)]
+enum Backend {
+    Embedded(Arc<Embedded>),
+    Redis(Redis),
+}
+
+/// What all handles of a process have in common.
+struct Shared {
+    feed: Arc<Feed>,
+    tag_keys: ArcSwap<TagKeys>,
+}
 
 impl Store {
     /// Opens the store, makes the tag key when there is none, and proves that it answers.
@@ -145,24 +90,40 @@ impl Store {
     /// # Errors
     /// When it cannot be opened; the text names the file or the address.
     pub async fn open(settings: &Settings) -> Result<Self, StoreError> {
-        let _ = settings;
-        todo!()
+        let feed = Arc::new(Feed::new(settings.feed_timeout));
+        let embedded = |path: Option<PathBuf>| -> Result<(Backend, TagKey), StoreError> {
+            let (embedded, key) = Embedded::open(path, settings.timeout, Arc::clone(&feed))?;
+            Ok((Backend::Embedded(Arc::new(embedded)), key))
+        };
+        let (backend, key) = match &settings.location {
+            Location::Memory => embedded(None)?,
+            Location::Redb(path) => embedded(Some(path.clone()))?,
+            Location::Redis(url) => {
+                let (redis, key) = Redis::open(url, settings.timeout).await?;
+                (Backend::Redis(redis), key)
+            }
+        };
+        let tag_keys = ArcSwap::from_pointee(TagKeys::new(key, Vec::new()));
+        Ok(Self { backend, shared: Arc::new(Shared { feed, tag_keys }) })
     }
 
     /// A handle for the calling thread's runtime, with a connection of its own.
     pub fn for_worker(&self) -> Self {
-        todo!()
+        let backend = match &self.backend {
+            Backend::Embedded(embedded) => Backend::Embedded(Arc::clone(embedded)),
+            Backend::Redis(redis) => Backend::Redis(redis.for_worker()),
+        };
+        Self { backend, shared: Arc::clone(&self.shared) }
     }
 
     /// Has `listener` told of every token that ends from now on.
     pub fn listen(&self, listener: Arc<dyn Listener>) {
-        let _ = listener;
-        todo!()
+        self.shared.feed.listen(listener);
     }
 
     /// The keys of the tags. Held in memory: costs nothing.
     pub fn tag_keys(&self) -> Arc<TagKeys> {
-        todo!()
+        self.shared.tag_keys.load_full()
     }
 
     /// Proves that the store answers.
@@ -170,18 +131,29 @@ impl Store {
     /// # Errors
     /// When it does not.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        todo!()
+        match &self.backend {
+            Backend::Embedded(embedded) => embedded.ping(),
+            Backend::Redis(redis) => redis.ping().await,
+        }
     }
 
-    /// Proves every 500 ms that the store answers, for [`is_trusted`](Self::is_trusted); never
-    /// returns. One task of the process runs it. An embedded store needs no proof.
+    /// Follows what other nodes and operators change, and proves every 500 ms that the store
+    /// answers, for [`is_trusted`](Self::is_trusted); never returns. One task of the process runs
+    /// it. An embedded store needs no proof.
     pub async fn watch(&self) {
-        todo!()
+        match &self.backend {
+            Backend::Embedded(_) => std::future::pending().await,
+            Backend::Redis(redis) => redis.watch(&self.shared.feed, &self.shared.tag_keys).await,
+        }
     }
 
-    /// Whether the store answered within `feed_timeout`: what is cached may be believed.
+    /// Whether the store answered within `feed_timeout`, and every ended token has been told until
+    /// then: what is cached may be believed.
     pub fn is_trusted(&self) -> bool {
-        todo!()
+        match &self.backend {
+            Backend::Embedded(_) => true,
+            Backend::Redis(_) => self.shared.feed.is_trusted(),
+        }
     }
 
     /// The record of an access token, straight from the store; expired ones are `None`.
@@ -189,8 +161,10 @@ impl Store {
     /// # Errors
     /// When the store cannot answer.
     pub async fn access_token(&self, digest: &TokenDigest, now: Timestamp) -> Result<Option<TokenRecord>, StoreError> {
-        let _ = (digest, now);
-        todo!()
+        match &self.backend {
+            Backend::Embedded(embedded) => embedded.access_token(digest, now),
+            Backend::Redis(redis) => redis.access_token(digest, now).await,
+        }
     }
 
     /// The record of a refresh token, whether current or already rotated (so that reuse can be
@@ -203,8 +177,10 @@ impl Store {
         digest: &TokenDigest,
         now: Timestamp,
     ) -> Result<Option<RefreshRecord>, StoreError> {
-        let _ = (digest, now);
-        todo!()
+        match &self.backend {
+            Backend::Embedded(embedded) => embedded.refresh_token(digest, now),
+            Backend::Redis(redis) => redis.refresh_token(digest, now).await,
+        }
     }
 
     /// Whether the refresh token is the current one of its family: what introspection calls active.
@@ -212,8 +188,10 @@ impl Store {
     /// # Errors
     /// When the store cannot answer.
     pub async fn refresh_is_current(&self, digest: &TokenDigest, now: Timestamp) -> Result<bool, StoreError> {
-        let _ = (digest, now);
-        todo!()
+        match &self.backend {
+            Backend::Embedded(embedded) => embedded.refresh_is_current(digest, now),
+            Backend::Redis(redis) => redis.refresh_is_current(digest, now).await,
+        }
     }
 
     /// Stores new tokens.
@@ -221,8 +199,14 @@ impl Store {
     /// # Errors
     /// When they are not known to be durable.
     pub async fn issue(&self, issue: Issue) -> Result<(), StoreError> {
-        let _ = issue;
-        todo!()
+        match &self.backend {
+            Backend::Embedded(embedded) => embedded.issue(issue).await,
+            Backend::Redis(redis) => {
+                redis.issue(&issue).await?;
+                self.shared.feed.issued(&[issue.access.0]);
+                Ok(())
+            }
+        }
     }
 
     /// Exchanges a refresh token, or ends its family when it had been used before.
@@ -230,8 +214,15 @@ impl Store {
     /// # Errors
     /// When the outcome is not known to be durable.
     pub async fn rotate(&self, rotation: Rotation) -> Result<Rotated, StoreError> {
-        let _ = rotation;
-        todo!()
+        match &self.backend {
+            Backend::Embedded(embedded) => embedded.rotate(rotation).await,
+            Backend::Redis(redis) => {
+                let (rotated, ended) = redis.rotate(&rotation).await?;
+                self.shared.feed.ended(&ended);
+                self.shared.feed.issued(&[rotation.access.0]);
+                Ok(rotated)
+            }
+        }
     }
 
     /// Ends one access token; `false` when there was none.
@@ -239,8 +230,15 @@ impl Store {
     /// # Errors
     /// When it is not known to be ended.
     pub async fn revoke_access(&self, digest: &TokenDigest) -> Result<bool, StoreError> {
-        let _ = digest;
-        todo!()
+        match &self.backend {
+            Backend::Embedded(embedded) => embedded.revoke_access(*digest).await,
+            Backend::Redis(redis) => {
+                let ended = redis.revoke_access(digest).await;
+                // Whatever became of it: what is cached about it must be asked for again.
+                self.shared.feed.ended(&[*digest]);
+                ended
+            }
+        }
     }
 
     /// Ends a grant: every refresh and access token of it. Returns how many access tokens ended.
@@ -248,17 +246,26 @@ impl Store {
     /// # Errors
     /// When it is not known to be ended.
     pub async fn revoke_grant(&self, grant: GrantId) -> Result<usize, StoreError> {
-        let _ = grant;
-        todo!()
+        match &self.backend {
+            Backend::Embedded(embedded) => embedded.revoke_grant(grant).await,
+            Backend::Redis(redis) => {
+                let ended = redis.revoke_grant(grant).await?;
+                self.shared.feed.ended(&ended);
+                Ok(ended.len())
+            }
+        }
     }
 
     /// Ends every token and every grant that `filter` means. Returns how many access tokens ended.
+    /// Each is ended in one step; many are ended in several, so that others are not held up.
     ///
     /// # Errors
     /// When they are not known to be ended.
     pub async fn revoke_where(&self, filter: &Filter) -> Result<usize, StoreError> {
-        let _ = filter;
-        todo!()
+        match &self.backend {
+            Backend::Embedded(embedded) => embedded.revoke_where(filter).await,
+            Backend::Redis(redis) => redis.revoke_where(filter, |ended| self.shared.feed.ended(ended)).await,
+        }
     }
 
     /// Access tokens that `filter` means, in the order of their digests, at most `limit`, those
@@ -273,8 +280,10 @@ impl Store {
         limit: usize,
         now: Timestamp,
     ) -> Result<Vec<Listed>, StoreError> {
-        let _ = (filter, after, limit, now);
-        todo!()
+        match &self.backend {
+            Backend::Embedded(embedded) => embedded.list(filter, after, limit, now),
+            Backend::Redis(redis) => redis.list(filter, after, limit, now).await,
+        }
     }
 
     /// An access token by its public identifier (16 hexadecimal characters), for operators.
@@ -282,8 +291,14 @@ impl Store {
     /// # Errors
     /// When the store cannot answer.
     pub async fn find_by_public_id(&self, id: &str, now: Timestamp) -> Result<Option<Listed>, StoreError> {
-        let _ = (id, now);
-        todo!()
+        let octets = (id.len() == 16 && id.bytes().all(|octet| octet.is_ascii_hexdigit()))
+            .then(|| u64::from_str_radix(id, 16).ok().map(u64::to_be_bytes))
+            .flatten();
+        let Some(first) = octets else { return Ok(None) };
+        match &self.backend {
+            Backend::Embedded(embedded) => embedded.find_by_public_id(first, now),
+            Backend::Redis(redis) => redis.find_by_public_id(first, now).await,
+        }
     }
 
     /// Stores a client; `false` when the identifier is taken.
@@ -291,8 +306,10 @@ impl Store {
     /// # Errors
     /// When it is not known to be durable.
     pub async fn add_client(&self, client: ClientRecord) -> Result<bool, StoreError> {
-        let _ = client;
-        todo!()
+        match &self.backend {
+            Backend::Embedded(embedded) => embedded.add_client(client).await,
+            Backend::Redis(redis) => redis.add_client(&client).await,
+        }
     }
 
     /// A client by its identifier.
@@ -300,8 +317,10 @@ impl Store {
     /// # Errors
     /// When the store cannot answer.
     pub async fn client(&self, id: &str) -> Result<Option<ClientRecord>, StoreError> {
-        let _ = id;
-        todo!()
+        match &self.backend {
+            Backend::Embedded(embedded) => embedded.client(id),
+            Backend::Redis(redis) => redis.client(id).await,
+        }
     }
 
     /// Every client, by identifier.
@@ -309,15 +328,23 @@ impl Store {
     /// # Errors
     /// When the store cannot answer.
     pub async fn clients(&self) -> Result<Vec<ClientRecord>, StoreError> {
-        todo!()
+        match &self.backend {
+            Backend::Embedded(embedded) => embedded.clients(),
+            Backend::Redis(redis) => redis.clients().await,
+        }
     }
 
     /// Removes a client and ends every token it has; `false` when there was none.
     ///
     /// # Errors
-    /// When it is not known to be done.
+    /// When it is not known to be done. Doing it again ends what is left.
     pub async fn remove_client(&self, id: &str) -> Result<bool, StoreError> {
-        let _ = id;
-        todo!()
+        // First the record, so that no new tokens come while the old ones are ended.
+        let existed = match &self.backend {
+            Backend::Embedded(embedded) => embedded.forget_client(id).await,
+            Backend::Redis(redis) => redis.forget_client(id).await,
+        }?;
+        self.revoke_where(&Filter { client_id: Some(id.to_owned()), subject: None }).await?;
+        Ok(existed)
     }
 }

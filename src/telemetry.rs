@@ -1,10 +1,34 @@
 //! Logs, metrics and probes: what the operator sees of the gateway. Knows words and numbers, nothing
 //! of routes, stores or tokens; who has something to tell fills an [`Event`].
+//!
+//! A request costs a worker no system call and no allocation here: counts go into cells of its own,
+//! the log line into a buffer of its own. One thread of the process empties the buffers, so a log
+//! that is slow costs lines (which are counted), never requests.
+
+mod cells;
+mod counters;
+mod line;
+mod log;
+mod metrics;
+mod probes;
+mod stamp;
+mod subscriber;
+
+pub use counters::{Counter, Counters, Gauge, Timings};
+pub use probes::{Probes, Readiness};
+pub use stamp::rfc3339;
 
 use crate::http1::stream::Listen;
+use cells::{Cells, Ledger};
+use line::Style;
+use log::{Buffer, Log};
+use std::cell::Cell;
+use std::io::IsTerminal;
+use std::marker::PhantomData;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use tracing_subscriber::filter::Targets;
 
 /// `[telemetry]`.
 #[derive(Clone, Debug)]
@@ -43,6 +67,22 @@ pub enum Verdict {
     Failed,
 }
 
+impl Verdict {
+    /// Every verdict, at its own position.
+    pub(crate) const ALL: [Self; 5] = [Self::Allowed, Self::Public, Self::Denied, Self::WouldDeny, Self::Failed];
+
+    /// The word in logs and metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Allowed => "allowed",
+            Self::Public => "public",
+            Self::Denied => "denied",
+            Self::WouldDeny => "would_deny",
+            Self::Failed => "failed",
+        }
+    }
+}
+
 /// One request, at its end.
 #[derive(Clone, Copy, Debug)]
 pub struct Event<'e> {
@@ -74,60 +114,124 @@ pub struct Event<'e> {
     pub sent: u64,
 }
 
+/// The target of the line that each request gets.
+const REQUEST_TARGET: &str = "tollgate::request";
+
 /// The process's logs, metrics and readiness; one for the process, shared by all workers.
 #[derive(Debug)]
 pub struct Telemetry {
-    // Private to this module.
+    log: Log,
+    style: Style,
+    logs_requests: bool,
+    counters: Arc<Counters>,
+    ledger: Arc<Ledger>,
+    registry: prometheus_client::registry::Registry,
 }
 
 impl Telemetry {
-    /// Installs the log's subscriber and makes the registry of metrics.
+    /// Installs the log's subscriber and makes the registry of metrics. A process has one log: what
+    /// is installed second keeps metrics of its own and shares nothing but the subscriber.
     ///
     /// # Errors
-    /// When the filter cannot be read; the text says why.
+    /// When the filter cannot be read, or no thread can be started; the text says why.
     pub fn install(settings: &Settings) -> Result<Arc<Self>, String> {
-        let _ = settings;
-        todo!()
+        let filter = filter(&settings.log, std::env::var("RUST_LOG").ok().as_deref())?;
+        let terminal = std::io::stderr().is_terminal();
+        let style = style(settings.log_format, terminal);
+        let telemetry = Self::new(&filter, style, Box::new(std::io::stderr()))?;
+        subscriber::install(filter, style, telemetry.log.events(), Arc::clone(&telemetry.counters));
+        Ok(telemetry)
+    }
+
+    fn new(filter: &Targets, style: Style, output: Box<dyn std::io::Write + Send>) -> Result<Arc<Self>, String> {
+        let log = Log::start(output).map_err(|error| format!("the log's thread cannot be started: {error}"))?;
+        let counters = Arc::new(Counters::default());
+        let ledger = Arc::new(Ledger::default());
+        let registry = metrics::registry(Arc::clone(&counters), Arc::clone(&ledger), log.dropped());
+        let logs_requests = filter.would_enable(REQUEST_TARGET, &tracing::Level::INFO);
+        Ok(Arc::new(Self { log, style, logs_requests, counters, ledger, registry }))
     }
 
     /// A recorder for one worker and the routes of one configuration, by position: metrics are
     /// labelled with these names, never with paths.
     pub fn recorder(self: &Arc<Self>, routes: Vec<String>) -> Recorder {
-        let _ = routes;
-        todo!()
+        let lines = self.logs_requests.then(|| self.log.buffer());
+        Recorder {
+            cells: self.ledger.open(routes),
+            ledger: Arc::clone(&self.ledger),
+            lines,
+            style: self.style,
+            one_thread: PhantomData,
+        }
     }
 
     /// The gauges and counters that others keep.
     pub fn counters(&self) -> &Counters {
-        todo!()
+        &self.counters
     }
 
     /// The text of `/metrics` (OpenMetrics).
     pub fn metrics(&self) -> String {
-        todo!()
+        let mut text = String::new();
+        match prometheus_client::encoding::text::encode(&mut text, &self.registry) {
+            Ok(()) => text,
+            Err(std::fmt::Error) => String::from("# EOF\n"),
+        }
     }
 
-    /// Writes out everything that was logged so far.
-    pub fn flush(&self) {}
-}
-
-/// Gauges and counters that the rooms below the gateway keep up to date.
-#[derive(Debug, Default)]
-pub struct Counters {
-    // Connections open, cache entries, bytes, hits and misses, store lookups and failures, reloads,
-    // tokens issued by grant: filled in with the metrics.
+    /// Writes out everything that was logged so far; gives up on an output that takes nothing.
+    pub fn flush(&self) {
+        self.log.flush();
+    }
 }
 
 /// What one worker records: no lock that another worker takes, no allocation, no system call.
 #[derive(Debug)]
 pub struct Recorder {
-    // Private to this module.
+    cells: Arc<Cells>,
+    ledger: Arc<Ledger>,
+    lines: Option<Arc<Buffer>>,
+    style: Style,
+    /// Cells have one writer: a recorder cannot be shared between threads.
+    one_thread: PhantomData<Cell<()>>,
 }
 
 impl Recorder {
     /// Counts a request and logs it, where the filter asks for `tollgate::request` at `info`.
     pub fn record(&self, event: &Event<'_>) {
-        let _ = event;
-        todo!()
+        self.cells.record(event);
+        if let Some(lines) = &self.lines {
+            let now = crate::clock::now();
+            lines.append(|bytes, stamps| self.style.write(bytes, stamps.at(now), event));
+        }
     }
 }
+
+impl Drop for Recorder {
+    /// What was counted outlives the configuration that it was counted under.
+    fn drop(&mut self) {
+        self.ledger.close(&self.cells);
+    }
+}
+
+fn style(format: LogFormat, terminal: bool) -> Style {
+    match (format, terminal) {
+        (LogFormat::Json, _) | (LogFormat::Auto, false) => Style::Json,
+        (LogFormat::Pretty, colours) => Style::Pretty { colours },
+        (LogFormat::Auto, true) => Style::Pretty { colours: true },
+    }
+}
+
+/// `RUST_LOG` where it says something, else the configuration.
+fn filter(configured: &str, environment: Option<&str>) -> Result<Targets, String> {
+    let (from, text) = match environment.filter(|text| !text.trim().is_empty()) {
+        Some(text) => ("RUST_LOG", text),
+        None => ("[telemetry] log", configured),
+    };
+    text.parse().map_err(|error| {
+        format!("{from}: `{text}` is not a filter like `info` or `warn,tollgate::audit=info`: {error}")
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -112,10 +112,10 @@ pub fn from_form(body: &[u8], enabled: bool, method_allows: bool) -> Result<Extr
         return Ok(extracted);
     }
     if !method_allows {
-        return Err(FormError("a token in a form needs a method whose body means something"));
+        return Err(FormError("A GET request has no form that could hold the access token."));
     }
     if !urlencoded::decoded(body).all(|octet| octet.is_ascii()) {
-        return Err(FormError("a form with a token must be entirely ASCII"));
+        return Err(FormError("A form that holds the access token must be entirely ASCII."));
     }
     Ok(extracted)
 }

@@ -169,7 +169,9 @@ pub const fn preflight() -> Permit {
 pub fn needed(access: &Access, params: &[&str]) -> Option<String> {
     match access {
         Access::Public | Access::Authenticated => None,
-        Access::Scopes(alternatives) => alternatives.first().map(|alternative| alternative.text(params)),
+        Access::Scopes(alternatives) => {
+            alternatives.first().map(|alternative| alternative.text(params)).filter(|scope| !scope.is_empty())
+        }
     }
 }
 

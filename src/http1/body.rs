@@ -1,6 +1,11 @@
 //! Message bodies: decoded in pieces, checked while they pass (SMUG-9, SMUG-10, LIM-chunk), and
 //! the chunked coding for what is sent.
 
+mod chunked;
+#[cfg(test)]
+mod tests;
+
+use self::chunked::{Decoder, Piece};
 use super::stream::Reader;
 
 /// How a body is framed (RFC 9112 section 6).
@@ -31,22 +36,47 @@ pub enum BodyError {
     Truncated,
 }
 
-/// Reads one body: first what arrived behind the head, then from the stream. Never reads past the
-/// body where its end is known beforehand; what was read past the end of a chunked body is kept as
-/// the start of the next message.
+/// Octets that are read at a time; more when as much was there.
+const READ: usize = 16 * 1024;
+const MOST_READ: usize = 64 * 1024;
+
+/// Reads one body: first what arrived behind the head, then from the stream. What was read past the
+/// end of the body is kept as the start of the next message.
 #[derive(Debug)]
 pub struct BodyReader<'r> {
     reader: Reader<'r>,
-    // … private to this module: what arrived with the head, the decoder, a buffer taken on demand.
+    length: BodyLength,
+    /// Of a body with a length: octets that are still to come.
+    left: u64,
+    decoder: Decoder,
+    ahead: &'r [u8],
+    /// Octets of `ahead` that are used.
+    used: usize,
+    /// What was read from the stream, and how much of it is used.
+    spill: Vec<u8>,
+    spill_used: usize,
+    complete: bool,
 }
 
 impl<'r> BodyReader<'r> {
     /// A reader of a body framed as `length`, of which `ahead` (everything that was read behind
     /// the head) is already there.
-    pub fn new(length: BodyLength, ahead: &'r [u8], reader: Reader<'r>) -> Self {
-        let _ = (length, ahead);
-        let _ = &reader;
-        todo!()
+    pub const fn new(length: BodyLength, ahead: &'r [u8], reader: Reader<'r>) -> Self {
+        let left = match length {
+            BodyLength::Length(length) => length,
+            BodyLength::Chunked | BodyLength::Close | BodyLength::None => 0,
+        };
+        Self {
+            reader,
+            length,
+            left,
+            decoder: Decoder::new(),
+            ahead,
+            used: 0,
+            spill: Vec::new(),
+            spill_used: 0,
+            complete: matches!(length, BodyLength::None),
+        }
     }
 
     /// The next piece of content without the framing, never empty; `None`: the body is complete.
@@ -55,8 +85,15 @@ impl<'r> BodyReader<'r> {
     /// # Errors
     /// When the body is malformed, ends early, or the stream fails.
     pub async fn next(&mut self) -> Result<Option<&[u8]>, BodyError> {
-        let _ = &self.reader;
-        todo!()
+        loop {
+            if let Some(piece) = self.advance()? {
+                return Ok(Some(self.piece(piece)));
+            }
+            if self.complete {
+                return Ok(None);
+            }
+            self.fill().await?;
+        }
     }
 
     /// The next piece if it is already here: no system call, no waiting. `Ok(None)`: nothing is
@@ -65,36 +102,111 @@ impl<'r> BodyReader<'r> {
     /// # Errors
     /// When the body is malformed.
     pub fn next_ready(&mut self) -> Result<Option<&[u8]>, BodyError> {
-        todo!()
+        Ok(self.advance()?.map(|piece| self.piece(piece)))
     }
 
     /// Whether the body has been read to its end.
-    pub fn is_complete(&self) -> bool {
-        todo!()
+    pub const fn is_complete(&self) -> bool {
+        self.complete
     }
 
     /// How the body is framed.
-    pub fn length(&self) -> BodyLength {
-        todo!()
+    pub const fn length(&self) -> BodyLength {
+        self.length
+    }
+
+    /// Of a body with a length: how much of it has not been read yet.
+    pub const fn left(&self) -> u64 {
+        self.left
     }
 
     /// The stream behind the body, to watch it for the other end's going away while a response is
     /// awaited. Reading from it takes octets away from the body.
-    pub fn reader(&mut self) -> &mut Reader<'r> {
+    pub const fn reader(&mut self) -> &mut Reader<'r> {
         &mut self.reader
     }
 
     /// Ends the reading: how many octets of `ahead` were used, and what was read from the stream
     /// but does not belong to this body.
-    pub fn finish(self) -> (usize, Vec<u8>) {
-        todo!()
+    pub fn finish(mut self) -> (usize, Vec<u8>) {
+        self.spill.drain(..self.spill_used);
+        (self.used, self.spill)
     }
+
+    /// Finds the next piece in what is here, and counts it as used.
+    fn advance(&mut self) -> Result<Option<Place>, BodyError> {
+        while !self.complete {
+            let here =
+                if self.used < self.ahead.len() { &self.ahead[self.used..] } else { &self.spill[self.spill_used..] };
+            if here.is_empty() {
+                return Ok(None);
+            }
+            let piece = match self.length {
+                BodyLength::None => return Ok(None),
+                BodyLength::Close => Piece { from: 0, to: here.len() },
+                BodyLength::Length(_) => {
+                    Piece { from: 0, to: usize::try_from(self.left).map_or(here.len(), |left| left.min(here.len())) }
+                }
+                BodyLength::Chunked => self.decoder.next(here).map_err(BodyError::Malformed)?,
+            };
+            let place = self.take(piece);
+            if piece.from < piece.to {
+                return Ok(Some(place));
+            }
+        }
+        Ok(None)
+    }
+
+    fn take(&mut self, piece: Piece) -> Place {
+        let ahead = self.used < self.ahead.len();
+        let used = if ahead { &mut self.used } else { &mut self.spill_used };
+        let place = Place { ahead, from: *used + piece.from, to: *used + piece.to };
+        *used += piece.to;
+        self.left = self.left.saturating_sub(u64::try_from(piece.to).unwrap_or(u64::MAX));
+        self.complete = match self.length {
+            BodyLength::Length(_) | BodyLength::None => self.left == 0,
+            BodyLength::Chunked => self.decoder.is_done(),
+            BodyLength::Close => false,
+        };
+        place
+    }
+
+    fn piece(&self, place: Place) -> &[u8] {
+        let source = if place.ahead { self.ahead } else { &self.spill };
+        &source[place.from..place.to]
+    }
+
+    async fn fill(&mut self) -> Result<(), BodyError> {
+        let full = self.spill.len() == self.spill.capacity() && !self.spill.is_empty();
+        self.spill.clear();
+        self.spill_used = 0;
+        self.spill.reserve(if full { MOST_READ } else { READ });
+        if self.reader.read(&mut self.spill).await? == 0 {
+            if self.length != BodyLength::Close {
+                return Err(BodyError::Truncated);
+            }
+            self.complete = true;
+        }
+        Ok(())
+    }
+}
+
+/// Where a piece stands: in `ahead` or in `spill`.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    ahead: bool,
+    from: usize,
+    to: usize,
 }
 
 /// Appends the head of a chunk of `size` octets (not zero): `1f\r\n`.
 pub fn chunk_head(out: &mut Vec<u8>, size: usize) {
-    let _ = (out, size);
-    todo!()
+    let digits = (usize::BITS - size.leading_zeros()).div_ceil(4).max(1);
+    for position in (0..digits).rev() {
+        let digit = u32::try_from((size >> (4 * position)) & 15).unwrap_or_default();
+        out.extend(char::from_digit(digit, 16).map(|digit| digit as u8));
+    }
+    out.extend_from_slice(CHUNK_END);
 }
 
 /// What follows each chunk's data.

@@ -1,11 +1,14 @@
 //! The resource owners of the configuration and the check of their passwords.
 
+use super::password;
 use crate::oauth::scope::Scope;
+use crate::secret::Digest;
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::Arc;
 
 /// `[[users]]`.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct User {
     /// As configured; compared after folding to one spelling.
     pub name: String,
@@ -15,10 +18,18 @@ pub struct User {
     pub scopes: Option<Scope>,
 }
 
+impl fmt::Debug for User {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("User").field("name", &self.name).field("scopes", &self.scopes).finish_non_exhaustive()
+    }
+}
+
 /// Every user, by name.
 #[derive(Debug, Default)]
 pub struct Users {
     by_name: HashMap<String, Arc<User>>,
+    /// The folded names in a fixed order, for the choice of what an unknown name is checked against.
+    names: Vec<String>,
 }
 
 /// The proof that a resource owner showed a right password. Only [`Users::authenticate`] makes one.
@@ -46,15 +57,34 @@ pub enum LoginError {
     Refused,
 }
 
+impl From<password::Overloaded> for LoginError {
+    fn from(_: password::Overloaded) -> Self {
+        Self::Overloaded
+    }
+}
+
 impl Users {
     /// A directory of `users`; names are folded to one spelling.
     pub fn new(users: Vec<User>) -> Self {
-        Self { by_name: users.into_iter().map(|user| (fold(&user.name), Arc::new(user))).collect() }
+        let by_name: HashMap<_, _> = users.into_iter().map(|user| (fold(&user.name), Arc::new(user))).collect();
+        let mut names: Vec<String> = by_name.keys().cloned().collect();
+        names.sort_unstable();
+        Self { by_name, names }
     }
 
     /// Whether there is such a user.
     pub fn has(&self, name: &str) -> bool {
-        self.by_name.contains_key(&fold(name))
+        self.get(name).is_some()
+    }
+
+    /// The user of this name, in any spelling.
+    pub fn get(&self, name: &str) -> Option<&Arc<User>> {
+        self.by_name.get(&fold(name))
+    }
+
+    /// Every user, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<User>> {
+        self.by_name.values()
     }
 
     /// Checks a password off the worker's thread, a bounded number at a time. An unknown name
@@ -63,12 +93,69 @@ impl Users {
     /// # Errors
     /// When the pair is wrong, or too many are being checked.
     pub async fn authenticate(&self, name: &str, password: &str) -> Result<ResourceOwner, LoginError> {
-        let _ = (name, password);
-        todo!()
+        let name = fold(name);
+        let user = self.by_name.get(&name);
+        let hash = user.map_or_else(|| self.decoy(&name), |user| &user.password_hash);
+        let matches = password::matches(hash, password).await?;
+        match user {
+            Some(user) if matches => Ok(ResourceOwner { user: Arc::clone(user) }),
+            _ => Err(LoginError::Refused),
+        }
+    }
+
+    /// The hash that an unknown name is checked against, in vain: that of some user, always the
+    /// same for one name, so that time says nothing even where users' hashes differ in their cost.
+    fn decoy(&self, name: &str) -> &str {
+        let user = pick(&self.names, name).and_then(|name| self.by_name.get(name));
+        user.map_or(password::UNUSED_HASH, |user| &user.password_hash)
     }
 }
 
-/// The one spelling of a user's name: lower case (hazards, line 38).
+/// The one spelling of a user's name: lower case. Counters of failed attempts go by it too.
 pub fn fold(name: &str) -> String {
     name.to_lowercase()
+}
+
+/// One of `choices`, always the same for one `name`; `None` when there are none.
+pub fn pick<'c, T>(choices: &'c [T], name: &str) -> Option<&'c T> {
+    let [a, b, c, d, ..] = *Digest::of(name.as_bytes()).as_bytes();
+    let number = usize::try_from(u32::from_be_bytes([a, b, c, d])).unwrap_or_default();
+    choices.get(number.checked_rem(choices.len())?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::people::password::tests::quick_hash;
+
+    fn users() -> Users {
+        Users::new(vec![User { name: "Alice".into(), password_hash: quick_hash("pw"), scopes: None }])
+    }
+
+    /// R6749-4.3b
+    #[tokio::test]
+    async fn a_wrong_password_and_an_unknown_name_are_one_answer() {
+        let users = users();
+        assert_eq!(users.authenticate("alice", "no").await.unwrap_err(), LoginError::Refused);
+        assert_eq!(users.authenticate("bob", "pw").await.unwrap_err(), LoginError::Refused);
+        assert_eq!(Users::default().authenticate("bob", "pw").await.unwrap_err(), LoginError::Refused);
+    }
+
+    #[tokio::test]
+    async fn a_name_is_one_in_every_spelling_and_keeps_the_configured_one() {
+        assert_eq!(users().authenticate("ALICE", "pw").await.unwrap().user().name, "Alice");
+        assert!(users().has("aLiCe") && !users().has("alice "));
+    }
+
+    #[test]
+    fn the_debug_form_has_no_hash() {
+        assert!(!format!("{:?}", users()).contains("argon2id"));
+    }
+
+    #[test]
+    fn an_unknown_name_is_checked_against_a_hash_in_use() {
+        let users = users();
+        assert_eq!(users.decoy("bob"), users.by_name["alice"].password_hash);
+        assert_eq!(Users::default().decoy("bob"), password::UNUSED_HASH);
+    }
 }

@@ -1,5 +1,10 @@
 //! Which fields of a request and of a response pass (standards: H-conn, FWD-1, IDH-1 to IDH-5,
 //! PX-3, PX-4, PX-9; hazards, lines 11 to 18).
+//!
+//! Programs behind a gateway read names in ways of their own: CGI and its heirs fold every character
+//! that is not alphanumeric to `_`, others ignore case only. So a name is judged by its folded form
+//! (lower case, everything that is not alphanumeric is `-`), and a name that means something to
+//! somebody but is spelled differently never passes.
 
 /// What becomes of a request field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +22,222 @@ pub enum Fate {
 /// The fate of a request field by its name alone. Fields that a `Connection` line names are the
 /// caller's to drop.
 pub fn request_fate(name: &[u8]) -> Fate {
-    let _ = name;
-    todo!()
+    let mut folded = [0; LONGEST];
+    let Some(folded) = folded.get_mut(..name.len()) else {
+        return overlong_fate(name);
+    };
+    let mut canonical = true;
+    for (to, &from) in folded.iter_mut().zip(name) {
+        *to = fold(from);
+        canonical &= *to == from.to_ascii_lowercase();
+    }
+    match meaning(folded) {
+        Fate::Pass if name.contains(&b'_') => Fate::Drop,
+        Fate::Pass => Fate::Pass,
+        _ if !canonical => Fate::Drop,
+        fate @ (Fate::Drop | Fate::Forwarding | Fate::Ours) => fate,
+    }
 }
+
+/// What becomes of a field of a response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ResponseFate {
+    /// Passed on as it is.
+    Pass,
+    /// Hop-by-hop, framing, or made anew.
+    Drop,
+    /// `Date`: passed on, and not added.
+    Date,
+    /// `Cache-Control`, `Expires` and their kin are the owner's business, but this one decides
+    /// whether a shared cache may keep what only one bearer may see (PX-9).
+    CacheControl,
+    /// `Vary`: gains `Authorization` (PX-9).
+    Vary,
+}
+
+/// The fate of a response field by its name alone.
+pub(super) fn response_fate(name: &[u8]) -> ResponseFate {
+    let mut lower = [0; 25];
+    let Some(lower) = lower.get_mut(..name.len()) else {
+        return ResponseFate::Pass;
+    };
+    for (to, from) in lower.iter_mut().zip(name) {
+        *to = from.to_ascii_lowercase();
+    }
+    match &*lower {
+        b"date" => ResponseFate::Date,
+        b"vary" => ResponseFate::Vary,
+        b"cache-control" => ResponseFate::CacheControl,
+        b"te"
+        | b"trailer"
+        | b"upgrade"
+        | b"connection"
+        | b"keep-alive"
+        | b"x-request-id"
+        | b"content-length"
+        | b"proxy-connection"
+        | b"transfer-encoding"
+        | b"proxy-authenticate"
+        | b"proxy-authentication-info" => ResponseFate::Drop,
+        _ => ResponseFate::Pass,
+    }
+}
+
+/// Whether two names are one after folding.
+pub(super) fn same_folded(left: &[u8], right: &[u8]) -> bool {
+    left.len() == right.len() && left.iter().zip(right).all(|(&left, &right)| fold(left) == fold(right))
+}
+
+/// The elements of a comma-separated list without the white space around them (RFC 9110 section
+/// 5.6.1); not for lists whose elements may hold quoted commas.
+pub(super) fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value.split(|&octet| octet == b',').map(<[u8]>::trim_ascii).filter(|element| !element.is_empty())
+}
+
+/// The names that the `Connection` lines of a message name (H-conn-1): lower case, sorted. Options
+/// that are no field, or one that is never forwarded anyway, are left out, so that the usual message
+/// costs no allocation.
+#[derive(Debug, Default)]
+pub(super) struct Named(Vec<Vec<u8>>);
+
+impl Named {
+    /// Reads the `Connection` lines.
+    pub(super) fn read<'v>(lines: impl Iterator<Item = &'v [u8]>) -> Self {
+        const USUAL: [&[u8]; 4] = [b"close", b"keep-alive", b"upgrade", b"te"];
+        let mut names: Vec<Vec<u8>> = lines
+            .flat_map(list)
+            .filter(|option| !USUAL.iter().any(|usual| option.eq_ignore_ascii_case(usual)))
+            .map(<[u8]>::to_ascii_lowercase)
+            .collect();
+        names.sort_unstable();
+        names.dedup();
+        Self(names)
+    }
+
+    /// Whether `name` is among them.
+    pub(super) fn contains(&self, name: &[u8]) -> bool {
+        !self.0.is_empty() && self.0.binary_search(&name.to_ascii_lowercase()).is_ok()
+    }
+}
+
+/// The longest name that is folded as a whole; no name of [`meaning`] is longer.
+const LONGEST: usize = 64;
+
+const fn fold(octet: u8) -> u8 {
+    if octet.is_ascii_alphanumeric() { octet.to_ascii_lowercase() } else { b'-' }
+}
+
+/// The fate of a name that is too long to be one of the known ones, but may begin like one.
+fn overlong_fate(name: &[u8]) -> Fate {
+    let mut folded = [0; LONGEST];
+    let mut canonical = true;
+    for (to, &from) in folded.iter_mut().zip(name) {
+        *to = fold(from);
+        canonical &= *to == from.to_ascii_lowercase();
+    }
+    match family(&folded) {
+        Some(Fate::Forwarding) if canonical && !name.contains(&b'_') => Fate::Forwarding,
+        Some(_) => Fate::Drop,
+        None if name.contains(&b'_') => Fate::Drop,
+        None => Fate::Pass,
+    }
+}
+
+/// What a folded name means. Most names of a request begin with a letter of which there is little
+/// here, so the first octet decides most cases.
+fn meaning(name: &[u8]) -> Fate {
+    match name.first() {
+        Some(b'a' | b'c' | b'e' | b'h' | b'v') => end_to_end(name),
+        Some(b'x') => extension(name),
+        Some(b'd' | b'f' | b'k' | b'p' | b'r' | b's' | b't' | b'u' | b'w') => other(name),
+        _ => Fate::Pass,
+    }
+}
+
+fn end_to_end(name: &[u8]) -> Fate {
+    match name {
+        b"via" | b"host" | b"expect" | b"authorization" | b"content-length" => Fate::Ours,
+        b"connection" | b"http2-settings" | b"client-cert" | b"client-cert-chain" => Fate::Drop,
+        b"client-ip" | b"cf-connecting-ip" | b"cf-connecting-ipv6" | b"early-data" => Fate::Forwarding,
+        _ => Fate::Pass,
+    }
+}
+
+fn other(name: &[u8]) -> Fate {
+    match name {
+        b"te"
+        | b"dpop"
+        | b"trailer"
+        | b"upgrade"
+        | b"keep-alive"
+        | b"proxy-connection"
+        | b"transfer-encoding"
+        | b"proxy-authenticate"
+        | b"proxy-authorization"
+        | b"remote-user"
+        | b"remote-name"
+        | b"remote-email"
+        | b"remote-groups" => Fate::Drop,
+        b"forwarded"
+        | b"front-end-https"
+        | b"true-client-ip"
+        | b"fastly-client-ip"
+        | b"proxy-client-ip"
+        | b"wl-proxy-client-ip" => Fate::Forwarding,
+        _ if name.starts_with(b"ssl-client-") => Fate::Drop,
+        _ => Fate::Pass,
+    }
+}
+
+fn extension(name: &[u8]) -> Fate {
+    match name {
+        b"x-request-id" => Fate::Ours,
+        b"x-forwarded-user"
+        | b"x-forwarded-email"
+        | b"x-forwarded-groups"
+        | b"x-forwarded-preferred-username"
+        | b"x-forwarded-access-token"
+        | b"x-arr-clientcert"
+        | b"x-user" => Fate::Drop,
+        b"x-forwarded"
+        | b"x-host"
+        | b"x-scheme"
+        | b"x-url-scheme"
+        | b"x-real-ip"
+        | b"x-client-ip"
+        | b"x-cluster-client-ip"
+        | b"x-originating-ip"
+        | b"x-proxyuser-ip"
+        | b"x-envoy-external-address"
+        | b"x-rewrite-url"
+        | b"x-override-url"
+        | b"x-http-method"
+        | b"x-http-method-override"
+        | b"x-method-override" => Fate::Forwarding,
+        _ => family(name).unwrap_or(Fate::Pass),
+    }
+}
+
+/// Names that belong together by how they begin.
+fn family(name: &[u8]) -> Option<Fate> {
+    const IDENTITY: [&[u8]; 10] = [
+        b"x-auth-",
+        b"x-user-",
+        b"x-client-cert",
+        b"x-ssl-client-",
+        b"x-remote-",
+        b"x-webauth-",
+        b"x-authenticated-",
+        b"x-forwarded-client-cert",
+        b"x-forwarded-tls-client-cert",
+        b"ssl-client-",
+    ];
+    const FORWARDING: [&[u8]; 2] = [b"x-forwarded-", b"x-original-"];
+    if IDENTITY.iter().any(|prefix| name.starts_with(prefix)) {
+        return Some(Fate::Drop);
+    }
+    FORWARDING.iter().any(|prefix| name.starts_with(prefix)).then_some(Fate::Forwarding)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,13 +1,51 @@
 //! Forwarding: one request to one server of an upstream and its response back, streamed both ways.
+//!
+//! `request` and `provenance` make the head that goes out, `response` and `caching` the one that comes
+//! back; `attempt` is one conversation with one server, with `inbound` carrying the request's body and
+//! `relay` the response's; `pool`, `balance` and `connect` know the servers. Here it is decided where a
+//! request goes, and whether it goes again.
 
+mod attempt;
+mod balance;
+mod caching;
+mod connect;
+mod echo;
+mod edits;
+mod inbound;
+mod pool;
+mod provenance;
+mod relay;
+mod request;
+mod response;
+
+use self::attempt::{Failed, Job, Rest, Stage, attempt};
+use self::balance::{Dice, Servers, Tried};
+use self::pool::{Connection, Node};
+use self::request::Outgoing;
 use super::origin::Origin;
 use super::route::Action;
 use super::target::Host;
-use super::upstream::Upstream;
+use super::upstream::{HostHeader, Server, Upstream};
 use crate::enforce::decide::Permit;
+use crate::http1::body::{BodyLength, BodyReader, CHUNK_END, LAST_CHUNK, chunk_head};
 use crate::http1::exchange::{Exchange, Outcome};
+use crate::http1::head::ResponseHead;
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::io;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::Instant;
+
+/// As much of a body as is already there goes out together with the head.
+const EARLY: usize = 64 * 1024;
+/// Sets of buffers that are kept for the next requests.
+const MOST_BUFFERS: usize = 64;
+/// Buffers that have grown beyond this are not kept.
+const KEPT: usize = 64 * 1024;
+/// How often idle connections are looked through.
+const SWEEP: Duration = Duration::from_secs(10);
 
 /// What is sent, beside what the exchange holds.
 #[derive(Debug)]
@@ -26,10 +64,22 @@ pub struct Plan<'p> {
     pub request_id: &'p str,
     /// The `Authorization` field held a token of ours: it is left out.
     pub strip_authorization: bool,
-    /// The body, where it has been read: a form without its tokens. `None`: passed on as it comes.
-    pub body: Option<&'p [u8]>,
+    /// What is sent as content.
+    pub body: Body<'p>,
     /// The token came by the query: the response is `Cache-Control: private` (R6750-2.3b).
     pub token_in_query: bool,
+}
+
+/// The content of a forwarded request.
+#[derive(Clone, Copy, Debug)]
+pub enum Body<'p> {
+    /// These octets were read already and stand in front of what still comes, framed as the client
+    /// framed it.
+    Started(&'p [u8]),
+    /// As it comes from the client.
+    Stream,
+    /// All of it: a form without its tokens. The length is made anew.
+    Whole(&'p [u8]),
 }
 
 /// A response has been passed on, whole or not.
@@ -74,15 +124,44 @@ pub enum ForwardError {
 /// One worker's way to the upstreams of one configuration: idle connections, load, turns.
 #[derive(Debug)]
 pub struct Forwarder {
-    // Private to this module.
+    /// By the upstream's index.
+    upstreams: Vec<Servers>,
+    dice: Dice,
+    buffers: RefCell<Vec<Buffers>>,
+    swept: Cell<Instant>,
+}
+
+/// What a request needs of memory while it is under way.
+#[derive(Debug, Default)]
+struct Buffers {
+    /// The request's head for the upstream.
+    head: Vec<u8>,
+    /// What goes with it of the body, framed.
+    early: Vec<u8>,
+    /// The response as it comes in.
+    response: Vec<u8>,
+    response_head: ResponseHead,
+    /// The response's head for the client.
+    answer: Vec<u8>,
 }
 
 impl Forwarder {
     /// A forwarder to `upstreams`, which stand at their own `index`. Takes over what `previous` has of
     /// idle connections to servers that are still there; requests in flight keep theirs.
     pub fn new(upstreams: &[Arc<Upstream>], previous: Option<&Self>) -> Self {
-        let _ = (upstreams, previous);
-        todo!()
+        let mut nodes: HashMap<Server, Rc<Node>> = previous
+            .iter()
+            .flat_map(|previous| &previous.upstreams)
+            .flat_map(Servers::nodes)
+            .map(|node| (node.server.clone(), Rc::clone(node)))
+            .collect();
+        let mut node = |server: &Server| Rc::clone(nodes.entry(server.clone()).or_insert_with(|| Node::new(server)));
+        Self {
+            upstreams: upstreams.iter().map(|upstream| Servers::new(upstream, &mut node)).collect(),
+            dice: Dice::new(),
+            buffers: RefCell::default(),
+            swept: Cell::new(Instant::now()),
+        }
     }
 
     /// Sends the request that `permit` allows, and its response back.
@@ -95,7 +174,228 @@ impl Forwarder {
         plan: &Plan<'_>,
         exchange: &mut Exchange<'_>,
     ) -> Result<Forwarded, ForwardError> {
-        let _ = (permit, plan, exchange);
-        todo!()
+        let identity = permit.identity().map(|identity| &*identity.fields);
+        let mut buffers = self.buffers.borrow_mut().pop().unwrap_or_default();
+        let result = self.send_with(identity, plan, exchange, &mut buffers).await;
+        self.keep(buffers);
+        result
+    }
+
+    /// Closes idle connections whose time is up or that the other end has closed. Done now and then
+    /// while requests come; to be called from time to time where none may come.
+    pub fn sweep(&self) {
+        let now = Instant::now();
+        self.swept.set(now);
+        for node in self.upstreams.iter().flat_map(Servers::nodes) {
+            node.sweep(now);
+        }
+    }
+
+    async fn send_with(
+        &self,
+        identity: Option<&[u8]>,
+        plan: &Plan<'_>,
+        exchange: &mut Exchange<'_>,
+        buffers: &mut Buffers,
+    ) -> Result<Forwarded, ForwardError> {
+        let upstream = &*plan.action.upstream;
+        let servers = self
+            .upstreams
+            .get(upstream.index)
+            .ok_or_else(|| ForwardError::BadGateway(format!("there is no upstream `{}`", upstream.name)))?;
+        let start = Instant::now();
+        if start.duration_since(self.swept.get()) >= SWEEP {
+            self.sweep();
+        }
+        let framing = match plan.body {
+            Body::Whole(content) => whole(content),
+            Body::Started(_) | Body::Stream => exchange.body.length(),
+        };
+        let mut job = Job {
+            outgoing: Outgoing {
+                plan,
+                request: exchange.request,
+                peer: exchange.peer,
+                identity: identity.unwrap_or_default(),
+                framing,
+            },
+            upstream,
+            identified: identity.is_some(),
+            repeatable: framing == BodyLength::None && matches!(exchange.request.method(), "GET" | "HEAD" | "OPTIONS"),
+            rest: None,
+            start,
+            until: plan.action.timeout.map(|timeout| start + timeout),
+        };
+        check_length(&job)?;
+        if servers.nodes().iter().any(|node| node.server == Server::Echo) {
+            write_head(&job, "localhost", buffers)?;
+            return echo::echo(&job, exchange, buffers).await;
+        }
+        job.rest = take_early(&job, &mut exchange.body, &mut buffers.early)?;
+        self.dispatch(&job, servers, exchange, buffers).await
+    }
+
+    /// One server after the other, as far as that may be done.
+    async fn dispatch(
+        &self,
+        job: &Job<'_>,
+        servers: &Servers,
+        exchange: &mut Exchange<'_>,
+        buffers: &mut Buffers,
+    ) -> Result<Forwarded, ForwardError> {
+        let mut tried = Tried::default();
+        let mut retries = job.upstream.retries;
+        loop {
+            let Some((position, node)) = servers.choose(tried, &self.dice, Instant::now()) else {
+                return Err(ForwardError::BadGateway("there is no server".to_owned()));
+            };
+            let failed = match try_server(job, node, exchange, buffers).await {
+                Ok(forwarded) => return Ok(forwarded),
+                Err(failed) => failed,
+            };
+            tried.add(position);
+            let again = match failed.stage {
+                Stage::Connecting => servers.has_other(tried),
+                Stage::Unsent | Stage::Unanswered => job.repeatable,
+                Stage::Final => false,
+            };
+            if !again || retries == 0 {
+                return Err(failed.error);
+            }
+            retries -= 1;
+            if !servers.has_other(tried) {
+                tried = Tried::default();
+            }
+        }
+    }
+
+    fn keep(&self, buffers: Buffers) {
+        let mut kept = self.buffers.borrow_mut();
+        let grown = [&buffers.head, &buffers.early, &buffers.response, &buffers.answer]
+            .iter()
+            .any(|buffer| buffer.capacity() > KEPT);
+        if kept.len() < MOST_BUFFERS && !grown {
+            kept.push(buffers);
+        }
     }
 }
+
+/// One server: over an idle connection, and where that one turns out to be dead, over a fresh one.
+async fn try_server(
+    job: &Job<'_>,
+    node: &Rc<Node>,
+    exchange: &mut Exchange<'_>,
+    buffers: &mut Buffers,
+) -> Result<Forwarded, Failed> {
+    let _load = node.enter();
+    write_head(job, &node.authority, buffers)?;
+    if !job.repeatable {
+        // What must not be sent twice must not meet a dead connection: let the runtime take in what has
+        // happened to the idle ones.
+        tokio::task::yield_now().await;
+    }
+    let mut idle = node.take_idle(job.repeatable, job.start);
+    loop {
+        let connection = match idle.take() {
+            Some(connection) => connection,
+            None => Box::pin(connected(job, node)).await?,
+        };
+        let reused = connection.reused;
+        match attempt(job, node, connection, exchange, buffers).await {
+            Err(failed) if reused && failed.stage.is_stale(job.repeatable) => {}
+            result => return result,
+        }
+    }
+}
+
+/// A fresh connection.
+async fn connected(job: &Job<'_>, node: &Node) -> Result<Connection, Failed> {
+    let now = Instant::now();
+    let left = job.until.map_or(Duration::MAX, |until| until.saturating_duration_since(now));
+    match connect::connect(node, job.upstream.connect_timeout.min(left)).await {
+        Ok(stream) => {
+            node.restore();
+            Ok(Connection { stream, reused: false })
+        }
+        Err(error) => {
+            node.put_aside(now);
+            let error = if error.kind() == io::ErrorKind::TimedOut {
+                ForwardError::ConnectTimeout
+            } else {
+                ForwardError::BadGateway(format!("connecting to {}: {error}", node.server))
+            };
+            Err(Failed { error, stage: Stage::Connecting })
+        }
+    }
+}
+
+fn write_head(job: &Job<'_>, authority: &str, buffers: &mut Buffers) -> Result<(), ForwardError> {
+    let host = match job.upstream.host_header {
+        HostHeader::Client => job.outgoing.plan.host.raw,
+        HostHeader::Upstream => authority,
+    };
+    job.outgoing
+        .write(host.as_bytes(), &mut buffers.head)
+        .map_err(|request::Looped| ForwardError::BadGateway("the request has been here before".to_owned()))
+}
+
+/// The framing of content that is all there.
+fn whole(content: &[u8]) -> BodyLength {
+    match u64::try_from(content.len()) {
+        Ok(0) => BodyLength::None,
+        Ok(length) => BodyLength::Length(length),
+        Err(_) => BodyLength::Length(u64::MAX),
+    }
+}
+
+/// LIM-413: by the announced length, before anything is sent.
+fn check_length(job: &Job<'_>) -> Result<(), ForwardError> {
+    match (job.outgoing.framing, job.outgoing.plan.action.body_limit) {
+        (BodyLength::Length(length), Some(limit)) if length > limit => Err(ForwardError::BodyTooLarge),
+        _ => Ok(()),
+    }
+}
+
+/// Takes what is already there of the body, framed, into `early`; gives what is still to come.
+fn take_early(job: &Job<'_>, body: &mut BodyReader<'_>, early: &mut Vec<u8>) -> Result<Option<Rest>, ForwardError> {
+    early.clear();
+    let chunked = job.outgoing.framing == BodyLength::Chunked;
+    let mut allowance = job.outgoing.plan.action.body_limit;
+    match job.outgoing.plan.body {
+        Body::Whole(content) => {
+            early.extend_from_slice(content);
+            return Ok(None);
+        }
+        Body::Started(start) => take(start, chunked, &mut allowance, early)?,
+        Body::Stream => {}
+    }
+    while early.len() < EARLY {
+        let Some(piece) = body.next_ready().map_err(inbound::refused)? else { break };
+        take(piece, chunked, &mut allowance, early)?;
+    }
+    if !body.is_complete() {
+        return Ok(Some(Rest { allowance }));
+    }
+    if chunked {
+        early.extend_from_slice(LAST_CHUNK);
+    }
+    Ok(None)
+}
+
+fn take(piece: &[u8], chunked: bool, allowance: &mut Option<u64>, early: &mut Vec<u8>) -> Result<(), ForwardError> {
+    if let Some(allowance) = allowance {
+        let size = u64::try_from(piece.len()).unwrap_or(u64::MAX);
+        *allowance = allowance.checked_sub(size).ok_or(ForwardError::BodyTooLarge)?;
+    }
+    if chunked && !piece.is_empty() {
+        chunk_head(early, piece.len());
+        early.extend_from_slice(piece);
+        early.extend_from_slice(CHUNK_END);
+    } else {
+        early.extend_from_slice(piece);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

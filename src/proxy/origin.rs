@@ -1,8 +1,16 @@
 //! Who a request comes from, as the connection and, where they are trusted, the forwarding fields
 //! say it (FWD-1, FWD-2, FWD-5; hazards, lines 16 and 17).
+//!
+//! A list is read from the right: the last entry was written by the peer, which is trusted; it is
+//! believed as far as it names further trusted hops. The first one that is not is the client. What
+//! cannot be read, or says two things, says nothing: then the peer's own address stands.
+
+mod hops;
 
 use crate::http1::head::Request;
 use crate::http1::stream::Peer;
+use hops::Hop;
+pub(super) use hops::is_token;
 use std::net::IpAddr;
 
 /// `[server] trusted_proxies`.
@@ -33,7 +41,79 @@ pub struct Origin {
 impl TrustedProxies {
     /// Reads the origin of `request`.
     pub fn origin(&self, request: &Request<'_>, peer: &Peer) -> Origin {
-        let _ = (request, peer);
-        todo!()
+        let trusted = match peer.address() {
+            Some(address) => self.contains(address),
+            None => self.unix,
+        };
+        if !trusted {
+            return Origin { address: peer.address(), trusted, https: self.behind_tls };
+        }
+        let forwarded = self.client(hops::forwarded(request.values("forwarded")));
+        let listed = self.client(hops::x_forwarded_for(request.values("x-forwarded-for")));
+        let said = match (&forwarded, &listed) {
+            (Said::Nothing, said) | (said, Said::Nothing) => said.address(),
+            (one, other) if one.address() == other.address() => one.address(),
+            _ => None,
+        };
+        Origin { address: said.or_else(|| peer.address()), trusted, https: self.https(request, &forwarded) }
+    }
+
+    fn contains(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        self.networks.iter().any(|network| network.contains(&address))
+    }
+
+    /// Reads a list of hops from the right.
+    fn client(&self, hops: Option<Vec<Hop>>) -> Said {
+        let Some(hops) = hops else { return Said::Junk };
+        let Some(outermost) = hops.first().copied() else { return Said::Nothing };
+        let complete = hops.len() < hops::MOST;
+        for hop in hops.into_iter().rev() {
+            match hop.address {
+                None => return Said::Junk,
+                Some(address) if !self.contains(address) => return Said::Client(hop),
+                Some(_) => {}
+            }
+        }
+        if complete { Said::Client(outermost) } else { Said::Junk }
+    }
+
+    /// The scheme of the client's side: what a trusted peer says, and only where all that it says
+    /// agrees.
+    fn https(&self, request: &Request<'_>, forwarded: &Said) -> bool {
+        let listed = request.values("x-forwarded-proto").last().map(|line| {
+            let last = line.rsplit(|&octet| octet == b',').next().unwrap_or_default();
+            last.trim_ascii().eq_ignore_ascii_case(b"https")
+        });
+        let forwarded = match forwarded {
+            Said::Client(hop) => hop.https,
+            Said::Nothing | Said::Junk => None,
+        };
+        match (listed, forwarded) {
+            (None, None) => self.behind_tls,
+            (listed, forwarded) => listed.unwrap_or(true) && forwarded.unwrap_or(true),
+        }
     }
 }
+
+/// What a field says of the client.
+enum Said {
+    /// There is no such field.
+    Nothing,
+    /// It cannot be read, or not far enough.
+    Junk,
+    /// The first hop from the right that is not trusted, or the outermost of all.
+    Client(Hop),
+}
+
+impl Said {
+    const fn address(&self) -> Option<IpAddr> {
+        match self {
+            Self::Client(hop) => hop.address,
+            Self::Nothing | Self::Junk => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

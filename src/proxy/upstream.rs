@@ -1,5 +1,6 @@
 //! What is known of an upstream from its configuration.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -40,6 +41,31 @@ pub enum Server {
     Unix(PathBuf),
 }
 
+impl Server {
+    /// The server's own `Host`: without the port where it is the default one. A unix socket has no
+    /// name of its own.
+    pub fn authority(&self) -> String {
+        match self {
+            Self::Echo | Self::Unix(_) => "localhost".to_owned(),
+            Self::Http { host, port } => {
+                let host =
+                    if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host.clone() };
+                if *port == 80 { host } else { format!("{host}:{port}") }
+            }
+        }
+    }
+}
+
+impl fmt::Display for Server {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Echo => formatter.write_str("echo:"),
+            Self::Http { .. } => write!(formatter, "http://{}", self.authority()),
+            Self::Unix(path) => write!(formatter, "unix:{}", path.display()),
+        }
+    }
+}
+
 /// `balance`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Balance {
@@ -56,4 +82,19 @@ pub enum HostHeader {
     Client,
     /// The server's own name.
     Upstream,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_names_itself_without_the_default_port() {
+        let named = |host: &str, port| Server::Http { host: host.to_owned(), port }.authority();
+        assert_eq!(named("api.internal", 80), "api.internal");
+        assert_eq!(named("api.internal", 9000), "api.internal:9000");
+        assert_eq!(named("::1", 9000), "[::1]:9000");
+        assert_eq!(named("[::1]", 80), "[::1]");
+        assert_eq!(Server::Unix("/run/api.sock".into()).authority(), "localhost");
+    }
 }

@@ -1,1 +1,25 @@
-fn main() {}
+//! Black-box tests: the binary as it is shipped, over real sockets, held against the specifications and against what went wrong
+//! in other gateways. A test's name is a sentence; its doc comment names the requirement.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod harness;
+
+mod bearer;
+mod cli;
+mod client_library;
+mod config;
+mod demo;
+mod forwarding;
+mod framing;
+mod hosts;
+mod identity;
+mod introspect_revoke;
+mod metadata;
+mod paths;
+mod reload;
+mod responses;
+mod scopes;
+mod stores;
+mod telemetry;
+mod token_endpoint;

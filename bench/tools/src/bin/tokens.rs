@@ -22,7 +22,11 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 async fn issue(url: &str, count: usize) -> Result<(), Box<dyn Error>> {
-    let settings = Settings { location: Location::Redis(Secret::new(url)), timeout: Duration::from_secs(10) };
+    let settings = Settings {
+        location: Location::Redis(Secret::new(url)),
+        timeout: Duration::from_secs(10),
+        feed_timeout: Duration::from_secs(10),
+    };
     let store = Store::open(&settings).await?;
     let keys = store.tag_keys();
     let now = clock::now();

@@ -1,0 +1,206 @@
+//! Clients: those of the configuration can be looked at, those of the store come and go.
+
+use super::answer::{Refusal, json};
+use super::{AUDIT, Admin};
+use crate::clock::Timestamp;
+use crate::oauth::client::{GrantType, SecretHash};
+use crate::oauth::scope::{Scope, ScopeTable};
+use crate::oauth::token::{Token, TokenKind};
+use crate::secret::Digest;
+use crate::store::ClientRecord;
+use bytes::Bytes;
+use http::{Response, StatusCode};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json as value};
+
+/// The longest identifier, name or URI.
+const LONGEST: usize = 1024;
+/// The longest identifier that is looked up.
+const LONGEST_ID: usize = 256;
+
+/// A client to be.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct NewClient {
+    /// RFC 6749 section 2.2.
+    pub id: String,
+    /// The name that people see.
+    pub name: Option<String>,
+    /// Names of grant types.
+    pub grants: Vec<String>,
+    /// RFC 6749 section 3.1.2.
+    pub redirect_uris: Vec<String>,
+    /// Space-separated: the most it can ever get.
+    pub scopes: String,
+    /// Space-separated: what it gets when it asks for nothing.
+    pub default_scopes: Option<String>,
+    /// Gets no secret.
+    pub public: bool,
+    /// RFC 7662 section 2.1.
+    pub introspect: bool,
+}
+
+impl NewClient {
+    /// Checks what can be checked without knowing which scopes exist.
+    ///
+    /// # Errors
+    /// What is wrong, in words.
+    pub fn check(&self) -> Result<(), String> {
+        let printable = self.id.bytes().all(|octet| matches!(octet, b' '..=b'~'));
+        if self.id.is_empty() || self.id.len() > LONGEST_ID || !printable {
+            return Err(format!("an identifier has 1 to {LONGEST_ID} printable ASCII characters"));
+        }
+        if self.name.as_ref().is_some_and(|name| name.len() > LONGEST || name.chars().any(char::is_control)) {
+            return Err("the name is too long or has control characters".to_owned());
+        }
+        let grants =
+            self.grants.iter().map(|grant| grant.parse::<GrantType>().map_err(|error| format!("{grant}: {error}")));
+        let grants = grants.collect::<Result<Vec<_>, _>>()?;
+        if self.public && grants.contains(&GrantType::ClientCredentials) {
+            return Err("client_credentials needs a client that can keep a secret (RFC 6749 section 4.4)".to_owned());
+        }
+        if self.public && self.introspect {
+            return Err("introspection needs a client that can keep a secret (RFC 7662 section 2.1)".to_owned());
+        }
+        if grants.contains(&GrantType::AuthorizationCode) && self.redirect_uris.is_empty() {
+            return Err("authorization_code needs a redirect URI (RFC 6749 section 3.1.2.2)".to_owned());
+        }
+        self.redirect_uris.iter().try_for_each(|uri| check_redirect_uri(uri))?;
+        scope_of(&self.scopes)?;
+        self.default_scopes.as_deref().map_or(Ok(()), |text| scope_of(text).map(drop))
+    }
+
+    fn check_scopes(&self, table: &ScopeTable) -> Result<(), String> {
+        let scopes = scope_of(&self.scopes)?;
+        if let Some(unknown) = scopes.iter().find(|token| !table.may_be_configured(token)) {
+            return Err(format!("the scope {} does not exist", unknown.as_str()));
+        }
+        let ceiling = table.set_of(&scopes);
+        let default = self.default_scopes.as_deref().map(scope_of).transpose()?.unwrap_or_default();
+        match default.iter().find(|token| !table.holds(&ceiling, token.as_str())) {
+            Some(beyond) => Err(format!("the default scope {} is not among the scopes", beyond.as_str())),
+            None => Ok(()),
+        }
+    }
+
+    fn record(self, secrets: Vec<String>, now: Timestamp) -> ClientRecord {
+        ClientRecord {
+            id: self.id,
+            name: self.name,
+            secrets,
+            grants: self.grants,
+            redirect_uris: self.redirect_uris,
+            scopes: self.scopes,
+            default_scopes: self.default_scopes,
+            introspect: self.introspect,
+            created_at: now.as_millis(),
+        }
+    }
+}
+
+fn scope_of(text: &str) -> Result<Scope, String> {
+    if text.is_empty() { Ok(Scope::default()) } else { text.parse().map_err(|error| format!("{text}: {error}")) }
+}
+
+/// RFC 6749 section 3.1.2: absolute, without a fragment; and without userinfo, which misleads people.
+fn check_redirect_uri(uri: &str) -> Result<(), String> {
+    let scheme = uri.split_once(':').map(|(scheme, _)| scheme);
+    let named = scheme.is_some_and(|scheme| {
+        scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+            && scheme.bytes().all(|octet| octet.is_ascii_alphanumeric() || matches!(octet, b'+' | b'-' | b'.'))
+            && !["javascript", "data", "vbscript"].iter().any(|bad| scheme.eq_ignore_ascii_case(bad))
+    });
+    let visible = uri.len() <= LONGEST && uri.bytes().all(|octet| matches!(octet, b'!'..=b'~') && octet != b'#');
+    let authority = uri.split_once("://").map_or("", |(_, rest)| rest.split(['/', '?']).next().unwrap_or_default());
+    if named && visible && !authority.contains('@') {
+        Ok(())
+    } else {
+        Err(format!("{uri:?} is no absolute redirect URI without fragment and user (RFC 6749 section 3.1.2)"))
+    }
+}
+
+/// A client as it is shown: never its secrets.
+#[derive(Serialize)]
+struct Shown {
+    id: String,
+    name: Option<String>,
+    kind: &'static str,
+    grants: Vec<String>,
+    redirect_uris: Vec<String>,
+    scopes: String,
+    default_scopes: Option<String>,
+    introspect: bool,
+    origin: &'static str,
+}
+
+const fn kind(confidential: bool) -> &'static str {
+    if confidential { "confidential" } else { "public" }
+}
+
+impl Admin {
+    /// `GET /clients`.
+    pub(super) async fn list_clients(&self) -> Result<Response<Bytes>, Refusal> {
+        let configured = self.clients.iter().map(|client| Shown {
+            id: client.id.clone(),
+            name: client.name.clone(),
+            kind: kind(client.is_confidential()),
+            grants: client.grants.iter().map(ToString::to_string).collect(),
+            redirect_uris: client.redirect_uris.clone(),
+            scopes: client.scopes.to_string(),
+            default_scopes: client.default_scopes.as_ref().map(ToString::to_string),
+            introspect: client.introspect,
+            origin: "configuration",
+        });
+        let stored = self.store.clients().await?.into_iter().map(|client| Shown {
+            kind: kind(!client.secrets.is_empty()),
+            id: client.id,
+            name: client.name,
+            grants: client.grants,
+            redirect_uris: client.redirect_uris,
+            scopes: client.scopes,
+            default_scopes: client.default_scopes,
+            introspect: client.introspect,
+            origin: "store",
+        });
+        let mut clients: Vec<Shown> = configured.chain(stored).collect();
+        clients.sort_by(|one, other| one.id.cmp(&other.id));
+        Ok(json(StatusCode::OK, &value!({ "clients": clients })))
+    }
+
+    /// `POST /clients`. The secret is in this answer and nowhere else (TOK-7).
+    pub(super) async fn add_client(&self, new: NewClient, now: Timestamp) -> Result<Response<Bytes>, Refusal> {
+        new.check().and_then(|()| new.check_scopes(self.issuer.scopes())).map_err(Refusal::Invalid)?;
+        let taken = || Refusal::Conflict("there is a client with this identifier".to_owned());
+        if self.clients.get(&new.id).is_some() {
+            return Err(taken());
+        }
+        let id = new.id.clone();
+        let secret =
+            if new.public { None } else { Some(Token::mint(TokenKind::ClientSecret, &self.store.tag_keys())?) };
+        let hash = secret.as_ref().map(secret_hash);
+        let record = new.record(hash.iter().cloned().collect(), now);
+        if !self.store.add_client(record).await? {
+            return Err(taken());
+        }
+        tracing::info!(target: AUDIT, client = ?id, by = "operator", "client added");
+        let secret: Option<Value> = secret.map(|secret| secret.secret().reveal().into());
+        Ok(json(StatusCode::CREATED, &value!({ "id": id, "secret": secret, "secret_hash": hash })))
+    }
+
+    /// `DELETE /clients/{id}`: its tokens end with it (TOK-13).
+    pub(super) async fn remove_client(&self, id: &str) -> Result<Response<Bytes>, Refusal> {
+        if self.store.remove_client(id).await? {
+            tracing::info!(target: AUDIT, client = ?id, by = "operator", "client removed");
+            return Ok(json(StatusCode::OK, &value!({ "removed": id })));
+        }
+        if self.clients.get(id).is_some() {
+            return Err(Refusal::Conflict("this client is in the configuration: remove it there".to_owned()));
+        }
+        Err(Refusal::NotFound("no such client".to_owned()))
+    }
+}
+
+/// What is kept of a generated secret: it has 256 bits, so a fast digest is enough (TOK-2).
+pub fn secret_hash(secret: &Token) -> String {
+    SecretHash::Digest(Digest::of(secret.secret().reveal().as_bytes())).to_string()
+}

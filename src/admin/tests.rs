@@ -1,0 +1,272 @@
+//! Requests to the operator's API over a store in memory.
+
+use super::*;
+use crate::enforce::guard::{Directory, GuardSettings};
+use crate::issue::{FailedLogins, Throttle};
+use crate::oauth::client::{Client, GrantType};
+use crate::oauth::scope::{ScopeDeclaration, ScopeTable};
+use crate::oauth::token::Origin;
+use crate::people::users::User;
+use crate::store::cache::{CacheSettings, TokenCache};
+use crate::store::{Listener, Location};
+use serde_json::{Value, json as value};
+use std::time::Duration;
+
+struct Everybody;
+
+impl Directory for Everybody {
+    fn has_client(&self, _: &str) -> bool {
+        true
+    }
+
+    fn has_user(&self, _: &str) -> bool {
+        true
+    }
+}
+
+fn scopes() -> Arc<ScopeTable> {
+    let declared = ["notes:read", "notes:write", SCOPE].map(|name| ScopeDeclaration {
+        name: name.parse().unwrap(),
+        text: String::new(),
+        implies: crate::oauth::scope::Scope::default(),
+        restricted: false,
+    });
+    Arc::new(ScopeTable::new(declared.to_vec()).unwrap())
+}
+
+fn configured() -> Clients {
+    Clients::new(vec![Client {
+        id: "reporter".to_owned(),
+        name: None,
+        secrets: Vec::new(),
+        grants: vec![GrantType::Password],
+        redirect_uris: Vec::new(),
+        scopes: "notes:read".parse().unwrap(),
+        default_scopes: None,
+        introspect: false,
+        origin: Origin::Configuration,
+    }])
+}
+
+async fn admin() -> Admin {
+    let settings = crate::store::Settings {
+        location: Location::Memory,
+        timeout: Duration::from_secs(1),
+        feed_timeout: Duration::from_secs(2),
+    };
+    let store = Store::open(&settings).await.unwrap();
+    let cache = TokenCache::new(CacheSettings { max_size: 1 << 20, ttl: Duration::from_secs(60) });
+    store.listen(Arc::clone(&cache) as Arc<dyn Listener>);
+    let guard = GuardSettings { generation: 1, serve_cached: false };
+    let guard = Guard::new(store.clone(), cache, scopes(), Arc::new(Everybody), guard);
+    let settings = crate::issue::Settings {
+        issuer: "http://127.0.0.1".to_owned(),
+        path: "/oauth2".to_owned(),
+        access_token_ttl: Duration::from_secs(3600),
+        refresh_token_ttl: Duration::from_secs(86_400),
+        refresh_reuse_grace: Duration::from_secs(10),
+        failed_logins: FailedLogins { max: 10, per: Duration::from_secs(60) },
+    };
+    let alice = User { name: "alice".to_owned(), password_hash: String::new(), scopes: None };
+    let (clients, users) = (Arc::new(configured()), Arc::new(Users::new(vec![alice])));
+    let throttle = Arc::new(Throttle::new());
+    let issuer =
+        Issuer::new(Arc::new(settings), Arc::clone(&clients), Arc::clone(&users), scopes(), store.clone(), throttle);
+    Admin::new(store, issuer, guard, clients, users)
+}
+
+/// A request as the command line sends it.
+fn request(method: &str, path: &str, body: &Value) -> Request<Bytes> {
+    let body = if body.is_null() { Bytes::new() } else { body.to_string().into() };
+    Request::builder().method(method).uri(path).header("content-type", "application/json").body(body).unwrap()
+}
+
+async fn call(admin: &Admin, method: &str, path: &str, body: Value) -> (u16, Value) {
+    let response = admin.handle(request(method, path, &body), Transport::Private).await;
+    let answer = serde_json::from_slice(response.body()).unwrap();
+    (response.status().as_u16(), answer)
+}
+
+async fn issue(admin: &Admin, scope: &str) -> (String, String) {
+    let order = value!({ "client": "reporter", "subject": "alice", "scope": scope });
+    let (status, answer) = call(admin, "POST", "/tokens", order).await;
+    assert_eq!(status, 201, "{answer}");
+    (answer["token"].as_str().unwrap().to_owned(), answer["id"].as_str().unwrap().to_owned())
+}
+
+/// TOK-6
+#[tokio::test]
+async fn a_token_is_issued_inspected_listed_and_revoked_and_shown_once() {
+    let admin = admin().await;
+    let (token, id) = issue(&admin, "notes:read").await;
+    let (status, inspected) = call(&admin, "POST", "/tokens/inspect", value!({ "token": token })).await;
+    assert_eq!((status, inspected["client"].as_str()), (200, Some("reporter")));
+    assert_eq!(inspected, call(&admin, "GET", &format!("/tokens/{id}"), Value::Null).await.1);
+    let (_, listed) = call(&admin, "GET", "/tokens?subject=alice", Value::Null).await;
+    assert_eq!(listed["tokens"][0]["id"], id.as_str());
+    assert!(![&inspected, &listed].iter().any(|answer| answer.to_string().contains(&token[4..])));
+    assert_eq!(call(&admin, "POST", "/tokens/revoke", value!({ "token": token })).await.0, 200);
+    assert_eq!(call(&admin, "POST", "/tokens/revoke", value!({ "token": token })).await.0, 404);
+    assert_eq!(call(&admin, "POST", "/tokens/inspect", value!({ "token": token })).await.0, 404);
+}
+
+#[tokio::test]
+async fn an_order_for_nobody_or_nothing_is_refused() {
+    let admin = admin().await;
+    for (order, status) in [
+        (value!({ "client": "nobody" }), 404),
+        (value!({ "client": "reporter", "subject": "nobody" }), 404),
+        (value!({ "client": "reporter", "scope": "nothing:known" }), 400),
+        (value!({ "client": "reporter", "scope": "" }), 400),
+        (value!({ "client": "reporter", "ttl": 0 }), 400),
+        (value!({ "client": "reporter", "tll": 10 }), 400),
+        (value!({}), 400),
+    ] {
+        assert_eq!(call(&admin, "POST", "/tokens", order.clone()).await.0, status, "{order}");
+    }
+}
+
+/// Hazards section 1, line 40
+#[tokio::test]
+async fn a_listing_is_read_page_by_page_with_nothing_but_the_last_identifier() {
+    let admin = admin().await;
+    let mut issued = Vec::new();
+    for _ in 0..7 {
+        issued.push(issue(&admin, "notes:read").await.1);
+    }
+    issued.sort();
+    let (mut seen, mut after) = (Vec::new(), String::new());
+    loop {
+        let (status, page) = call(&admin, "GET", &format!("/tokens?limit=3{after}"), Value::Null).await;
+        assert_eq!(status, 200);
+        seen.extend(page["tokens"].as_array().unwrap().iter().map(|token| token["id"].as_str().unwrap().to_owned()));
+        let Some(next) = page["next"].as_str() else { break };
+        after = format!("&after={next}");
+    }
+    assert_eq!(seen, issued);
+    for wrong in ["?after=x", "?after=tga_x", "?limit=0", "?limit=100000", "?clinet=a", "?limit=1&limit=2"] {
+        assert_eq!(call(&admin, "GET", &format!("/tokens{wrong}"), Value::Null).await.0, 400, "{wrong}");
+    }
+}
+
+#[tokio::test]
+async fn a_revocation_names_a_token_or_whose() {
+    let admin = admin().await;
+    let (_, id) = issue(&admin, "notes:read").await;
+    issue(&admin, "notes:read").await;
+    assert_eq!(call(&admin, "DELETE", &format!("/tokens/{id}"), Value::Null).await.0, 200);
+    for wrong in [value!({}), value!({ "token": id, "client": "a" }), value!({ "token": "hunter2" })] {
+        assert_eq!(call(&admin, "POST", "/tokens/revoke", wrong.clone()).await.0, 400, "{wrong}");
+    }
+    let (_, answer) = call(&admin, "POST", "/tokens/revoke", value!({ "subject": "alice" })).await;
+    assert_eq!(answer["revoked"], 1);
+}
+
+/// TOK-7, TOK-13
+#[tokio::test]
+async fn a_client_is_made_with_a_secret_shown_once_and_removed_with_its_tokens() {
+    let admin = admin().await;
+    let new = value!({ "id": "robot", "grants": ["client_credentials"], "scopes": "notes:read" });
+    let (status, made) = call(&admin, "POST", "/clients", new.clone()).await;
+    assert_eq!(status, 201, "{made}");
+    assert!(made["secret"].as_str().unwrap().starts_with("tgs_"));
+    assert_eq!(call(&admin, "POST", "/clients", new).await.0, 409);
+    let (_, listed) = call(&admin, "GET", "/clients", Value::Null).await;
+    let origins: Vec<_> =
+        listed["clients"].as_array().unwrap().iter().map(|client| client["origin"].as_str()).collect();
+    assert_eq!(origins, [Some("configuration"), Some("store")]);
+    assert!(!listed.to_string().contains("secret"), "{listed}");
+    let (_, issued) = call(&admin, "POST", "/tokens", value!({ "client": "robot" })).await;
+    assert_eq!(call(&admin, "DELETE", "/clients/robot", Value::Null).await.0, 200);
+    let token = value!({ "token": issued["token"] });
+    assert_eq!(call(&admin, "POST", "/tokens/inspect", token).await.0, 404);
+    assert_eq!(call(&admin, "DELETE", "/clients/robot", Value::Null).await.0, 404);
+    assert_eq!(call(&admin, "DELETE", "/clients/reporter", Value::Null).await.0, 409);
+}
+
+#[tokio::test]
+async fn a_client_that_could_not_work_is_refused() {
+    let admin = admin().await;
+    for wrong in [
+        value!({ "id": "" }),
+        value!({ "id": "ü" }),
+        value!({ "id": "reporter" }),
+        value!({ "id": "a", "grants": ["implicit"] }),
+        value!({ "id": "a", "scopes": "nothing:known" }),
+        value!({ "id": "a", "scopes": "notes:read", "default_scopes": "notes:write" }),
+        value!({ "id": "a", "public": true, "grants": ["client_credentials"] }),
+        value!({ "id": "a", "public": true, "introspect": true }),
+        value!({ "id": "a", "grants": ["authorization_code"] }),
+        value!({ "id": "a", "redirect_uris": ["https://good@evil.example/"] }),
+        value!({ "id": "a", "redirect_uris": ["https://a.example/#x"] }),
+        value!({ "id": "a", "redirect_uris": ["javascript:x"] }),
+        value!({ "id": "a", "secret": "mine" }),
+    ] {
+        let (status, answer) = call(&admin, "POST", "/clients", wrong.clone()).await;
+        assert!(status == 400 || status == 409, "{wrong}: {answer}");
+    }
+}
+
+/// TOK-6: URLs end up in logs.
+#[tokio::test]
+async fn tokens_do_not_stand_in_urls() {
+    let admin = admin().await;
+    let (token, _) = issue(&admin, "notes:read").await;
+    for method in ["GET", "DELETE"] {
+        let (status, answer) = call(&admin, method, &format!("/tokens/{token}"), Value::Null).await;
+        assert_eq!(status, 400);
+        assert!(!answer.to_string().contains(&token[4..]));
+    }
+}
+
+#[tokio::test]
+async fn web_pages_are_not_answered() {
+    let admin = admin().await;
+    let order = value!({ "client": "reporter" });
+    let answers = async |name: &'static str, field: &'static str| {
+        let mut request = request("POST", "/tokens", &order);
+        request.headers_mut().insert(name, http::HeaderValue::from_static(field));
+        admin.handle(request, Transport::Private).await.status().as_u16()
+    };
+    assert_eq!(answers("origin", "https://evil.example").await, 403);
+    assert_eq!(answers("sec-fetch-site", "cross-site").await, 403);
+    assert_eq!(answers("content-type", "text/plain").await, 415);
+    assert_eq!(answers("content-type", "Application/JSON; charset=utf-8").await, 201);
+}
+
+#[tokio::test]
+async fn over_tcp_a_token_with_the_scope_is_demanded() {
+    let admin = admin().await;
+    let (operator, reader) = (issue(&admin, SCOPE).await.0, issue(&admin, "notes:read").await.0);
+    for (field, status) in [
+        (None, 401),
+        (Some("Basic YTpi".to_owned()), 401),
+        (Some(format!("Bearer {}x", &operator[..54])), 401),
+        (Some(format!("Bearer {reader}")), 403),
+        (Some(format!("Bearer {operator}")), 200),
+    ] {
+        let mut request = request("GET", "/users", &Value::Null);
+        if let Some(field) = &field {
+            request.headers_mut().insert("authorization", field.parse().unwrap());
+        }
+        let response = admin.handle(request, Transport::Tcp).await;
+        assert_eq!(response.status().as_u16(), status, "{field:?}");
+        assert_eq!(response.headers().contains_key("www-authenticate"), status != 200);
+    }
+}
+
+#[tokio::test]
+async fn other_paths_and_methods_are_refused() {
+    let admin = admin().await;
+    for (method, path, status) in [
+        ("GET", "/", 404),
+        ("GET", "/tokens/", 400),
+        ("PUT", "/tokens", 405),
+        ("GET", "/clients/robot", 405),
+        ("POST", "/users", 405),
+        ("GET", "/healthz", 200),
+        ("GET", "/users", 200),
+    ] {
+        assert_eq!(call(&admin, method, path, Value::Null).await.0, status, "{method} {path}");
+    }
+}

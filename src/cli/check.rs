@@ -1,0 +1,144 @@
+//! `tollgate check`: every problem of the configuration, or the table of routes.
+
+use super::output::{Failure, load, print, print_json};
+use super::table::table;
+use crate::config::{self, ConfigErrors, Configuration};
+use crate::enforce::decide::Access;
+use crate::proxy::route::{MethodAccess, Route};
+use serde_json::{Value, json};
+use std::path::Path;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// For programs
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(file: &Path, arguments: &Arguments) -> Result<(), Failure> {
+    if arguments.json {
+        return match config::load(file, 1) {
+            Ok(configuration) => print_json(&right(&configuration)),
+            Err(errors) => print_json(&wrong(&errors)).and(Err(Failure::Said)),
+        };
+    }
+    let configuration = load(file)?;
+    for warning in &configuration.warnings {
+        eprintln!("warning: {warning}");
+    }
+    let rows: Vec<[String; 6]> = lines(&configuration).map(Line::cells).collect();
+    print(&table(["ROUTE", "HOST", "PATH", "METHODS", "NEEDS", "UPSTREAM"], &rows))
+}
+
+/// One route with those of its methods that need the same.
+struct Line<'c> {
+    route: &'c Route,
+    methods: String,
+    needs: String,
+}
+
+impl Line<'_> {
+    fn cells(self) -> [String; 6] {
+        let spec = &self.route.spec;
+        let host = spec.host.clone().unwrap_or_else(|| "*".to_owned());
+        let needs = if spec.action.report_only { format!("{} (report only)", self.needs) } else { self.needs };
+        [spec.name.clone(), host, spec.path.clone(), self.methods, needs, spec.action.upstream.name.clone()]
+    }
+}
+
+fn lines(configuration: &Configuration) -> impl Iterator<Item = Line<'_>> {
+    let routes = configuration.plan.routes.routes().iter();
+    routes.flat_map(|route| {
+        by_method(&route.spec.access).into_iter().map(|(methods, needs)| Line { route, methods, needs })
+    })
+}
+
+/// The methods, and what they need; those that need the same together.
+fn by_method(access: &MethodAccess) -> Vec<(String, String)> {
+    let (methods, other) = match access {
+        MethodAccess::Every(access) => return vec![("*".to_owned(), needs(access))],
+        MethodAccess::PerMethod { methods, other } => (methods, other),
+    };
+    let named = methods.iter().map(|(method, access)| (method.as_str(), needs(access)));
+    let mut lines: Vec<(String, String)> = Vec::new();
+    for (method, needs) in named.chain(other.iter().map(|access| ("*", needs(access)))) {
+        match lines.iter_mut().find(|(_, known)| *known == needs) {
+            Some((methods, _)) => *methods = format!("{methods} {method}"),
+            None => lines.push((method.to_owned(), needs)),
+        }
+    }
+    lines
+}
+
+/// What a route needs, in words: `public`, `any token`, `a b | c`.
+pub(super) fn needs(access: &Access) -> String {
+    match access {
+        Access::Public => "public".to_owned(),
+        Access::Authenticated => "any token".to_owned(),
+        Access::Scopes(alternatives) => {
+            alternatives.iter().map(|alternative| alternative.scope.to_string()).collect::<Vec<_>>().join(" | ")
+        }
+    }
+}
+
+fn right(configuration: &Configuration) -> Value {
+    let routes: Vec<Value> = lines(configuration)
+        .map(|line| {
+            let spec = &line.route.spec;
+            json!({
+                "name": spec.name,
+                "host": spec.host,
+                "path": spec.path,
+                "methods": line.methods.split(' ').collect::<Vec<_>>(),
+                "needs": line.needs,
+                "report_only": spec.action.report_only,
+                "upstream": spec.action.upstream.name,
+            })
+        })
+        .collect();
+    json!({ "ok": true, "file": configuration.file, "warnings": configuration.warnings, "routes": routes })
+}
+
+fn wrong(errors: &ConfigErrors) -> Value {
+    let problems: Vec<Value> = errors
+        .iter()
+        .map(|problem| {
+            json!({
+                "file": problem.file,
+                "line": problem.line,
+                "column": problem.column,
+                "message": problem.message,
+                "help": problem.help,
+            })
+        })
+        .collect();
+    json!({ "ok": false, "problems": problems })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::explain::tests::configuration;
+
+    #[test]
+    fn methods_that_need_the_same_share_a_line() {
+        let (_folder, configuration) = configuration();
+        let rows: Vec<String> = lines(&configuration).map(|line| line.cells().join(";")).collect();
+        assert!(rows.contains(&"notes;*;/notes/{*rest};GET;notes:read;api".to_owned()), "{rows:?}");
+        assert!(rows.contains(&"notes;*;/notes/{*rest};POST PUT;notes:write;api".to_owned()), "{rows:?}");
+        assert!(rows.contains(&"/status;*;/status;*;public;api".to_owned()), "{rows:?}");
+        assert!(rows.contains(&"trial;*;/trial;*;notes:read (report only);api".to_owned()), "{rows:?}");
+    }
+
+    #[test]
+    fn programs_get_places_and_routes() {
+        let (folder, configuration) = configuration();
+        assert_eq!(right(&configuration)["ok"], true);
+        let file = folder.path().join("wrong.toml");
+        std::fs::write(&file, "[server]\nlissten = 1\n").unwrap();
+        let Err(errors) = config::load(&file, 1) else { panic!("a wrong file was taken") };
+        let value = wrong(&errors);
+        assert_eq!(value["ok"], false);
+        assert!(value["problems"].as_array().unwrap().iter().any(|problem| problem["line"] == 2), "{value}");
+    }
+}

@@ -1,0 +1,335 @@
+//! `tollgate explain METHOD URL`: what would happen to a request. No network is asked: the decision is
+//! the gateway's own, made on a token that only exists here.
+
+use super::check::needs;
+use super::output::{Failure, load, print, print_json};
+use crate::clock::Timestamp;
+use crate::endpoint;
+use crate::enforce::decide::{self, Access};
+use crate::enforce::guard::Identity;
+use crate::gateway::Plan;
+use crate::oauth::scope::Scope;
+use crate::oauth::token::{Origin, TokenRecord};
+use crate::proxy::route::{Matched, NoRoute};
+use crate::proxy::target::{Host, PathPolicy, Target};
+use crate::telemetry::Verdict;
+use http::Method;
+use serde_json::{Value, json};
+use std::path::Path;
+use std::sync::Arc;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// GET, POST, …
+    method: String,
+    /// A path, or a whole URL where a route names a host
+    url: String,
+    /// The scopes of the token, separated by spaces; without it the request has no token
+    #[arg(long, value_name = "SCOPES")]
+    scope: Option<String>,
+    /// For programs
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(file: &Path, arguments: &Arguments) -> Result<(), Failure> {
+    let plan = load(file)?.plan;
+    let scope = arguments.scope.as_deref().map(|text| read_scope(text, &plan)).transpose()?;
+    let explained = explain(&plan, &arguments.method, &arguments.url, scope.as_ref());
+    if arguments.json {
+        print_json(&explained.json())?
+    } else {
+        print(&explained.text())?
+    }
+    if explained.passes() { Ok(()) } else { Err(Failure::Said) }
+}
+
+fn read_scope(text: &str, plan: &Plan) -> Result<Scope, Failure> {
+    if text.trim().is_empty() {
+        return Ok(Scope::default());
+    }
+    let scope: Scope = text.parse().map_err(|error| format!("--scope: {error}"))?;
+    for token in scope.iter().filter(|token| !plan.scopes.exists(token)) {
+        eprintln!("warning: the scope {} does not exist, so no token has it", token.as_str());
+    }
+    Ok(scope)
+}
+
+/// What would happen.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Explained {
+    route: Option<String>,
+    needs: Option<String>,
+    verdict: Verdict,
+    status: Option<u16>,
+    reason: String,
+    upstream: Option<String>,
+}
+
+impl Explained {
+    fn passes(&self) -> bool {
+        matches!(self.verdict, Verdict::Allowed | Verdict::Public | Verdict::WouldDeny)
+    }
+
+    /// Four lines that can be searched for.
+    fn text(&self) -> String {
+        let or_none = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
+        let reason = match self.status {
+            Some(status) => format!("{status} {}", self.reason),
+            None => self.reason.clone(),
+        };
+        let (route, needs, verdict) = (or_none(&self.route), or_none(&self.needs), self.verdict.as_str());
+        format!("route: {route}\nneeds: {needs}\nverdict: {verdict}\nreason: {reason}\n")
+    }
+
+    fn json(&self) -> Value {
+        json!({
+            "route": self.route,
+            "needs": self.needs,
+            "verdict": self.verdict.as_str(),
+            "status": self.status,
+            "reason": self.reason,
+            "upstream": self.upstream,
+            "passes": self.passes(),
+        })
+    }
+
+    fn refused(status: u16, reason: impl Into<String>) -> Self {
+        Self {
+            route: None,
+            needs: None,
+            verdict: Verdict::Denied,
+            status: Some(status),
+            reason: reason.into(),
+            upstream: None,
+        }
+    }
+}
+
+/// What would happen to a request with a token of this scope, or without a token. In the order of the
+/// gateway: the target, our own endpoints, the route, the token, the scope.
+pub(super) fn explain(plan: &Plan, method: &str, url: &str, scope: Option<&Scope>) -> Explained {
+    if Method::from_bytes(method.as_bytes()).is_err() {
+        return Explained::refused(400, "malformed: this is no method");
+    }
+    if method == "CONNECT" {
+        return Explained::refused(501, "connect: the gateway is no tunnel");
+    }
+    let target = match Target::read(url.as_bytes()) {
+        Ok(target) => target,
+        Err(error) => return Explained::refused(400, format!("malformed: {error}")),
+    };
+    let authority = target.authority().unwrap_or_else(|| authority(&plan.issue.issuer));
+    let host = match Host::read(authority.as_bytes()) {
+        Ok(host) => host,
+        Err(error) => return Explained::refused(400, format!("malformed: {error}")),
+    };
+    if endpoint::owns(&plan.issue.issuer, &plan.issue.path, target.normal()) {
+        return own(&target);
+    }
+    let refused_path = || Explained::refused(400, "malformed: the path can be read in two ways");
+    match plan.routes.find(method, &host, &target) {
+        Ok(matched) if !matched.route.spec.action.path_policy.allows(target.oddities()) => refused_path(),
+        Ok(_) if method == "TRACE" => Explained::refused(405, "method_not_allowed: TRACE is never forwarded"),
+        Ok(matched) => decided(plan, &matched, &target, scope),
+        Err(_) if target.oddities() != PathPolicy::default() => refused_path(),
+        Err(NoRoute::NotFound) => Explained::refused(404, "no_route: no route takes this path on this host"),
+        Err(NoRoute::MethodNotAllowed(allow)) => {
+            Explained::refused(405, format!("method_not_allowed: the path takes {allow}"))
+        }
+    }
+}
+
+/// The gateway's own endpoints judge for themselves.
+fn own(target: &Target<'_>) -> Explained {
+    if target.oddities() != PathPolicy::default() {
+        return Explained::refused(400, "malformed: the path can be read in two ways");
+    }
+    Explained {
+        route: Some("the gateway's own endpoint".to_owned()),
+        needs: Some("public".to_owned()),
+        verdict: Verdict::Public,
+        status: None,
+        reason: "ok: answered by the gateway itself".to_owned(),
+        upstream: None,
+    }
+}
+
+fn decided(plan: &Plan, matched: &Matched<'_>, target: &Target<'_>, scope: Option<&Scope>) -> Explained {
+    let spec = &matched.route.spec;
+    let params = matched.values(target);
+    let (verdict, status, reason) = judge(plan, matched.access, &params, scope);
+    let (verdict, status) = match verdict {
+        Verdict::Denied if spec.action.report_only => (Verdict::WouldDeny, None),
+        verdict => (verdict, status),
+    };
+    let route = if spec.name == spec.path { spec.path.clone() } else { format!("{} {}", spec.name, spec.path) };
+    Explained {
+        route: Some(route),
+        needs: Some(needed(matched.access, &params)),
+        verdict,
+        status,
+        reason,
+        upstream: Some(spec.action.upstream.name.clone()),
+    }
+}
+
+fn judge(plan: &Plan, access: &Access, params: &[&str], scope: Option<&Scope>) -> (Verdict, Option<u16>, String) {
+    if decide::public(access).is_some() {
+        return (Verdict::Public, None, "ok: no token is looked at".to_owned());
+    }
+    let Some(scope) = scope else { return (Verdict::Denied, Some(401), "no_token: a token is needed".to_owned()) };
+    match decide::decide(access, identity(plan, scope), params, &plan.scopes) {
+        Ok(_) => (Verdict::Allowed, None, "ok: the token has what is needed".to_owned()),
+        Err(denial) => (Verdict::Denied, Some(403), format!("insufficient_scope: {} is needed", denial.needed)),
+    }
+}
+
+/// What is needed, with the path's parameters filled in where there is one alternative.
+fn needed(access: &Access, params: &[&str]) -> String {
+    match access {
+        Access::Scopes(alternatives) if alternatives.len() == 1 => {
+            decide::needed(access, params).unwrap_or_else(|| needs(access))
+        }
+        Access::Public | Access::Authenticated | Access::Scopes(_) => needs(access),
+    }
+}
+
+/// A token that only exists here.
+fn identity(plan: &Plan, scope: &Scope) -> Arc<Identity> {
+    let record = TokenRecord {
+        client_id: String::new(),
+        client_origin: Origin::Store,
+        subject: None,
+        subject_origin: Origin::Store,
+        scope: scope.to_string(),
+        audience: Vec::new(),
+        issued_at: Timestamp::default(),
+        expires_at: Timestamp::from_millis(u64::MAX),
+        grant: None,
+    };
+    let fields = Box::default();
+    Arc::new(Identity { record, scopes: plan.scopes.set_of(scope), fields, generation: plan.generation })
+}
+
+/// The authority of an absolute URL.
+fn authority(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    rest.split(['/', '?', '#']).next().unwrap_or_default()
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::config::{self, Configuration};
+
+    /// Routes of each kind.
+    pub(in crate::cli) fn configuration() -> (tempfile::TempDir, Configuration) {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("gateway.toml");
+        let text = r#"
+server = { listen = "127.0.0.1:8080", public_url = "http://127.0.0.1:8080" }
+store.url = "memory:"
+[scopes]
+"notes:read" = "Read"
+"notes:write" = "Write"
+"notes:admin" = { text = "All", implies = "notes:read notes:write" }
+"shelf:{id}" = "One shelf"
+[upstreams.api]
+servers = ["echo:"]
+[[routes]]
+name = "notes"
+path = "/notes/{*rest}"
+upstream = "api"
+scopes = { GET = "notes:read", POST = "notes:write", PUT = "notes:write", DELETE = { any = ["notes:read notes:write", "notes:admin"] } }
+[[routes]]
+name = "shelf"
+path = "/shelves/{id}"
+upstream = "api"
+scopes = "shelf:{id}"
+[[routes]]
+path = "/status"
+access = "public"
+upstream = "api"
+[[routes]]
+name = "inside"
+path = "/inside"
+host = "inside.example.com"
+access = "authenticated"
+upstream = "api"
+[[routes]]
+name = "trial"
+path = "/trial"
+scopes = "notes:read"
+report_only = true
+upstream = "api"
+"#;
+        std::fs::write(&file, text).unwrap();
+        match config::load(&file, 1) {
+            Ok(configuration) => (folder, configuration),
+            Err(errors) => panic!("{errors}"),
+        }
+    }
+
+    fn explained(method: &str, url: &str, scope: Option<&str>) -> Explained {
+        let (_folder, configuration) = configuration();
+        let scope = scope.map(|text| if text.is_empty() { Scope::default() } else { text.parse().unwrap() });
+        explain(&configuration.plan, method, url, scope.as_ref())
+    }
+
+    #[test]
+    fn four_lines_say_what_would_happen() {
+        let text = explained("POST", "/notes/1", Some("notes:read")).text();
+        let lines: Vec<&str> = text.lines().collect();
+        let expected = [
+            "route: notes /notes/{*rest}",
+            "needs: notes:write",
+            "verdict: denied",
+            "reason: 403 insufficient_scope: notes:write is needed",
+        ];
+        assert_eq!(lines, expected);
+    }
+
+    #[test]
+    fn what_would_pass_passes_and_nothing_else() {
+        for (method, url, scope, verdict, status) in [
+            ("GET", "/notes/1", Some("notes:read"), Verdict::Allowed, None),
+            ("HEAD", "/notes/1", Some("notes:admin"), Verdict::Allowed, None),
+            ("GET", "/notes/1", Some(""), Verdict::Denied, Some(403)),
+            ("GET", "/notes/1", None, Verdict::Denied, Some(401)),
+            ("DELETE", "/notes/1", Some("notes:read"), Verdict::Denied, Some(403)),
+            ("DELETE", "/notes/1", Some("notes:read notes:write"), Verdict::Allowed, None),
+            ("PATCH", "/notes/1", Some("notes:write"), Verdict::Denied, Some(405)),
+            ("GET", "/shelves/7", Some("shelf:7"), Verdict::Allowed, None),
+            ("GET", "/shelves/7", Some("shelf:8"), Verdict::Denied, Some(403)),
+            ("GET", "/status?x=/notes", None, Verdict::Public, None),
+            ("TRACE", "/status", None, Verdict::Denied, Some(405)),
+            ("GET", "/trial", None, Verdict::WouldDeny, None),
+            ("GET", "/inside", Some(""), Verdict::Denied, Some(404)),
+            ("GET", "https://inside.example.com/inside", Some(""), Verdict::Allowed, None),
+            ("GET", "/nowhere", None, Verdict::Denied, Some(404)),
+            ("GET", "/notes/../status", None, Verdict::Denied, Some(400)),
+            ("GET", "//status", None, Verdict::Denied, Some(400)),
+            ("GET", "/status#x", None, Verdict::Denied, Some(400)),
+            ("CONNECT", "/status", None, Verdict::Denied, Some(501)),
+            ("G T", "/status", None, Verdict::Denied, Some(400)),
+            ("POST", "/oauth2/token", None, Verdict::Public, None),
+        ] {
+            let explained = explained(method, url, scope);
+            assert_eq!(
+                (explained.verdict, explained.status),
+                (verdict, status),
+                "{method} {url} {scope:?}: {explained:?}"
+            );
+            assert_eq!(explained.passes(), status.is_none(), "{explained:?}");
+        }
+    }
+
+    #[test]
+    fn the_needed_scope_has_the_paths_parameters_filled_in() {
+        assert_eq!(explained("GET", "/shelves/7", None).needs.as_deref(), Some("shelf:7"));
+        let either = explained("DELETE", "/notes/7", None).needs;
+        assert_eq!(either.as_deref(), Some("notes:read notes:write | notes:admin"));
+        assert_eq!(explained("GET", "/status", None).json()["passes"], true);
+    }
+}

@@ -1,0 +1,90 @@
+//! What the configuration means: the settings of every part, from the sections of the file. Each
+//! section goes on with what it can read, so that every problem is found at once.
+
+mod access;
+mod address;
+mod clients;
+mod fields;
+mod path;
+mod redirect;
+mod routes;
+mod scopes;
+mod server;
+mod store;
+mod tokens;
+mod upstreams;
+mod url;
+mod users;
+
+use super::Configuration;
+use super::error::Report;
+use super::file::Table;
+use super::keys::{ADMIN, BEARER, CACHE, LIMITS, OAUTH, ROOT, SERVER, STORE, TELEMETRY};
+use super::section::Section;
+use crate::admin;
+use crate::gateway::Plan;
+use crate::issue::Clients;
+use crate::people::users::Users;
+use crate::store::cache::CacheSettings;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Where the values of environment variables come from.
+pub(super) type Variables<'v> = &'v dyn Fn(&str) -> Option<String>;
+
+/// Builds the settings of `table`; what is wrong is reported, and then the result is of no use.
+pub(super) fn build(
+    file: &Path,
+    generation: u64,
+    table: &Table,
+    variable: Variables<'_>,
+    report: &Report,
+) -> Configuration {
+    let root = Section::new(Some(table), ROOT, report);
+    let server_section = root.section("server", SERVER);
+    let limits = root.section("limits", LIMITS);
+    let bearer = root.section("bearer", BEARER);
+    let cache = root.section("cache", CACHE);
+    let server = server::build(&server_section, &limits);
+    let issue = tokens::settings(&root.section("oauth", OAUTH), &limits, server.public_url.as_deref());
+    let scopes = scopes::build(&root);
+    let upstreams = upstreams::build(&root);
+    let clients = clients::build(&root, &scopes, variable);
+    let users = users::build(&root, &scopes);
+    let methods = tokens::methods(&bearer, "methods").unwrap_or(tokens::HEADER_ONLY);
+    let surroundings = routes::Surroundings { scopes: &scopes, upstreams: &upstreams, methods, issue: &issue };
+    let routes = routes::build(&root, &surroundings);
+    let admin = root.section("admin", ADMIN);
+    let telemetry = root.section("telemetry", TELEMETRY);
+    let admin = admin::Settings { listen: server::admin(&admin, &server) };
+    let telemetry = server::telemetry(&telemetry);
+    server::check_apart(&root, &server, &telemetry, &admin);
+    server::check_demo(&server, &admin, &root);
+    Configuration {
+        file: file.to_owned(),
+        store: store::build(&root.section("store", STORE)),
+        cache: CacheSettings {
+            max_size: cache.size("max_size").unwrap_or_default(),
+            ttl: cache.duration("ttl").unwrap_or_default(),
+        },
+        plan: Arc::new(Plan {
+            routes,
+            upstreams: upstreams.all,
+            scopes: Arc::clone(&scopes.table),
+            clients: Arc::new(Clients::new(clients)),
+            users: Arc::new(Users::new(users)),
+            issue: Arc::new(issue),
+            bearer: methods,
+            realm: tokens::realm(&bearer),
+            trusted: server.trusted,
+            form_body: server.form_body,
+            serve_cached: cache.text_or_default("on_store_outage") == "serve-cached",
+            generation,
+        }),
+        server: server.settings,
+        telemetry,
+        admin,
+        warnings: Vec::new(),
+        demo: report.is_demo(),
+    }
+}

@@ -1,0 +1,132 @@
+//! `[[clients]]`.
+
+use super::Variables;
+use super::redirect;
+use super::scopes::Scopes;
+use super::users::is_argon2id;
+use crate::config::demo;
+use crate::config::file::Node;
+use crate::config::keys::CLIENT;
+use crate::config::secret;
+use crate::config::section::Section;
+use crate::config::source::Place;
+use crate::oauth::client::{Client, GrantType, SecretHash};
+use crate::oauth::scope::Scope;
+use crate::oauth::token::Origin;
+use crate::secret::Digest;
+use std::collections::HashMap;
+
+/// A secret that is shorter was made up by a person: its digest can be guessed back (TOK-2).
+const SHORT: usize = 22;
+
+/// Two at most, so that a secret can be changed without an outage (TOK-7).
+const MOST_SECRETS: usize = 2;
+
+/// Reads `[[clients]]`.
+pub(super) fn build(root: &Section<'_>, scopes: &Scopes, variable: Variables<'_>) -> Vec<Client> {
+    let mut seen: HashMap<&str, &Node> = HashMap::new();
+    let mut clients = Vec::new();
+    for (node, section) in root.tables("clients", CLIENT) {
+        let Some((id_node, id)) = section.node("id").zip(section.text("id")) else { continue };
+        if let Some(first) = seen.insert(id, id_node) {
+            let message = format!("the client `{id}` stands here twice");
+            root.report.conflict(&id_node.at, message, "rename or remove one of them", &first.at, "the other one");
+        }
+        if id.is_empty() || !id.bytes().all(|octet| matches!(octet, b' '..=b'~')) {
+            root.report.problem(
+                &id_node.at,
+                "`id` is empty or has characters beyond printable ASCII",
+                "RFC 6749 appendix A.1",
+            );
+        }
+        let client = client(id, &section, scopes, variable);
+        check(&client, &section, &node.at, scopes);
+        clients.push(client);
+    }
+    clients
+}
+
+fn client(id: &str, section: &Section<'_>, scopes: &Scopes, variable: Variables<'_>) -> Client {
+    let scope = |name| section.node(name).map(|node| scopes.read(node, section.report));
+    Client {
+        id: id.to_owned(),
+        name: section.text("name").map(str::to_owned),
+        secrets: secrets(section, variable),
+        grants: section.texts("grants").iter().filter_map(|(_, grant)| grant.parse().ok()).collect(),
+        redirect_uris: section.texts("redirect_uris").iter().map(|(_, uri)| (*uri).to_owned()).collect(),
+        scopes: scope("scopes").unwrap_or_default(),
+        default_scopes: scope("default_scopes"),
+        introspect: section.boolean("introspect"),
+        origin: Origin::Configuration,
+    }
+}
+
+fn secrets(section: &Section<'_>, variable: Variables<'_>) -> Vec<SecretHash> {
+    let report = section.report;
+    let mut secrets = Vec::new();
+    for (node, _) in section.texts("secret") {
+        let Some(secret) = secret::read(node, variable, report) else { continue };
+        if secret.reveal().len() < SHORT {
+            report
+                .warning(&node.at, "the secret is short and may be guessed: `openssl rand -hex 32` makes a better one");
+        }
+        secrets.push(SecretHash::Digest(Digest::of(secret.reveal().as_bytes())));
+    }
+    for (node, text) in section.texts("secret_hash") {
+        match text.parse() {
+            Ok(SecretHash::Phc(text)) if !is_argon2id(&text) => {
+                report.problem(&node.at, "`secret_hash` can never be matched", "`tollgate hash` makes a whole one");
+            }
+            Ok(hash) => secrets.push(hash),
+            Err(error) => report.problem(&node.at, "`secret_hash` cannot be read", error.to_string()),
+        }
+    }
+    if secrets.iter().any(demo::is_known_secret) {
+        report.demo_secret();
+    }
+    if let Some(entry) =
+        section.entry("secret_hash").or_else(|| section.entry("secret")).filter(|_| secrets.len() > MOST_SECRETS)
+    {
+        report.problem(&entry.key_at, "a client has two secrets at most", "remove those that are no longer used");
+    }
+    secrets
+}
+
+fn check(client: &Client, section: &Section<'_>, at: &Place, scopes: &Scopes) {
+    let report = section.report;
+    // Whether there was meant to be a secret, although it may not have been readable.
+    let confidential = section.node("secret").or_else(|| section.node("secret_hash")).is_some();
+    if client.may_use(GrantType::ClientCredentials) && !confidential {
+        let help = "give it `secret` or `secret_hash` (RFC 6749 section 4.4)";
+        report.problem(at, "`client_credentials` needs a client that can keep a secret", help);
+    }
+    if client.introspect && !confidential {
+        let help = "give it `secret` or `secret_hash` (RFC 7662 section 2.1)";
+        report.problem(at, "`introspect` needs a client that can keep a secret", help);
+    }
+    for (node, uri) in section.texts("redirect_uris") {
+        if let Some((why, help)) = redirect::wrong(uri) {
+            report.problem(&node.at, format!("the redirect URI {why}"), help);
+        }
+    }
+    if client.may_use(GrantType::AuthorizationCode) {
+        if section.texts("redirect_uris").is_empty() {
+            report.problem(at, "`authorization_code` needs `redirect_uris`", "RFC 6749 section 3.1.2.2");
+        }
+        report.warning(at, format!("`{}`: the authorization endpoint is not part of this version", client.id));
+    }
+    check_scopes(client, section, at, scopes);
+}
+
+fn check_scopes(client: &Client, section: &Section<'_>, at: &Place, scopes: &Scopes) {
+    if client.scopes.is_empty() && !client.grants.is_empty() && section.node("scopes").is_none() {
+        section.report.warning(at, format!("`{}` has no `scopes`, so it cannot get a token", client.id));
+    }
+    let Some(node) = section.node("default_scopes") else { return };
+    let ceiling = scopes.table.set_of(&client.scopes);
+    let default = client.default_scopes.iter().flat_map(Scope::iter);
+    for token in default.filter(|token| !scopes.table.holds(&ceiling, token.as_str())) {
+        let message = format!("`{}` is in `default_scopes` but not in `scopes`", token.as_str());
+        section.report.problem(&node.at, message, "add it to `scopes`, or leave it out here");
+    }
+}

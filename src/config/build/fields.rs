@@ -1,0 +1,82 @@
+//! `headers.request` and `headers.response` of a route.
+
+use crate::config::error::Report;
+use crate::config::keys::EDITS;
+use crate::config::section::Section;
+use crate::config::source::Place;
+use crate::proxy::fields::{Fate, request_fate};
+use crate::proxy::route::HeaderEdits;
+use http::{HeaderName, HeaderValue};
+
+/// Whose fields are changed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Side {
+    /// What the upstream gets.
+    Request,
+    /// What the client gets.
+    Response,
+}
+
+/// Fields of a response that frame it, belong to its connection, or are made by the gateway.
+const RESPONSE: [&str; 10] = [
+    "connection",
+    "content-length",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "x-request-id",
+];
+
+/// Reads `set` and `remove`.
+pub(super) fn edits(section: &Section<'_>, side: Side) -> HeaderEdits {
+    let section = section.section(if side == Side::Request { "request" } else { "response" }, EDITS);
+    let report = section.report;
+    let mut edits = HeaderEdits::default();
+    for entry in section.named("set") {
+        let Some(name) = name(&entry.key, &entry.key_at, side, report) else { continue };
+        if edits.set.iter().any(|(known, _)| *known == name) {
+            report.problem(&entry.key_at, format!("`{name}` is set twice"), "upper and lower case are one");
+        }
+        let Some(text) = entry.node.text() else { continue };
+        match HeaderValue::from_str(text) {
+            Ok(value) if text.trim() == text => edits.set.push((name, value)),
+            _ => {
+                let help = "a value has no line breaks, no control characters, and no space at its ends";
+                report.problem(&entry.node.at, format!("`{name}` cannot have this value"), help);
+            }
+        }
+    }
+    for (node, text) in section.texts("remove") {
+        edits.remove.extend(name(text, &node.at, side, report));
+    }
+    edits
+}
+
+fn name(text: &str, at: &Place, side: Side, report: &Report) -> Option<HeaderName> {
+    let Ok(name) = HeaderName::from_bytes(text.as_bytes()) else {
+        report.problem(
+            at,
+            format!("`{text}` cannot be the name of a field"),
+            "RFC 9110 section 5.1 says what a name is",
+        );
+        return None;
+    };
+    if is_ours(name.as_str(), side) {
+        report.problem(at, format!("`{name}` is the gateway's own to set and to remove"), "leave it out");
+        return None;
+    }
+    Some(name)
+}
+
+/// Whether a route may not touch the field. What the upstream is to see in `Authorization` is the
+/// operator's business: the client's token is out of it by then.
+fn is_ours(name: &str, side: Side) -> bool {
+    match side {
+        Side::Request => name != "authorization" && request_fate(name.as_bytes()) != Fate::Pass,
+        Side::Response => RESPONSE.contains(&name),
+    }
+}

@@ -1,0 +1,181 @@
+//! `[[routes]]`.
+
+use super::fields::{Side, edits};
+use super::scopes::Scopes;
+use super::upstreams::Upstreams;
+use super::{access, path, tokens};
+use crate::config::file::{Node, Value};
+use crate::config::keys::ROUTE;
+use crate::config::section::Section;
+use crate::config::source::Place;
+use crate::enforce::bearer::Methods;
+use crate::issue::Settings;
+use crate::proxy::route::{Action, Rewrite, RouteError, RouteSpec, RouteTable};
+use crate::proxy::target::PathPolicy;
+use std::collections::HashMap;
+use std::net::Ipv6Addr;
+use std::sync::Arc;
+
+/// What routes refer to.
+pub(super) struct Surroundings<'s> {
+    /// `[scopes]`.
+    pub(super) scopes: &'s Scopes,
+    /// `[upstreams]`.
+    pub(super) upstreams: &'s Upstreams,
+    /// `[bearer] methods`.
+    pub(super) methods: Methods,
+    /// `[oauth]`: the gateway's own paths.
+    pub(super) issue: &'s Settings,
+}
+
+/// Reads `[[routes]]`.
+pub(super) fn build(root: &Section<'_>, surroundings: &Surroundings<'_>) -> RouteTable {
+    let mut places: HashMap<String, &Place> = HashMap::new();
+    let mut names: HashMap<&str, &Node> = HashMap::new();
+    let mut specs = Vec::new();
+    for (node, section) in root.tables("routes", ROUTE) {
+        if let Some((name_node, name)) = section.node("name").zip(section.text("name"))
+            && let Some(first) = names.insert(name, name_node)
+        {
+            let message = format!("two routes have the name `{name}`");
+            root.report.conflict(&name_node.at, message, "rename one of them", &first.at, "the other one");
+        }
+        let place = node.at.to_string();
+        places.insert(place.clone(), &node.at);
+        specs.extend(route(&section, &node.at, place, surroundings));
+    }
+    RouteTable::new(specs).unwrap_or_else(|errors| {
+        for error in &errors {
+            explain(error, &places, root);
+        }
+        RouteTable::default()
+    })
+}
+
+fn explain(error: &RouteError, places: &HashMap<String, &Place>, root: &Section<'_>) {
+    let at = |place: &str| places.get(place).copied().or_else(|| root.entry("routes").map(|entry| &entry.key_at));
+    match error {
+        RouteError::Conflict { name, place, other_name, other, why } => {
+            if let Some((at, other)) = at(place).zip(at(other)) {
+                let message = format!("the routes `{name}` and `{other_name}` both take the same requests: {why}");
+                let help = "make their paths, hosts or methods different";
+                root.report.conflict(at, message, help, other, "the other one");
+            }
+        }
+        RouteError::Malformed { name, place, why } => {
+            if let Some(at) = at(place) {
+                let help = "a path is \"/notes/{id}\" or \"/files/{*rest}\"; [[routes]] in docs/configuration.md has every rule";
+                root.report.problem(at, format!("the route `{name}` is wrong: {why}"), help);
+            }
+        }
+    }
+}
+
+fn route(section: &Section<'_>, at: &Place, place: String, surroundings: &Surroundings<'_>) -> Option<RouteSpec> {
+    let path = section.text("path");
+    if let Some((node, path)) = section.node("path").zip(path) {
+        check_own(section, node, path, surroundings.issue);
+    }
+    let written = section.node("host").zip(section.text("host"));
+    // `None`: there is a host, and it is none that can be compared.
+    let host = written.map_or(Some(None), |(node, host)| folded_host(section, node, host).map(Some));
+    if let Some(node) = section.node("name").filter(|node| node.text() == Some("")) {
+        section.report.problem(&node.at, "the name is empty", "leave it out: the path is the name then");
+    }
+    if let Some(entry) = section.entry("upgrade").filter(|entry| matches!(entry.node.value, Value::Boolean(true))) {
+        section.report.later(&entry.key_at, "`upgrade = true`", "remove it: nothing is upgraded in this version");
+    }
+    let access = access::read(section, at, path.unwrap_or_default(), surroundings.scopes);
+    let action = action(section, path.unwrap_or_default(), surroundings);
+    let path = path?;
+    Some(RouteSpec {
+        name: section.text("name").unwrap_or(path).to_owned(),
+        place,
+        host: host?,
+        path: path.to_owned(),
+        access: access?,
+        action: Arc::new(action?),
+    })
+}
+
+/// The gateway's own paths win over every route: one below them would never be taken (PX-19).
+fn check_own(section: &Section<'_>, node: &Node, route: &str, issue: &Settings) {
+    let issuer_path = issue.issuer.splitn(4, '/').nth(3).map(|path| format!("/{path}")).unwrap_or_default();
+    let mut own = vec![format!("{issuer_path}{}", issue.path)];
+    for document in ["/.well-known/oauth-authorization-server", "/.well-known/oauth-protected-resource"] {
+        own.extend([document.to_owned(), format!("{issuer_path}{document}")]);
+    }
+    if let Some(base) = own.iter().find(|base| path::is_below(route, base)) {
+        let message = format!("the gateway answers below `{base}` itself, so this route would never be taken");
+        section.report.problem(&node.at, message, "change the route's `path`, or `path` in `[oauth]`");
+    }
+}
+
+/// The host as it is compared; `None`: it is none, which has been reported.
+fn folded_host(section: &Section<'_>, node: &Node, host: &str) -> Option<String> {
+    let folded = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
+    let name = folded.strip_prefix("*.").unwrap_or(&folded);
+    let label = |label: &str| {
+        !label.is_empty() && label.bytes().all(|octet| octet.is_ascii_alphanumeric() || octet == b'-' || octet == b'_')
+    };
+    let address = name.strip_prefix('[').and_then(|name| name.strip_suffix(']'));
+    let is_address = address.is_some_and(|address| address.parse::<Ipv6Addr>().is_ok()) && !folded.starts_with('*');
+    if is_address || name.split('.').all(label) {
+        return Some(folded);
+    }
+    let help = "write a name without scheme, port and path: \"api.example.com\" or \"*.example.com\"";
+    section.report.problem(&node.at, format!("{} is no host", node.at.written()), help);
+    None
+}
+
+fn action(section: &Section<'_>, path: &str, surroundings: &Surroundings<'_>) -> Option<Action> {
+    let upstream = section.node("upstream").zip(section.text("upstream"));
+    let upstream = upstream.and_then(|(node, name)| surroundings.upstreams.find(node, name, section.report));
+    let keeps = |name| section.text_or_default(name) == "keep";
+    let headers = section.section("headers", crate::config::keys::HEADERS);
+    let request_headers = edits(&headers, Side::Request);
+    let response_headers = edits(&headers, Side::Response);
+    let rewrite = rewrite(section, path);
+    let bearer = bearer(section, surroundings.methods);
+    Some(Action {
+        upstream: upstream?,
+        bearer,
+        rewrite,
+        path_policy: PathPolicy {
+            encoded_slash: keeps("encoded_slash"),
+            encoded_percent: keeps("encoded_percent"),
+            empty_segments: keeps("empty_segments"),
+            path_parameters: keeps("path_parameters"),
+        },
+        body_limit: section.size("body_limit"),
+        timeout: section.duration("timeout"),
+        request_headers,
+        response_headers,
+        report_only: section.boolean("report_only"),
+    })
+}
+
+fn rewrite(section: &Section<'_>, path: &str) -> Option<Rewrite> {
+    let (node, template) = section.node("rewrite").zip(section.text("rewrite"))?;
+    Rewrite::parse(template, path)
+        .map_err(|why| section.report.problem(&node.at, format!("`rewrite`: {why}"), "write \"/internal/{rest}\""))
+        .ok()
+}
+
+/// The ways of the route: narrower than those of the gateway, never wider.
+fn bearer(section: &Section<'_>, all: Methods) -> Methods {
+    let Some(own) = tokens::methods(section, "bearer") else { return all };
+    for (node, word) in section.texts("bearer") {
+        let allowed = match word {
+            "header" => all.header,
+            "form" => all.form,
+            "query" => all.query,
+            _ => true,
+        };
+        if !allowed {
+            let help = format!("add \"{word}\" to `methods` in `[bearer]`, or remove it here");
+            section.report.problem(&node.at, format!("`{word}` is not among `methods` in `[bearer]`"), help);
+        }
+    }
+    own
+}

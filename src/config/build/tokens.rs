@@ -1,0 +1,58 @@
+//! `[oauth]` and `[bearer]`: how tokens are issued, and how they are sent.
+
+use super::path;
+use crate::config::keys::FAILED_LOGINS;
+use crate::config::section::Section;
+use crate::enforce::bearer::Methods;
+use crate::issue::{FailedLogins, Settings};
+
+/// What holds without `[bearer] methods`.
+pub(super) const HEADER_ONLY: Methods = Methods { header: true, form: false, query: false };
+
+/// Reads `[oauth]`, and of `[limits]` what concerns it.
+pub(super) fn settings(oauth: &Section<'_>, limits: &Section<'_>, public_url: Option<&str>) -> Settings {
+    let base = oauth.text_or_default("path");
+    if let (Some(node), Some(why)) = (oauth.node("path"), path::wrong(base)) {
+        oauth.report.problem(&node.at, format!("`path` in `[oauth]` {why}"), "write \"/oauth2\"");
+    } else if let Some(node) = oauth.node("path").filter(|_| path::is_below(base, "/.well-known")) {
+        oauth.report.problem(&node.at, "`/.well-known` is taken by other specifications", "write \"/oauth2\"");
+    }
+    let failed_logins = limits.section("failed_logins", FAILED_LOGINS);
+    Settings {
+        issuer: public_url.unwrap_or_default().to_owned(),
+        path: base.to_owned(),
+        access_token_ttl: oauth.duration("access_token_ttl").unwrap_or_default(),
+        refresh_token_ttl: oauth.duration("refresh_token_ttl").unwrap_or_default(),
+        refresh_reuse_grace: oauth.duration("refresh_reuse_grace").unwrap_or_default(),
+        failed_logins: FailedLogins {
+            max: failed_logins.number("max").unwrap_or_default(),
+            per: failed_logins.duration("per").unwrap_or_default(),
+        },
+    }
+}
+
+/// Reads a list of ways to send a token; `None`: there is none.
+pub(super) fn methods(section: &Section<'_>, name: &str) -> Option<Methods> {
+    let node = section.node(name)?;
+    let words = section.texts(name);
+    if node.list().is_some_and(<[_]>::is_empty) {
+        section.report.problem(
+            &node.at,
+            "no token could be sent in any way",
+            "write [\"header\"], or leave the key out",
+        );
+    }
+    let has = |word: &str| words.iter().any(|(_, text)| *text == word);
+    Some(Methods { header: has("header"), form: has("form"), query: has("query") })
+}
+
+/// Reads `[bearer] realm`.
+pub(super) fn realm(bearer: &Section<'_>) -> String {
+    let realm = bearer.text_or_default("realm");
+    let printable = |octet: u8| matches!(octet, b' '..=b'~') && octet != b'"' && octet != b'\\';
+    if let Some(node) = bearer.node("realm").filter(|_| realm.is_empty() || !realm.bytes().all(printable)) {
+        let help = "use printable ASCII, without quote and backslash";
+        bearer.report.problem(&node.at, "`realm` does not fit into a header field", help);
+    }
+    realm.to_owned()
+}

@@ -1,0 +1,298 @@
+//! Every key that the configuration knows, what it takes and what it is for: the one table from
+//! which files are checked, defaults are taken and the schema is written.
+
+/// What a key takes.
+#[derive(Clone, Copy)]
+pub(super) enum Kind {
+    /// `true` or `false`.
+    Boolean,
+    /// One of these words; the others belong to a later version.
+    Choice(&'static [&'static str], &'static [&'static str]),
+    /// A duration between these two.
+    Duration(&'static str, &'static str),
+    /// A whole number between these two.
+    Integer(i64, i64),
+    /// Belongs to a later version: what to do instead.
+    Later(&'static str),
+    /// A list.
+    List(&'static Kind),
+    /// A table whose keys are names that the file chooses.
+    Named(&'static Kind),
+    /// What a route needs: see `build::access`.
+    RouteScopes,
+    /// A size between these two.
+    Size(&'static str, &'static str),
+    /// A table with these keys.
+    Table(&'static [Key]),
+    /// Any text.
+    Text,
+    /// Text, or this.
+    TextOr(&'static Kind),
+}
+
+/// A key of a table.
+#[derive(Clone, Copy)]
+pub(super) struct Key {
+    /// As it is written.
+    pub(super) name: &'static str,
+    /// What it takes.
+    pub(super) kind: Kind,
+    /// What it is for.
+    pub(super) about: &'static str,
+    /// It must be there.
+    pub(super) required: bool,
+    /// What holds when it is not there, as it would be written.
+    pub(super) default: Option<&'static str>,
+}
+
+const fn key(name: &'static str, kind: Kind, about: &'static str) -> Key {
+    Key { name, kind, about, required: false, default: None }
+}
+
+const fn later(name: &'static str, about: &'static str, instead: &'static str) -> Key {
+    key(name, Kind::Later(instead), about)
+}
+
+impl Key {
+    const fn required(mut self) -> Self {
+        self.required = true;
+        self
+    }
+
+    const fn default(mut self, text: &'static str) -> Self {
+        self.default = Some(text);
+        self
+    }
+}
+
+const TEXTS: Kind = Kind::List(&Kind::Text);
+/// A string, or a list of strings.
+const WORDS: Kind = Kind::TextOr(&TEXTS);
+const SHORT: Kind = Kind::Duration("1ms", "1h");
+const LONG: Kind = Kind::Duration("1s", "3650d");
+const KEEP: Kind = Kind::Choice(&["refuse", "keep"], &[]);
+const METHODS: Kind = Kind::List(&Kind::Choice(&["header", "form", "query"], &[]));
+
+/// What to do about most keys of a later version.
+const REMOVE: &str = "remove it";
+
+/// The file.
+pub(super) const ROOT: &[Key] = &[
+    key("include", TEXTS, "Further files: their routes, scopes, clients, users and upstreams are added."),
+    key("server", Kind::Table(SERVER), "Where requests come in.").required(),
+    key("telemetry", Kind::Table(TELEMETRY), "Probes, metrics and the log."),
+    key("admin", Kind::Table(ADMIN), "The operator's API."),
+    key("store", Kind::Table(STORE), "Where tokens are remembered."),
+    key("cache", Kind::Table(CACHE), "The cache in front of the store."),
+    key("bearer", Kind::Table(BEARER), "How tokens are sent (RFC 6750)."),
+    key("oauth", Kind::Table(OAUTH), "The token endpoints of the gateway itself."),
+    key("limits", Kind::Table(LIMITS), "Bounds on what a client may send and how long it may take."),
+    key("scopes", SCOPES, "Every scope that exists, with the words for the resource owner."),
+    key("clients", CLIENTS, "Who may ask for tokens."),
+    key("users", USERS, "Resource owners."),
+    key("upstreams", UPSTREAMS, "The servers behind the gateway."),
+    key("routes", ROUTES, "Which requests pass, where they go, and what they need."),
+    later("resources", "Resources with metadata and audiences of their own (RFC 8707, RFC 9728).", REMOVE),
+    later("issuers", "Tokens of other authorization servers.", REMOVE),
+    later("users_file", "Users in a file of their own.", "write `[[users]]`; they may stand in an included file"),
+    later("login", "A sign-in by an upstream.", "write `[[users]]`"),
+    later("branding", "The look of the pages.", REMOVE),
+];
+
+/// The sections that an included file may have.
+pub(super) const INCLUDED: &[&str] = &["scopes", "clients", "users", "upstreams", "routes"];
+
+const SCOPES: Kind = Kind::Named(&Kind::TextOr(&Kind::Table(SCOPE)));
+const CLIENTS: Kind = Kind::List(&Kind::Table(CLIENT));
+const USERS: Kind = Kind::List(&Kind::Table(USER));
+const UPSTREAMS: Kind = Kind::Named(&Kind::Table(UPSTREAM));
+const ROUTES: Kind = Kind::List(&Kind::Table(ROUTE));
+
+/// `[server]`.
+pub(super) const SERVER: &[Key] = &[
+    key("listen", WORDS, "An address and port, `unix:PATH`, or a list of them.").required(),
+    key("public_url", Kind::Text, "What clients see: the issuer, and the base of every URL handed out.").required(),
+    key("workers", Kind::Integer(1, 1024), "Threads that serve requests; one a core unless given."),
+    key("behind_tls", Kind::Boolean, "A TLS terminator or a mesh stands in front.").default("false"),
+    key("trusted_proxies", TEXTS, "Networks whose forwarding fields are believed; \"unix\" for unix-socket peers."),
+    key("shutdown_grace", Kind::Duration("0s", "1h"), "How long requests in flight may take after SIGTERM.")
+        .default("30s"),
+    later("tls", "TLS on the listener.", "put a TLS terminator in front and say `behind_tls = true`"),
+    later(
+        "proxy_protocol",
+        "The PROXY protocol.",
+        "let the proxy send X-Forwarded-For and name it in `trusted_proxies`",
+    ),
+];
+
+/// `[telemetry]`.
+pub(super) const TELEMETRY: &[Key] = &[
+    key("listen", Kind::Text, "Where /livez, /readyz and /metrics are served."),
+    key("log", Kind::Text, "The filter of the log; RUST_LOG overrides it.").default("info"),
+    key("log_format", Kind::Choice(&["auto", "pretty", "json"], &[]), "How the log is written.").default("auto"),
+];
+
+/// `[admin]`.
+pub(super) const ADMIN: &[Key] = &[key("listen", Kind::Text, "`unix:PATH`, or an address and port.")];
+
+/// `[store]`.
+pub(super) const STORE: &[Key] = &[
+    key("url", Kind::Text, "`redb:PATH`, `memory:`, `redis://HOST:PORT/DB` or `redis+unix://PATH`.")
+        .default("redb:data/tollgate.redb"),
+    key("timeout", Kind::Duration("1ms", "60s"), "How long one operation may take.").default("1s"),
+    key("feed_timeout", Kind::Duration("100ms", "60s"), "How long the store is trusted after its last sign of life.")
+        .default("2s"),
+];
+
+/// `[cache]`.
+pub(super) const CACHE: &[Key] = &[
+    key("max_size", Kind::Size("1KiB", "1024GiB"), "The bytes of cached tokens.").default("64MiB"),
+    key("ttl", Kind::Duration("0s", "1d"), "The longest that an answer is used without asking the store.")
+        .default("60s"),
+    key("on_store_outage", Kind::Choice(&["deny", "serve-cached"], &[]), "What holds while the store is out.")
+        .default("deny"),
+];
+
+/// `[bearer]`.
+pub(super) const BEARER: &[Key] = &[
+    key("methods", METHODS, "Where a token may stand (RFC 6750 sections 2.1 to 2.3); only the header unless given."),
+    key("realm", Kind::Text, "The realm of challenges.").default("tollgate"),
+];
+
+/// `[oauth]`.
+pub(super) const OAUTH: &[Key] = &[
+    key("path", Kind::Text, "Where the gateway's own endpoints live.").default("/oauth2"),
+    key("access_token_ttl", LONG, "The life of an access token.").default("1h"),
+    key("refresh_token_ttl", LONG, "The life of a grant as a whole.").default("30d"),
+    key("refresh_reuse_grace", Kind::Duration("0s", "10m"), "In this time a lost answer may be asked for again.")
+        .default("10s"),
+    key("authorization_code_ttl", Kind::Duration("1s", "10m"), "For the authorization endpoint, not in this version.")
+        .default("60s"),
+    key("session_ttl", LONG, "For the authorization endpoint, not in this version.").default("8h"),
+    key("session_idle", LONG, "For the authorization endpoint, not in this version.").default("1h"),
+    key("registration", Kind::Choice(&["closed"], &["token", "open"]), "Who may register clients (RFC 7591).")
+        .default("closed"),
+    later("registration_scopes", "The scopes of clients that register themselves.", REMOVE),
+    later("device_code_ttl", "The device authorization grant (RFC 8628).", REMOVE),
+    later("device_interval", "The device authorization grant (RFC 8628).", REMOVE),
+    later("pkce", "The authorization endpoint.", REMOVE),
+];
+
+/// `[limits]`.
+pub(super) const LIMITS: &[Key] = &[
+    key("head_timeout", SHORT, "408: the head of a request did not arrive.").default("10s"),
+    key("body_timeout", SHORT, "408: a body made no progress.").default("30s"),
+    key("idle_timeout", SHORT, "A connection without a request is closed.").default("60s"),
+    key("head_size", Kind::Size("1KiB", "1MiB"), "431 beyond.").default("32KiB"),
+    key("head_fields", Kind::Integer(1, 1024), "431 beyond.").default("100"),
+    key("target_size", Kind::Size("64B", "1MiB"), "414 beyond.").default("16KiB"),
+    key("form_body", Kind::Size("1B", "16MiB"), "413 beyond, where a form is searched for a token.").default("64KiB"),
+    key("connections", Kind::Integer(1, 1_000_000), "Further ones wait to be accepted.").default("10000"),
+    key("failed_logins", Kind::Table(FAILED_LOGINS), "429 beyond: failures by client or user and address."),
+];
+
+/// `[limits] failed_logins`.
+pub(super) const FAILED_LOGINS: &[Key] = &[
+    key("max", Kind::Integer(1, 1_000_000), "This many failures …").default("10"),
+    key("per", Kind::Duration("1s", "1d"), "… in this time.").default("60s"),
+];
+
+/// A line of `[scopes]` in full.
+pub(super) const SCOPE: &[Key] = &[
+    key("text", Kind::Text, "What it allows, in the words of the resource owner.").default(""),
+    key("implies", WORDS, "Scopes that whoever has this one has too."),
+    key("restricted", Kind::Boolean, "Not for clients that registered themselves.").default("false"),
+];
+
+/// The grants of a client, and those of a later version.
+pub(super) const GRANTS: Kind = Kind::Choice(
+    &["authorization_code", "client_credentials", "password", "refresh_token"],
+    &[
+        "device_code",
+        "token_exchange",
+        "urn:ietf:params:oauth:grant-type:device_code",
+        "urn:ietf:params:oauth:grant-type:token-exchange",
+    ],
+);
+
+/// `[[clients]]`.
+pub(super) const CLIENT: &[Key] = &[
+    key("id", Kind::Text, "The client identifier (RFC 6749 section 2.2).").required(),
+    key("name", Kind::Text, "What people see."),
+    key("secret", WORDS, "`env:NAME`, `file:PATH` or the secret; two while it is changed; none: a public client."),
+    key("secret_hash", WORDS, "What `tollgate client new` or `tollgate hash` prints; two while it is changed."),
+    key("grants", Kind::List(&GRANTS), "How it may ask for tokens."),
+    key("redirect_uris", TEXTS, "RFC 6749 section 3.1.2; a loopback address takes any port."),
+    key("scopes", WORDS, "The most it can get."),
+    key("default_scopes", WORDS, "What it gets when it asks for nothing; else all of `scopes`."),
+    key("introspect", Kind::Boolean, "May introspect everybody's tokens (RFC 7662).").default("false"),
+    later("par", "Pushed authorization requests (RFC 9126).", REMOVE),
+    later("pkce", "The authorization endpoint.", REMOVE),
+    later("dpop_bound_access_tokens", "DPoP (RFC 9449).", REMOVE),
+    later("tls_client_certificate_bound_access_tokens", "Mutual TLS (RFC 8705).", REMOVE),
+    later("jwks", "Authentication by a signed assertion (RFC 7523).", "give the client a `secret`"),
+    later("jwks_uri", "Authentication by a signed assertion (RFC 7523).", "give the client a `secret`"),
+    later("token_endpoint_auth_method", "A fixed way to authenticate.", "remove it: HTTP Basic and the form are taken"),
+];
+
+/// `[[users]]`.
+pub(super) const USER: &[Key] = &[
+    key("name", Kind::Text, "The user's name; upper and lower case are one.").required(),
+    key("password_hash", Kind::Text, "What `tollgate hash` prints.").required(),
+    key("scopes", WORDS, "The most the user can grant; all unless given."),
+];
+
+/// `[upstreams.NAME]`.
+pub(super) const UPSTREAM: &[Key] = &[
+    key("servers", TEXTS, "`http://HOST:PORT`, `unix:PATH` or `echo:`.").required(),
+    key("balance", Kind::Choice(&["least-loaded", "round-robin"], &[]), "How a server is chosen.")
+        .default("least-loaded"),
+    key("connect_timeout", SHORT, "504 beyond.").default("1s"),
+    key("response_timeout", SHORT, "504 beyond, until the response's head.").default("30s"),
+    key("retries", Kind::Integer(0, 10), "How often a request is tried again where that is safe.").default("1"),
+    key("host_header", Kind::Choice(&["client", "upstream"], &[]), "The Host that the upstream sees.")
+        .default("client"),
+    later("health", "Health checks.", "remove it: a server that cannot be reached is tried less by itself"),
+    later("http2", "HTTP/2 to the upstream.", "remove it: HTTP/1.1 is spoken"),
+    later("tls", "TLS to the upstream.", "use http within one machine or a mesh"),
+    later(
+        "identity",
+        "A signed assertion of identity.",
+        "remove it: X-Auth-Subject, X-Auth-Client and X-Auth-Scope are sent",
+    ),
+];
+
+/// `[[routes]]`.
+pub(super) const ROUTE: &[Key] = &[
+    key("path", Kind::Text, "`/notes/{id}`, `/files/{*rest}`.").required(),
+    key("host", Kind::Text, "`api.example.com`; `*.example.com` is one label."),
+    key("name", Kind::Text, "For logs, metrics and explain; the path unless given."),
+    key("upstream", Kind::Text, "A name of `[upstreams]`.").required(),
+    key("scopes", Kind::RouteScopes, "What a token needs."),
+    key("access", Kind::Choice(&["authenticated", "public"], &[]), "Instead of `scopes`."),
+    key("bearer", METHODS, "The ways a token may be sent here; narrower than `[bearer] methods`."),
+    key("rewrite", Kind::Text, "The path that the upstream gets: `/internal/{rest}`."),
+    key("body_limit", Kind::Size("0B", "1024GiB"), "413 beyond."),
+    key("timeout", Kind::Duration("1ms", "1d"), "504: from the request's head to the response's end."),
+    key("headers", Kind::Table(HEADERS), "Changes to the fields of requests and responses."),
+    key("encoded_slash", KEEP, "Whether %2F may stand in a path.").default("refuse"),
+    key("encoded_percent", KEEP, "Whether %25 before two hexadecimal digits may.").default("refuse"),
+    key("empty_segments", KEEP, "Whether // may.").default("refuse"),
+    key("path_parameters", KEEP, "Whether ; may.").default("refuse"),
+    key("report_only", Kind::Boolean, "Decide and log, but let everything pass.").default("false"),
+    key("upgrade", Kind::Boolean, "Whether WebSocket may pass; not in this version.").default("false"),
+    later("cors", "CORS by the gateway.", "remove it: preflights are forwarded, and the upstream answers them"),
+    later("rate_limit", "Rate limits by route.", REMOVE),
+];
+
+/// `headers` of a route.
+pub(super) const HEADERS: &[Key] = &[
+    key("request", Kind::Table(EDITS), "What the upstream gets."),
+    key("response", Kind::Table(EDITS), "What the client gets."),
+];
+
+/// `headers.request`, `headers.response`.
+pub(super) const EDITS: &[Key] = &[
+    key("set", Kind::Named(&Kind::Text), "Replaces every field of that name."),
+    key("remove", TEXTS, "Names of fields that are left out."),
+];

@@ -1,0 +1,276 @@
+//! Every known key is read, has an effect, stands in the schema, and is documented.
+
+#![expect(clippy::wildcard_enum_match_arm, reason = "a kind that is new is seen by the test that leaves no key out")]
+
+use super::*;
+use crate::config::keys::{Key, Kind, ROOT};
+use std::collections::BTreeSet;
+
+const FILE: &str = include_str!("../testdata/every_key.toml");
+
+/// Accepted for the authorization endpoint or a single value: nothing can follow from a change.
+const WITHOUT_EFFECT: [&str; 6] = [
+    "include",
+    "oauth.authorization_code_ttl",
+    "oauth.registration",
+    "oauth.session_idle",
+    "oauth.session_ttl",
+    "routes.upgrade",
+];
+
+/// The key, the line of the file that is replaced, and by what.
+const CHANGES: &[(&str, &str, &str)] = &[
+    ("server.listen", "listen = [\"127.0.0.1:18080\", ", "listen = \"127.0.0.1:1\""),
+    ("server.public_url", "public_url", "public_url = \"https://a.example/x\""),
+    ("server.workers", "workers", "workers = 3"),
+    ("server.behind_tls", "behind_tls", "behind_tls = true"),
+    ("server.trusted_proxies", "trusted_proxies", "trusted_proxies = []"),
+    ("server.shutdown_grace", "shutdown_grace", "shutdown_grace = \"6s\""),
+    ("telemetry.listen", "listen = \"127.0.0.1:19090\"", "listen = \"127.0.0.1:2\""),
+    ("telemetry.log", "log =", "log = \"debug\""),
+    ("telemetry.log_format", "log_format", "log_format = \"json\""),
+    ("admin.listen", "listen = \"unix:admin.sock\"", "listen = \"unix:b.sock\""),
+    ("store.url", "url", "url = \"memory:\""),
+    ("store.timeout", "timeout = \"250ms\"", "timeout = \"2s\""),
+    ("store.feed_timeout", "feed_timeout", "feed_timeout = \"4s\""),
+    ("cache.max_size", "max_size", "max_size = \"2MiB\""),
+    ("cache.ttl", "ttl", "ttl = \"31s\""),
+    ("cache.on_store_outage", "on_store_outage", "on_store_outage = \"deny\""),
+    ("bearer.methods", "methods", "methods = [\"header\"]"),
+    ("bearer.realm", "realm", "realm = \"x\""),
+    ("oauth.path", "path = \"/oauth2\"", "path = \"/a\""),
+    ("oauth.access_token_ttl", "access_token_ttl", "access_token_ttl = \"2h\""),
+    ("oauth.refresh_token_ttl", "refresh_token_ttl", "refresh_token_ttl = \"2h\""),
+    ("oauth.refresh_reuse_grace", "refresh_reuse_grace", "refresh_reuse_grace = \"0s\""),
+    ("limits.head_timeout", "head_timeout", "head_timeout = \"11s\""),
+    ("limits.body_timeout", "body_timeout", "body_timeout = \"11s\""),
+    ("limits.idle_timeout", "idle_timeout", "idle_timeout = \"11s\""),
+    ("limits.head_size", "head_size", "head_size = \"8KiB\""),
+    ("limits.head_fields", "head_fields", "head_fields = 50"),
+    ("limits.target_size", "target_size", "target_size = \"8KiB\""),
+    ("limits.form_body", "form_body", "form_body = \"8KiB\""),
+    ("limits.connections", "connections", "connections = 10"),
+    ("limits.failed_logins.max", "failed_logins.max", "failed_logins.max = 11"),
+    ("limits.failed_logins.per", "failed_logins.per", "failed_logins.per = \"11s\""),
+    ("scopes.text", "text = \"All\"", "text = \"Everything\""),
+    ("scopes.implies", "implies", "implies = []"),
+    ("scopes.restricted", "restricted", "restricted = false"),
+    ("clients.id", "id =", "id = \"other\""),
+    ("clients.name", "name = \"An app\"", "name = \"Another\""),
+    ("clients.secret", "secret =", "secret = \"file:secret\""),
+    ("clients.secret_hash", "secret_hash", "secret_hash = []"),
+    ("clients.grants", "grants", "grants = [\"client_credentials\"]"),
+    ("clients.redirect_uris", "redirect_uris", "redirect_uris = [\"https://a.example/cb\"]"),
+    ("clients.scopes", "scopes = \"a shelf:42\"", "scopes = \"a\""),
+    ("clients.default_scopes", "default_scopes", "default_scopes = \"b\""),
+    ("clients.introspect", "introspect", "introspect = false"),
+    ("users.name", "name = \"alice\"", "name = \"bob\""),
+    (
+        "users.password_hash",
+        "password_hash",
+        "password_hash = \"$argon2id$v=19$m=19456,t=2,p=1$s39F0IRIrsTKyrqZ2eKsmA$nJLLJ8o4gpiZQKUFJ+xBvm9B9XiOF6s8JQBcLpUSZFk\"",
+    ),
+    ("users.scopes", "scopes = \"b\"", "scopes = [\"a\"]"),
+    ("upstreams.servers", "servers = [\"http", "servers = [\"unix:x\"]"),
+    ("upstreams.balance", "balance", "balance = \"least-loaded\""),
+    ("upstreams.connect_timeout", "connect_timeout", "connect_timeout = \"2s\""),
+    ("upstreams.response_timeout", "response_timeout", "response_timeout = \"2s\""),
+    ("upstreams.retries", "retries", "retries = 0"),
+    ("upstreams.host_header", "host_header", "host_header = \"client\""),
+    ("routes.name", "name = \"shelf\"", "name = \"x\""),
+    ("routes.host", "host =", "host = \"a.example\""),
+    ("routes.path", "path = \"/shelf", "path = \"/x/{id}/{*rest}\""),
+    ("routes.upstream", "upstream", "upstream = \"other\""),
+    ("routes.scopes", "scopes = {", "scopes = \"a\""),
+    ("routes.access", "scopes = {", "access = \"public\""),
+    ("routes.bearer", "bearer", "bearer = [\"query\"]"),
+    ("routes.rewrite", "rewrite", "rewrite = \"/y/{rest}\""),
+    ("routes.body_limit", "body_limit", "body_limit = \"2MiB\""),
+    ("routes.timeout", "timeout = \"5s\"", "timeout = \"6s\""),
+    ("routes.headers.request.set", "headers.request.set", "headers.request.set = { \"x-tier\" = \"b\" }"),
+    ("routes.headers.request.remove", "headers.request.remove", "headers.request.remove = []"),
+    ("routes.headers.response.set", "headers.response.set", "headers.response.set = {}"),
+    ("routes.headers.response.remove", "headers.response.remove", "headers.response.remove = []"),
+    ("routes.encoded_slash", "encoded_slash", "encoded_slash = \"refuse\""),
+    ("routes.encoded_percent", "encoded_percent", "encoded_percent = \"refuse\""),
+    ("routes.empty_segments", "empty_segments", "empty_segments = \"refuse\""),
+    ("routes.path_parameters", "path_parameters", "path_parameters = \"refuse\""),
+    ("routes.report_only", "report_only", "report_only = false"),
+];
+
+fn load(text: &str) -> Configuration {
+    let folder = Folder::new(&[("gateway.toml", text), ("secret", "another-secret-of-a-file-0123")]);
+    folder.load().unwrap_or_else(|errors| panic!("{text}\n{errors}"))
+}
+
+/// Everything that the configuration says, as text.
+fn said(configuration: &Configuration) -> String {
+    let Configuration { server, telemetry, admin, store, cache, plan, .. } = configuration;
+    let specs: Vec<_> = plan.routes.routes().iter().map(|route| &route.spec).collect();
+    let first = format!("{server:?}{telemetry:?}{admin:?}{store:?}{cache:?}{specs:?}{:?}", plan.upstreams);
+    let scopes = plan.scopes.declared();
+    let rest = format!("{scopes:?}{:?}{:?}{:?}{:?}", plan.clients, plan.users, plan.issue, plan.bearer);
+    // Users do not show their hashes.
+    let hash = plan.users.get("alice").map(|user| user.password_hash.clone());
+    let all = format!("{first}{rest}{hash:?}{}{:?}{}{}", plan.realm, plan.trusted, plan.form_body, plan.serve_cached);
+    // Each file is in a folder of its own, which stands in the places of the routes.
+    all.replace(&configuration.file.display().to_string(), "")
+}
+
+/// The paths of all keys that this version takes.
+fn paths(keys: &[Key], prefix: &str, found: &mut BTreeSet<String>) {
+    for key in keys {
+        let path = if prefix.is_empty() { key.name.to_owned() } else { format!("{prefix}.{}", key.name) };
+        descend(&key.kind, path, found);
+    }
+}
+
+fn descend(kind: &Kind, path: String, found: &mut BTreeSet<String>) {
+    match kind {
+        Kind::Later(_) => {}
+        Kind::Table(keys) | Kind::Named(Kind::TextOr(Kind::Table(keys))) => paths(keys, &path, found),
+        Kind::List(kind @ Kind::Table(_)) | Kind::Named(kind @ Kind::Table(_)) => descend(kind, path, found),
+        _ => {
+            found.insert(path);
+        }
+    }
+}
+
+#[test]
+fn a_change_of_any_key_changes_what_the_configuration_says() {
+    let before = said(&load(FILE));
+    assert_eq!(before, said(&load(FILE)));
+    for (path, line, with) in CHANGES {
+        let matching: Vec<_> = FILE.lines().filter(|text| text.starts_with(line)).collect();
+        let first = matching.first().unwrap_or_else(|| panic!("{path}: no line begins with {line}"));
+        let text = FILE.replacen(&format!("\n{first}\n"), &format!("\n{with}\n"), 1);
+        assert_ne!(text, FILE, "{path}");
+        assert_ne!(said(&load(&text)), before, "{path} has no effect");
+    }
+}
+
+#[test]
+fn no_key_is_left_out_of_the_test_before() {
+    let mut known = BTreeSet::new();
+    paths(ROOT, "", &mut known);
+    let changed = CHANGES.iter().map(|(path, ..)| *path);
+    let tested: BTreeSet<String> = changed.chain(WITHOUT_EFFECT).map(str::to_owned).collect();
+    assert_eq!(known.symmetric_difference(&tested).collect::<Vec<_>>(), Vec::<&String>::new());
+}
+
+/// Whether `text` is a value of `kind`.
+fn fits(kind: Kind, text: &str) -> bool {
+    match kind {
+        Kind::Boolean => text == "true" || text == "false",
+        Kind::Choice(words, _) => words.contains(&text),
+        Kind::Duration(..) => crate::config::value::duration(text).is_some(),
+        Kind::Integer(..) => text.parse::<i64>().is_ok(),
+        Kind::Size(..) => crate::config::value::size(text).is_some(),
+        _ => matches!(kind, Kind::Text),
+    }
+}
+
+fn check_texts(keys: &[Key]) {
+    for key in keys {
+        assert!(key.default.is_none_or(|text| fits(key.kind, text)), "{}", key.name);
+        match key.kind {
+            Kind::Duration(least, most) | Kind::Size(least, most) => {
+                assert!(fits(key.kind, least) && fits(key.kind, most), "{}", key.name);
+            }
+            Kind::Table(keys)
+            | Kind::List(&Kind::Table(keys))
+            | Kind::Named(&(Kind::Table(keys) | Kind::TextOr(&Kind::Table(keys)))) => check_texts(keys),
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn every_default_and_every_bound_can_be_read() {
+    check_texts(ROOT);
+}
+
+/// The names of the properties of a schema, as `paths` makes them; with what later versions take.
+fn properties(schema: &serde_json::Value, prefix: &str, found: &mut BTreeSet<String>) {
+    for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+        let path = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
+        assert!(property["description"].is_string(), "{path}");
+        let inner =
+            [&property["items"], &property["additionalProperties"], &property["additionalProperties"]["anyOf"][1]];
+        let nested = std::iter::once(property).chain(inner).find(|schema| schema["properties"].is_object());
+        match nested {
+            Some(nested) => properties(nested, &path, found),
+            None => {
+                found.insert(path);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_schema_and_the_known_keys_are_the_same() {
+    let schema: serde_json::Value = serde_json::from_str(&schema()).unwrap();
+    let mut in_schema = BTreeSet::new();
+    properties(&schema, "", &mut in_schema);
+    let mut known = BTreeSet::new();
+    paths(ROOT, "", &mut known);
+    let later: Vec<_> = in_schema.difference(&known).collect();
+    assert!(known.is_subset(&in_schema));
+    assert!(later.iter().any(|path| *path == "server.tls") && later.iter().any(|path| *path == "routes.cors"));
+    assert!(later.len() > 20 && !later.iter().any(|path| path.starts_with("limits")), "{later:?}");
+    assert_eq!(schema["properties"]["limits"]["properties"]["head_fields"]["default"], 100);
+    assert_eq!(schema["properties"]["server"]["required"], serde_json::json!(["listen", "public_url"]));
+}
+
+/// Whether `schema` takes `value`; of the keywords those that the schema of this file uses, patterns
+/// and bounds left out.
+fn takes(schema: &serde_json::Value, value: &serde_json::Value) -> bool {
+    let kind = match value {
+        serde_json::Value::Object(_) => "object",
+        serde_json::Value::Array(_) => "array",
+        serde_json::Value::String(_) => "string",
+        serde_json::Value::Bool(_) => "boolean",
+        _ => "integer",
+    };
+    let of_kind = schema["type"].as_str().is_none_or(|wanted| wanted == kind);
+    let in_words = schema["enum"].as_array().is_none_or(|words| words.contains(value));
+    let in_choices = schema["anyOf"].as_array().is_none_or(|choices| choices.iter().any(|choice| takes(choice, value)));
+    let items = value.as_array().into_iter().flatten().all(|item| takes(&schema["items"], item));
+    let members = value.as_object().into_iter().flatten().all(|(key, member)| {
+        let named = schema["properties"].get(key);
+        let other = schema.get("additionalProperties");
+        named.or(other).is_none_or(|schema| *schema != false && takes(schema, member))
+    });
+    let present = |key: &serde_json::Value| value.get(key.as_str().unwrap_or_default()).is_some();
+    let required = schema["required"].as_array().is_none_or(|keys| keys.iter().all(present));
+    of_kind && in_words && in_choices && items && members && required && schema.get("not").is_none()
+}
+
+#[test]
+fn the_schema_takes_what_is_right_and_refuses_later_keys() {
+    let schema: serde_json::Value = serde_json::from_str(&schema()).unwrap();
+    let json = |text: &str| toml::from_str::<serde_json::Value>(text).unwrap();
+    for right in [FILE, SMALL, include_str!("../../../gateway.toml")] {
+        assert!(takes(&schema, &json(right)));
+    }
+    for (from, to) in
+        [("retries = 1", "retries = \"1\""), ("retries = 1", "http2 = true"), ("retries = 1", "retrys = 1")]
+    {
+        assert!(!takes(&schema, &json(&FILE.replacen(from, to, 1))), "{to}");
+    }
+    assert!(!takes(&schema, &json(include_str!("../testdata/contract.toml"))));
+}
+
+#[test]
+fn the_reference_documents_every_key() {
+    let reference = include_str!("../../../docs/configuration.md");
+    let mut known = BTreeSet::new();
+    paths(ROOT, "", &mut known);
+    for path in &known {
+        let name = path.rsplit('.').next().unwrap();
+        assert!(
+            reference.contains(&format!("`{name}`")) || reference.contains(&format!("{name} =")),
+            "{path} is not documented"
+        );
+    }
+}

@@ -1,0 +1,301 @@
+//! What each section may not say: a change of the small file, the line of the problem, its message.
+
+use super::*;
+
+/// Checks that each change of `SMALL` gives exactly one problem that says this.
+fn each_is_refused(changes: &[(&str, &str, &str)]) {
+    for (from, to, message) in changes {
+        let text = SMALL.replacen(from, to, 1);
+        assert_ne!(text, SMALL, "{from}");
+        let all = problems(&text);
+        assert!(all.len() == 1 && all[0].1.contains(message), "{to}: {all:?}");
+    }
+}
+
+fn each_is_taken(changes: &[(&str, &str)]) {
+    for (from, to) in changes {
+        let text = SMALL.replacen(from, to, 1);
+        assert_ne!(text, SMALL, "{from}");
+        right(&text);
+    }
+}
+
+const LISTEN: &str = "listen = \"127.0.0.1:18080\"";
+const URL: &str = "public_url = \"http://127.0.0.1:18080\"";
+
+/// TLS-2
+#[test]
+fn a_plain_listener_is_local_or_behind_tls() {
+    each_is_refused(&[
+        (LISTEN, "listen = \"0.0.0.0:18080\"", "without encryption"),
+        (LISTEN, "listen = [\"127.0.0.1:1\", \"[::]:18080\"]", "without encryption"),
+        (LISTEN, "listen = \"localhost:18080\"", "is no address"),
+        (LISTEN, "listen = \":18080\"", "is no address"),
+        (LISTEN, "listen = \"unix:\"", "without a path"),
+        (LISTEN, &format!("listen = \"unix:{}\"", "x".repeat(108)), "107 octets"),
+        (LISTEN, "listen = []", "no address to listen on"),
+        (LISTEN, "listen = [\"127.0.0.1:1\", \"127.0.0.1:1\"]", "twice"),
+        ("[store]", "[telemetry]\nlisten = \"127.0.0.1:18080\"\n[store]", "taken by another section"),
+        ("[store]", "[admin]\nlisten = \"0.0.0.0:1\"\n[store]", "operators' tokens"),
+        ("[store]", "[telemetry]\nlog = \"a=b=c\"\n[store]", "this is no filter"),
+    ]);
+    each_is_taken(&[
+        (LISTEN, "listen = \"unix:a.sock\""),
+        (LISTEN, "listen = [\"[::1]:18080\", \"127.0.0.1:0\", \"127.9.9.9:0\"]"),
+        (LISTEN, "behind_tls = true\nlisten = \"0.0.0.0:18080\""),
+        (LISTEN, "listen = \"127.0.0.1:${PORT}\""),
+        ("[store]", "[telemetry]\nlisten = \"0.0.0.0:9090\"\n[admin]\nlisten = \"127.0.0.1:9091\"\n[store]"),
+    ]);
+}
+
+/// R8414-2a
+#[test]
+fn the_public_url_is_an_issuer() {
+    each_is_refused(&[
+        (URL, "public_url = \"http://a.example\"", "not on loopback"),
+        (URL, "public_url = \"https://a.example/?x\"", "query or a fragment"),
+        (URL, "public_url = \"https://a.example#x\"", "query or a fragment"),
+        (URL, "public_url = \"https://u@a.example\"", "user information"),
+        (URL, "public_url = \"ftp://a.example\"", "neither https nor http"),
+        (URL, "public_url = \"a.example\"", "is no URL"),
+        (URL, "public_url = \"\"", "is no URL"),
+        (URL, "public_url = \"https://a.example/a/../b\"", "two ways"),
+        (URL, "trusted_proxies = [\"10.0.0.0/99\"]\npublic_url = \"http://localhost\"", "is no network"),
+    ]);
+    each_is_taken(&[
+        (URL, "public_url = \"https://a.example/api\""),
+        (URL, "public_url = \"http://localhost:1\""),
+        (URL, "behind_tls = true\npublic_url = \"http://a.example\""),
+    ]);
+    let configuration = right(&SMALL.replace(URL, "public_url = \"https://a.example/\""));
+    assert_eq!((configuration.plan.issue.issuer.as_str(), configuration.warnings.len()), ("https://a.example", 1));
+}
+
+#[test]
+fn the_gateways_own_endpoints_have_one_place() {
+    each_is_refused(&[
+        ("[scopes]", "[oauth]\npath = \"oauth2\"\n[scopes]", "does not begin"),
+        ("[scopes]", "[oauth]\npath = \"/\"\n[scopes]", "empty segment"),
+        ("[scopes]", "[oauth]\npath = \"/a/\"\n[scopes]", "empty segment"),
+        ("[scopes]", "[oauth]\npath = \"/{a}\"\n[scopes]", "parameter"),
+        ("[scopes]", "[oauth]\npath = \"/.well-known/x\"\n[scopes]", "other specifications"),
+        ("[scopes]", "[bearer]\nrealm = \"a\\\"b\"\n[scopes]", "header field"),
+        ("[scopes]", "[bearer]\nmethods = []\n[scopes]", "no token could be sent"),
+    ]);
+    // PX-19: a route below them would never be taken.
+    each_is_refused(&[
+        ("/notes/{*rest}", "/oauth2/{*rest}", "never be taken"),
+        ("/notes/{*rest}", "/oauth2", "never be taken"),
+        ("/notes/{*rest}", "/.well-known/oauth-authorization-server/x", "never be taken"),
+    ]);
+    each_is_taken(&[("/notes/{*rest}", "/{*rest}"), ("/notes/{*rest}", "/oauth2x")]);
+    let below = SMALL.replace(URL, "public_url = \"https://a.example/gw\"");
+    assert_eq!(problems(&below.replace("/notes/{*rest}", "/gw/oauth2/token")).len(), 1);
+    right(&below.replace("/notes/{*rest}", "/oauth2/token"));
+}
+
+#[test]
+fn stores_are_named_by_urls_whose_passwords_are_not_repeated() {
+    each_is_refused(&[
+        ("memory:", "mysql://u:hunter2@h", "not known"),
+        ("memory:", "redis://u:hunter2@h:x/0", "port"),
+        ("memory:", "redb:", "no path"),
+    ]);
+    let shown = load_text(&SMALL.replace("memory:", "redis://u:hunter2@h:x/0")).err().unwrap().render(true);
+    assert!(!shown.contains("hunter2"), "{shown}");
+}
+
+#[test]
+fn scopes_are_declared() {
+    each_is_refused(&[
+        ("\"notes:read\" = ", "\"a b\" = \"x\"\n\"notes:read\" = ", "cannot be the name of a scope"),
+        ("\"notes:read\" = ", "\"a{b\" = \"x\"\n\"notes:read\" = ", "exactly one parameter"),
+        ("\"Read your notes\"", "{ implies = \"nots:read\" }", "`nots:read` does not exist"),
+        ("scopes = \"notes:read\"\n\n", "scopes = \"notes:reed\"\n\n", "`notes:reed` does not exist"),
+        ("scopes = \"notes:read\"\n\n", "scopes = \"\"\n\n", "this is no scope"),
+        ("scopes = \"notes:read\"\nup", "scopes = [\"notes:read\", \"x\"]\nup", "`x` does not exist"),
+        ("scopes = \"notes:read\"\n\n", "scopes = \"notes:read\"\ndefault_scopes = \"shelf:1\"\n\n", "not in `scopes`"),
+    ]);
+    let errors = load_text(&SMALL.replace("scopes = \"notes:read\"\nup", "scopes = \"notes:reed\"\nup")).err().unwrap();
+    assert!(errors.iter().next().unwrap().help.starts_with("did you mean `notes:read`?"), "{errors}");
+    each_is_taken(&[
+        (
+            "scopes = \"notes:read\"\n\n",
+            "scopes = [\"notes:read\", \"shelf:42\", \"shelf:{id}\"]\ndefault_scopes = \"shelf:7\"\n\n",
+        ),
+        ("\"Read your notes\"", "{ text = \"x\", implies = [\"shelf:{id}\"] }"),
+        ("scopes = \"notes:read\"\nup", "scopes = \"shelf:42\"\nup"),
+    ]);
+}
+
+/// PX-2
+#[test]
+fn a_route_says_once_how_it_is_protected() {
+    let needs = "scopes = \"notes:read\"\nup";
+    each_is_refused(&[
+        (needs, "up", "does not say how it is protected"),
+        (needs, "scopes = \"notes:read\"\naccess = \"public\"\nup", "either `scopes` or `access`"),
+        (needs, "scopes = \"\"\nup", "no scope is named"),
+        (needs, "scopes = []\nup", "no scope is named"),
+        (needs, "scopes = [1]\nup", "must be a string"),
+        (needs, "scopes = 1\nup", "must be a string, a list or a table"),
+        (needs, "scopes = {}\nup", "no method is named"),
+        (needs, "scopes = { any = [] }\nup", "no alternative"),
+        (needs, "scopes = { any = [\"notes:read\", \"\"] }\nup", "no scope is named"),
+        (needs, "scopes = { any = [\"notes:read\"], GET = \"notes:read\" }\nup", "beside `any`"),
+        (needs, "scopes = { get = \"notes:read\" }\nup", "`get` is no method"),
+        (needs, "scopes = { CONNECT = \"notes:read\" }\nup", "`CONNECT` is no method"),
+        (needs, "scopes = { GET = \"\" }\nup", "no scope is named"),
+        (needs, "access = \"maybe\"\nup", "unknown value"),
+        (needs, "scopes = \"shelf:{id}\"\nup", "no parameter `id`"),
+        (needs, "scopes = \"book:{rest}\"\nup", "`book:{rest}` does not exist"),
+        (needs, "scopes = \"shelf:{a}{b}\"\nup", "exactly one parameter"),
+        (needs, "scopes = \"shelf:{a\"\nup", "exactly one parameter"),
+    ]);
+    each_is_taken(&[
+        (needs, "access = \"authenticated\"\nup"),
+        (needs, "scopes = \"shelf:{rest}\"\nup"),
+        (needs, "scopes = \"notes:{rest}\"\nup"),
+        (needs, "scopes = { any = [\"notes:read shelf:1\", [\"notes:read\"]] }\nup"),
+        (needs, "scopes = { GET = \"notes:read\", PROPFIND = [\"notes:read\"], \"*\" = { any = [\"shelf:1\"] } }\nup"),
+    ]);
+}
+
+#[test]
+fn routes_refer_to_what_exists() {
+    let upstream = "upstream = \"notes\"";
+    each_is_refused(&[
+        (upstream, "upstream = \"nots\"", "there is no upstream `nots`"),
+        (upstream, "upstream = \"notes\"\nbearer = [\"query\"]", "not among `methods`"),
+        (upstream, "upstream = \"notes\"\nbearer = []", "no token could be sent"),
+        (upstream, "upstream = \"notes\"\nhost = \"https://a\"", "is no host"),
+        (upstream, "upstream = \"notes\"\nhost = \"a:80\"", "is no host"),
+        (upstream, "upstream = \"notes\"\nhost = \"a.*.b\"", "is no host"),
+        (upstream, "upstream = \"notes\"\nname = \"\"", "the name is empty"),
+        ("servers = [\"echo:\"]", "servers = []", "an upstream needs a server"),
+        ("servers = [\"echo:\"]", "servers = [\"http://a/b\"]", "is no server"),
+    ]);
+    let named = "[[routes]]\nname = \"n\"\npath = \"/a\"\naccess = \"public\"\nupstream = \"notes\"\n";
+    let text = format!("{SMALL}\n{named}\n{}", named.replace("/a", "/b"));
+    assert_eq!(problems(&text), [(33, "two routes have the name `n`".to_owned())]);
+}
+
+#[test]
+fn fields_of_the_gateway_are_not_a_routes_to_change() {
+    let upstream = "upstream = \"notes\"";
+    let set = |side: &str, name: &str, value: &str| {
+        SMALL.replace(upstream, &format!("{upstream}\nheaders.{side}.set = {{ \"{name}\" = \"{value}\" }}"))
+    };
+    for (side, name) in [
+        ("request", "X-Auth-Subject"),
+        ("request", "x_auth_subject"),
+        ("request", "Host"),
+        ("request", "content-length"),
+        ("request", "Connection"),
+        ("request", "x-forwarded-for"),
+        ("request", "x-request-id"),
+        ("response", "Content-Length"),
+        ("response", "transfer-encoding"),
+    ] {
+        let all = problems(&set(side, name, "x"));
+        assert!(all.len() == 1 && all[0].1.contains("the gateway's own"), "{name}: {all:?}");
+    }
+    assert!(problems(&set("request", "a b", "x"))[0].1.contains("cannot be the name"));
+    assert!(problems(&set("request", "x-a", "a\\nb"))[0].1.contains("cannot have this value"));
+    assert!(problems(&set("request", "x-a", "x\", \"X-A\" = \"y"))[0].1.contains("set twice"));
+    right(&set("request", "authorization", "Basic x"));
+    right(&set("response", "strict-transport-security", "max-age=1"));
+    let text = SMALL.replace(upstream, &format!("{upstream}\nheaders.request.remove = [\"x-auth-scope\"]"));
+    assert_eq!(problems(&text).len(), 1);
+}
+
+#[test]
+fn paths_rewrites_and_conflicts_are_checked() {
+    each_is_refused(&[
+        ("/notes/{*rest}", "notes", "notes"),
+        ("/notes/{*rest}", "/notes/{*rest}/x", "/notes/{*rest}/x"),
+        ("upstream = \"notes\"", "upstream = \"notes\"\nrewrite = \"/x/{id}\"", "`rewrite`"),
+        ("upstream = \"notes\"", "upstream = \"notes\"\nrewrite = \"x\"", "`rewrite`"),
+    ]);
+    let conflict =
+        format!("{SMALL}\n[[routes]]\npath = \"/notes/{{*all}}\"\naccess = \"public\"\nupstream = \"notes\"\n");
+    let errors = load_text(&conflict).err().unwrap();
+    assert_eq!(errors.count(), 1, "{errors}");
+    let shown = errors.render(false);
+    assert!(shown.contains("/notes/{*rest}") && shown.contains("/notes/{*all}"), "{shown}");
+    assert!(shown.contains("21 |") && shown.contains("26 |"), "{shown}");
+}
+
+#[test]
+fn clients_are_complete() {
+    let secret = "secret = \"env:REPORTER_SECRET\"\n";
+    let grants = "grants = [\"client_credentials\"]";
+    each_is_refused(&[
+        (secret, "", "`client_credentials` needs a client that can keep a secret"),
+        (secret, "secret = \"env:NOT_SET\"\n", "`NOT_SET` is not set"),
+        (secret, "secret = \"env:EMPTY\"\n", "the secret is empty"),
+        (secret, "secret = \"file:missing\"\n", "cannot be read from"),
+        (secret, "secret = \"${NOT_SET}\"\n", "`NOT_SET` is not set"),
+        (secret, "secret_hash = \"nonsense\"\n", "`secret_hash` cannot be read"),
+        (secret, "secret_hash = \"$argon2id$v=19$m=19456,t=2,p=1\"\n", "can never be matched"),
+        (secret, "secret = [\"env:APP_SECRET\", \"env:APP_SECRET\", \"env:APP_SECRET\"]\n", "two secrets at most"),
+        (grants, "grants = [\"client_credential\"]", "unknown value"),
+        (grants, "grants = [\"authorization_code\"]", "needs `redirect_uris`"),
+        (grants, "grants = []\nredirect_uris = [\"https://a.example/#x\"]", "has a fragment"),
+        (grants, "grants = []\nredirect_uris = [\"https://u@a.example/\"]", "user information"),
+        ("id = \"reporter\"", "id = \"\"", "`id` is empty"),
+        ("id = \"reporter\"", "id = \"ä\"", "`id` is empty or has"),
+    ]);
+    let public = SMALL.replace(secret, "introspect = true\n").replace("client_credentials", "password");
+    assert_eq!(problems(&public), [(12, "`introspect` needs a client that can keep a secret".to_owned())]);
+    let literal = right(&SMALL.replace(secret, "secret = \"short\"\n"));
+    assert_eq!(literal.warnings.len(), 2, "{:?}", literal.warnings);
+    assert!(
+        literal.warnings.iter().all(|warning| warning.contains("gateway.toml:14") && !warning.contains("\"short\""))
+    );
+    assert!(right(&SMALL.replace(secret, "secret = \"${APP_SECRET}\"\n")).warnings.is_empty());
+}
+
+#[test]
+fn users_stand_once_and_have_a_hash() {
+    let user = |name: &str, hash: &str| format!("[[users]]\nname = \"{name}\"\npassword_hash = \"{hash}\"\n");
+    let good = demo::PASSWORD_HASH.replace("s39F", "t39F");
+    right(&format!("{SMALL}{}", user("alice", &good)));
+    let twice = format!("{SMALL}{}{}", user("alice", &good), user("ALICE", &good));
+    let errors = load_text(&twice).err().unwrap();
+    assert!(errors.count() == 1 && errors.render(false).contains("the other one"), "{errors}");
+    for (name, hash) in [
+        ("", good.as_str()),
+        (" a", &good),
+        ("a", "hunter2"),
+        ("a", "$sha256$ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),
+        ("a", "$argon2id$v=19$m=19456,t=2,p=1"),
+        ("a", "$argon2i$v=19$m=19456,t=2,p=1$t39F0IRIrsTKyrqZ2eKsmA$nJLLJ8o4gpiZQKUFJ+xBvm9B9XiOF6s8JQBcLpUSZFk"),
+    ] {
+        let all = problems(&format!("{SMALL}{}", user(name, hash)));
+        assert_eq!(all.len(), 1, "{name} {hash}: {all:?}");
+        assert!(!all[0].1.contains("hunter2"));
+    }
+    assert_eq!(
+        problems(&format!("{SMALL}[[users]]\nname = \"a\"\n")),
+        [(25, "`password_hash` is missing in `[[users]]`".to_owned())]
+    );
+}
+
+/// Secrets never stand in an error, however it comes about.
+#[test]
+fn errors_do_not_show_secrets() {
+    for line in [
+        "secret = \"hunter2",
+        "secret = hunter2",
+        "secret = [\"hunter2\", 1]",
+        "secret = \"hunter2\" x",
+        "secret_hash = \"hunter2\"",
+        "secret = { a = \"hunter2\" }",
+        "secret_hash = \"hunter2\"\nsecret = 1",
+    ] {
+        let text = SMALL.replace("secret = \"env:REPORTER_SECRET\"", line);
+        let shown = load_text(&text).err().unwrap_or_else(|| panic!("{line}")).render(false);
+        assert!(!shown.contains("hunter2"), "{shown}");
+    }
+}

@@ -1,0 +1,24 @@
+//! What a reload cannot change.
+
+use super::*;
+
+#[test]
+fn only_what_is_bound_at_the_start_needs_a_restart() {
+    let start = SMALL.replace("[store]", "workers = 2\n[store]");
+    let old = right(&start);
+    for (from, to, keys) in [
+        ("env:REPORTER_SECRET", "env:APP_SECRET", &[][..]),
+        ("/notes/{*rest}", "/other/{*rest}", &[]),
+        ("[scopes]", "[limits]\nconnections = 1\n[scopes]", &[]),
+        ("listen = \"127.0.0.1:18080\"", "listen = \"127.0.0.1:18081\"", &["server.listen"]),
+        ("workers = 2", "workers = 3", &["server.workers"]),
+        ("[scopes]", "[telemetry]\nlog = \"debug\"\n[scopes]", &["telemetry"]),
+        ("[scopes]", "[admin]\nlisten = \"unix:a\"\n[scopes]", &["admin.listen"]),
+        ("memory:", "redb:x", &["store.url"]),
+        ("memory:", "redis://a", &["store.url"]),
+    ] {
+        let new = right(&start.replace(from, to));
+        assert_eq!(old.restart_needed(&new), keys, "{to}");
+        assert!(new.restart_needed(&new).is_empty());
+    }
+}

@@ -1,0 +1,204 @@
+//! Where the endpoints are: below the path of `public_url`, and at the well-known locations that
+//! RFC 8414 and RFC 9728 derive from it.
+
+use http::Method;
+
+const SERVER: &str = "/.well-known/oauth-authorization-server";
+const RESOURCE: &str = "/.well-known/oauth-protected-resource";
+
+/// An endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Endpoint {
+    /// One that takes a form from a client.
+    Form(Form),
+    /// RFC 9728.
+    ResourceMetadata,
+    /// RFC 8414.
+    ServerMetadata,
+    /// What the bearer's own token is.
+    TokenInfo,
+}
+
+/// An endpoint that takes a form from a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// RFC 7662.
+    Introspect,
+    /// RFC 7009.
+    Revoke,
+    /// RFC 6749 section 3.2.
+    Token,
+}
+
+impl Endpoint {
+    /// The methods it takes, as `Allow` says them.
+    pub(super) const fn allowed(self) -> &'static str {
+        match self {
+            Self::Form(_) => "POST",
+            Self::ResourceMetadata | Self::ServerMetadata | Self::TokenInfo => "GET, HEAD",
+        }
+    }
+
+    pub(super) fn allows(self, method: &Method) -> bool {
+        self.allowed().split(", ").any(|allowed| allowed == method.as_str())
+    }
+}
+
+/// The paths of the endpoints, prepared at start.
+#[derive(Debug)]
+pub(super) struct Locations {
+    /// `/oauth2`, behind the path of the issuer.
+    base: String,
+    base_url: String,
+    /// RFC 8414 section 3.1: the issuer's path stands behind the well-known string …
+    server: String,
+    resource: String,
+    /// … and not before it. Some clients look there all the same: they are told that nothing is
+    /// there, by nobody but us. `None`: the issuer has no path, both are one.
+    issuer_path: Option<String>,
+}
+
+impl Locations {
+    /// The locations for an issuer, and `[oauth] path`.
+    pub(super) fn new(issuer: &str, path: &str) -> Self {
+        let (origin, issuer_path) = split(issuer);
+        let base = format!("{issuer_path}{}", path.trim_end_matches('/'));
+        Self {
+            base_url: format!("{origin}{base}"),
+            base,
+            server: format!("{SERVER}{issuer_path}"),
+            resource: format!("{RESOURCE}{issuer_path}"),
+            issuer_path: (!issuer_path.is_empty()).then(|| issuer_path.to_owned()),
+        }
+    }
+
+    /// The URL below which the endpoints live.
+    pub(super) fn base_url(&self) -> &str {
+        &self.base_url
+    }
+
+    /// Whether `path` is one of the gateway's own. Asked of every request.
+    pub(super) fn owns(&self, path: &str) -> bool {
+        below(path, &self.base)
+            || (path.starts_with("/.well-known/") && (below(path, SERVER) || below(path, RESOURCE)))
+            || self
+                .issuer_path
+                .as_deref()
+                .and_then(|issuer_path| path.strip_prefix(issuer_path))
+                .is_some_and(|path| path.starts_with("/.well-known/") && (below(path, SERVER) || below(path, RESOURCE)))
+    }
+
+    /// The endpoint at `path`.
+    pub(super) fn find(&self, path: &str) -> Option<Endpoint> {
+        if path == self.server {
+            return Some(Endpoint::ServerMetadata);
+        }
+        if path == self.resource {
+            return Some(Endpoint::ResourceMetadata);
+        }
+        match path.strip_prefix(&*self.base)? {
+            "/introspect" => Some(Endpoint::Form(Form::Introspect)),
+            "/revoke" => Some(Endpoint::Form(Form::Revoke)),
+            "/token" => Some(Endpoint::Form(Form::Token)),
+            "/tokeninfo" => Some(Endpoint::TokenInfo),
+            _ => None,
+        }
+    }
+}
+
+/// The URL of the RFC 9728 metadata of the gateway as one resource: for challenges
+/// (R9728-5.1a).
+pub fn resource_metadata_url(public_url: &str) -> String {
+    let (origin, path) = split(public_url);
+    format!("{origin}{RESOURCE}{path}")
+}
+
+/// Whether `path` is one of the gateway's own, for an issuer and `[oauth] path`.
+pub fn owns(issuer: &str, oauth_path: &str, path: &str) -> bool {
+    Locations::new(issuer, oauth_path).owns(path)
+}
+
+/// Whether `path` is `prefix` or below it.
+fn below(path: &str, prefix: &str) -> bool {
+    path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// A URL's origin, and its path without the slash at the end.
+fn split(url: &str) -> (&str, &str) {
+    let authority = url.find("://").map_or(0, |at| at + "://".len());
+    let path = url.get(authority..).and_then(|rest| rest.find('/')).map_or(url.len(), |at| authority + at);
+    let (origin, path) = url.split_at(path);
+    (origin, path.trim_end_matches('/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// R8414-3a, R8414-3b
+    #[test]
+    fn metadata_is_where_the_issuer_says() {
+        for (issuer, path) in [
+            ("https://example.com", "/.well-known/oauth-authorization-server"),
+            ("https://example.com/", "/.well-known/oauth-authorization-server"),
+            ("https://example.com/issuer1", "/.well-known/oauth-authorization-server/issuer1"),
+            ("https://example.com/issuer1/", "/.well-known/oauth-authorization-server/issuer1"),
+        ] {
+            let locations = Locations::new(issuer, "/oauth2");
+            assert_eq!(locations.find(path), Some(Endpoint::ServerMetadata), "{issuer}");
+            assert!(locations.owns(path));
+        }
+        let locations = Locations::new("https://example.com/issuer1", "/oauth2");
+        for path in ["/.well-known/oauth-authorization-server", "/issuer1/.well-known/oauth-authorization-server"] {
+            assert_eq!(locations.find(path), None);
+            assert!(locations.owns(path), "{path}");
+        }
+    }
+
+    /// R9728-3a
+    #[test]
+    fn resource_metadata_is_inserted_behind_the_host() {
+        for (resource, url) in [
+            ("https://resource.example.com", "https://resource.example.com/.well-known/oauth-protected-resource"),
+            (
+                "https://resource.example.com/resource1",
+                "https://resource.example.com/.well-known/oauth-protected-resource/resource1",
+            ),
+            ("https://example.com/public/mcp", "https://example.com/.well-known/oauth-protected-resource/public/mcp"),
+            ("http://127.0.0.1:8080/", "http://127.0.0.1:8080/.well-known/oauth-protected-resource"),
+        ] {
+            assert_eq!(resource_metadata_url(resource), url);
+        }
+    }
+
+    /// R8414-7
+    #[test]
+    fn what_is_below_the_prefixes_is_ours_and_nothing_else() {
+        let locations = Locations::new("https://example.com/api", "/oauth2");
+        for path in [
+            "/api/oauth2",
+            "/api/oauth2/token",
+            "/api/oauth2/unheard/of",
+            "/.well-known/oauth-authorization-server/other",
+            "/.well-known/oauth-protected-resource/api/notes",
+            "/api/.well-known/oauth-protected-resource",
+        ] {
+            assert!(locations.owns(path), "{path}");
+        }
+        for path in [
+            "/",
+            "/oauth2/token",
+            "/api/oauth2x",
+            "/api/oauth",
+            "/api",
+            "/.well-known/oauth-authorization-serverx",
+            "/.well-known/openid-configuration",
+            "/api/.well-known/oauth-other",
+        ] {
+            assert!(!locations.owns(path), "{path}");
+        }
+        assert_eq!(locations.find("/api/oauth2/token"), Some(Endpoint::Form(Form::Token)));
+        assert_eq!(locations.find("/api/oauth2/token/"), None);
+        assert_eq!(locations.base_url(), "https://example.com/api/oauth2");
+    }
+}

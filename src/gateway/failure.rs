@@ -1,0 +1,287 @@
+//! What can go wrong with a request, and the one translation of it into a response.
+
+use crate::enforce::challenge::Challenge;
+use crate::enforce::guard::{CheckError, Invalid};
+use crate::http1::exchange::CollectError;
+use crate::http1::head::HeadError;
+use crate::oauth::error::BearerErrorCode;
+use crate::proxy::forward::ForwardError;
+use crate::proxy::route::NoRoute;
+use crate::telemetry::Verdict;
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Response, StatusCode, header};
+use serde::Serialize;
+
+/// Why a request is not forwarded, or got no response from its upstream. One variant a step.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// The request can be read in two ways, or not at all.
+    Malformed(&'static str),
+    /// Its head was refused before it became a request.
+    Head(HeadError),
+    /// CONNECT.
+    Tunnel,
+    /// `Expect` with something else than `100-continue`.
+    Expectation,
+    /// No route, or none for the method.
+    NoRoute(NoRoute),
+    /// Misuse of the bearer scheme (RFC 6750 section 3.1).
+    Credential(&'static str),
+    /// The body of one of the gateway's own requests, or a form, could not be read.
+    Body(CollectError),
+    /// A form that has to be searched for a token is encoded in a way that hides it.
+    Encoded,
+    /// No token; the scope that the route needs, where one would help.
+    NoToken(Option<String>),
+    /// The token is not good, or nobody can tell.
+    Check(CheckError),
+    /// A scope is missing: the one that would pass.
+    Scope(String),
+    /// The upstream.
+    Forward(ForwardError),
+}
+
+#[derive(Serialize)]
+struct Problem<'p> {
+    error: &'p str,
+    error_description: &'p str,
+}
+
+/// How a failure looks to the client.
+struct Face {
+    status: StatusCode,
+    error: &'static str,
+    description: &'static str,
+}
+
+impl Failure {
+    /// A short stable code for logs and metrics.
+    pub(super) const fn reason(&self) -> &'static str {
+        match self {
+            Self::Body(error) => body_reason(error),
+            Self::Check(CheckError::Invalid(Invalid::Disabled)) => "disabled",
+            Self::Check(CheckError::Invalid(Invalid::Expired)) => "expired",
+            Self::Check(CheckError::Invalid(Invalid::Forged)) => "forged",
+            Self::Check(CheckError::Invalid(Invalid::Unknown)) => "unknown",
+            Self::Check(CheckError::Store(_)) => "store",
+            Self::Credential(_) => "invalid_request",
+            Self::Encoded => "encoded_form",
+            Self::Expectation => "expectation",
+            Self::Forward(error) => forward_reason(error),
+            Self::Head(error) => head_reason(*error),
+            Self::Malformed(_) => "malformed",
+            Self::NoRoute(NoRoute::MethodNotAllowed(_)) => "method",
+            Self::NoRoute(NoRoute::NotFound) => "no_route",
+            Self::NoToken(_) => "no_token",
+            Self::Scope(_) => "insufficient_scope",
+            Self::Tunnel => "connect",
+        }
+    }
+
+    /// Whose fault it is.
+    pub(super) const fn verdict(&self) -> Verdict {
+        match self {
+            Self::Check(CheckError::Store(_)) | Self::Forward(_) => Verdict::Failed,
+            Self::Malformed(_)
+            | Self::Head(_)
+            | Self::Tunnel
+            | Self::Expectation
+            | Self::NoRoute(_)
+            | Self::Credential(_)
+            | Self::Body(_)
+            | Self::Encoded
+            | Self::NoToken(_)
+            | Self::Check(CheckError::Invalid(_))
+            | Self::Scope(_) => Verdict::Denied,
+        }
+    }
+
+    /// Whether a route in `report_only` lets the request pass all the same: the failures of a
+    /// decision, not those of a message.
+    pub(super) const fn is_decision(&self) -> bool {
+        matches!(self, Self::Credential(_) | Self::NoToken(_) | Self::Check(_) | Self::Scope(_))
+    }
+
+    fn face(&self) -> Face {
+        match self {
+            Self::Body(error) => body_face(error),
+            Self::Check(CheckError::Invalid(_)) => {
+                face(StatusCode::UNAUTHORIZED, "invalid_token", "The access token is not valid.")
+            }
+            Self::Check(CheckError::Store(_)) => face(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "temporarily_unavailable",
+                "The access token cannot be checked at the moment.",
+            ),
+            Self::Credential(why) | Self::Malformed(why) => face(StatusCode::BAD_REQUEST, "invalid_request", why),
+            Self::Encoded => face(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "unsupported_media_type",
+                "A form that may hold the access token must not be encoded.",
+            ),
+            Self::Expectation => {
+                face(StatusCode::EXPECTATION_FAILED, "expectation_failed", "This expectation cannot be met.")
+            }
+            Self::Forward(error) => forward_face(error),
+            Self::Head(error) => head_face(*error),
+            Self::NoRoute(NoRoute::MethodNotAllowed(_)) => {
+                face(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "The route does not take this method.")
+            }
+            Self::NoRoute(NoRoute::NotFound) => face(StatusCode::NOT_FOUND, "not_found", "There is no such route."),
+            Self::NoToken(_) => face(StatusCode::UNAUTHORIZED, "unauthorized", "An access token is needed."),
+            Self::Scope(_) => {
+                face(StatusCode::FORBIDDEN, "insufficient_scope", "The access token lacks a scope that is needed here.")
+            }
+            Self::Tunnel => face(StatusCode::NOT_IMPLEMENTED, "not_implemented", "CONNECT is not supported."),
+        }
+    }
+
+    /// The challenge's error code (RFC 6750 section 3.1); the outer `None`: no challenge.
+    fn challenge(&self) -> Option<(Option<BearerErrorCode>, Option<&str>)> {
+        match self {
+            Self::NoToken(scope) => Some((None, scope.as_deref())),
+            Self::Credential(_) => Some((Some(BearerErrorCode::InvalidRequest), None)),
+            Self::Check(CheckError::Invalid(_)) => Some((Some(BearerErrorCode::InvalidToken), None)),
+            Self::Scope(needed) => Some((Some(BearerErrorCode::InsufficientScope), Some(needed))),
+            Self::Malformed(_)
+            | Self::Head(_)
+            | Self::Tunnel
+            | Self::Expectation
+            | Self::NoRoute(_)
+            | Self::Body(_)
+            | Self::Encoded
+            | Self::Check(CheckError::Store(_))
+            | Self::Forward(_) => None,
+        }
+    }
+
+    /// The response (PX-8): JSON, not to be stored.
+    pub(super) fn response(&self, challenge: &Challenge, request_id: &str) -> Response<Bytes> {
+        let face = self.face();
+        let problem = Problem { error: face.error, error_description: face.description };
+        let body = serde_json::to_vec(&problem).unwrap_or_default();
+        let mut response = Response::new(Bytes::from(body));
+        *response.status_mut() = face.status;
+        let fields = response.headers_mut();
+        fields.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        fields.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some((code, scope)) = self.challenge() {
+            let value = challenge.value(code.map(|code| (code, face.description)), scope);
+            insert(fields, header::WWW_AUTHENTICATE, &value);
+        }
+        if let Self::NoRoute(NoRoute::MethodNotAllowed(allowed)) = self {
+            insert(fields, header::ALLOW, allowed);
+        }
+        if face.status == StatusCode::SERVICE_UNAVAILABLE {
+            fields.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        if self.ends_connection() {
+            fields.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        insert(fields, REQUEST_ID, request_id);
+        response
+    }
+
+    /// After these the client's next octets cannot be trusted to be a request.
+    const fn ends_connection(&self) -> bool {
+        matches!(
+            self,
+            Self::Head(_)
+                | Self::Tunnel
+                | Self::Body(_)
+                | Self::Forward(ForwardError::BadBody(_) | ForwardError::BodyStalled | ForwardError::BodyTooLarge)
+        )
+    }
+}
+
+/// The name under which every answer says which request it is for.
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Sets a field whose value is known to be visible ASCII; one that is not is left out.
+pub(super) fn insert(fields: &mut http::HeaderMap, name: HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        fields.insert(name, value);
+    }
+}
+
+const fn face(status: StatusCode, error: &'static str, description: &'static str) -> Face {
+    Face { status, error, description }
+}
+
+fn body_face(error: &CollectError) -> Face {
+    match error {
+        CollectError::Body(_) => {
+            face(StatusCode::BAD_REQUEST, "invalid_request", "The body is malformed or ends early.")
+        }
+        CollectError::Stalled => {
+            face(StatusCode::REQUEST_TIMEOUT, "request_timeout", "The body made no progress in time.")
+        }
+        CollectError::TooLarge => face(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", "The body is too large."),
+    }
+}
+
+fn forward_face(error: &ForwardError) -> Face {
+    match error {
+        ForwardError::BadBody(why) => face(StatusCode::BAD_REQUEST, "invalid_request", why),
+        ForwardError::BadGateway(_) | ForwardError::ClientGone => {
+            face(StatusCode::BAD_GATEWAY, "bad_gateway", "The upstream did not give a valid response.")
+        }
+        ForwardError::BodyStalled => body_face(&CollectError::Stalled),
+        ForwardError::BodyTooLarge => body_face(&CollectError::TooLarge),
+        ForwardError::ConnectTimeout | ForwardError::ResponseTimeout => {
+            face(StatusCode::GATEWAY_TIMEOUT, "gateway_timeout", "The upstream did not respond in time.")
+        }
+    }
+}
+
+const fn head_face(error: HeadError) -> Face {
+    match error {
+        HeadError::Malformed(why) => face(StatusCode::BAD_REQUEST, "invalid_request", why),
+        HeadError::NotImplemented(why) => face(StatusCode::NOT_IMPLEMENTED, "not_implemented", why),
+        HeadError::Timeout => {
+            face(StatusCode::REQUEST_TIMEOUT, "request_timeout", "The request did not arrive in time.")
+        }
+        HeadError::TargetTooLong => face(StatusCode::URI_TOO_LONG, "uri_too_long", "The request target is too long."),
+        HeadError::TooLarge => face(
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            "header_fields_too_large",
+            "The header section is too large.",
+        ),
+        HeadError::Version => face(
+            StatusCode::HTTP_VERSION_NOT_SUPPORTED,
+            "http_version_not_supported",
+            "This HTTP version is not supported.",
+        ),
+    }
+}
+
+const fn body_reason(error: &CollectError) -> &'static str {
+    match error {
+        CollectError::Body(_) => "body",
+        CollectError::Stalled => "body_stalled",
+        CollectError::TooLarge => "body_too_large",
+    }
+}
+
+const fn forward_reason(error: &ForwardError) -> &'static str {
+    match error {
+        ForwardError::BadBody(_) => "body",
+        ForwardError::BadGateway(_) => "bad_gateway",
+        ForwardError::BodyStalled => "body_stalled",
+        ForwardError::BodyTooLarge => "body_too_large",
+        ForwardError::ClientGone => "client_gone",
+        ForwardError::ConnectTimeout => "connect_timeout",
+        ForwardError::ResponseTimeout => "response_timeout",
+    }
+}
+
+const fn head_reason(error: HeadError) -> &'static str {
+    match error {
+        HeadError::Malformed(_) => "malformed",
+        HeadError::NotImplemented(_) => "not_implemented",
+        HeadError::TargetTooLong => "target_too_long",
+        HeadError::Timeout => "head_timeout",
+        HeadError::TooLarge => "head_too_large",
+        HeadError::Version => "version",
+    }
+}

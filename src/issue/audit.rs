@@ -1,0 +1,72 @@
+//! What the log keeps of issuing, under the target `tollgate::audit`. Names come from records and
+//! from the configuration alone, never from a refused request: people type passwords into every
+//! field there is.
+
+use super::refusal::IssueError;
+use crate::oauth::token::{GrantId, TokenDigest, TokenRecord};
+use crate::secret::hex;
+use std::net::IpAddr;
+
+const TARGET: &str = "tollgate::audit";
+
+/// A token was handed out.
+pub(super) fn issued(digest: &TokenDigest, record: &TokenRecord, by: &'static str) {
+    tracing::info!(
+        target: TARGET,
+        token = digest.public_id(),
+        client = ?record.client_id,
+        subject = ?record.subject,
+        scope = record.scope,
+        by,
+        "token issued"
+    );
+}
+
+/// A request was refused, or could not be answered.
+pub(super) fn refused(endpoint: &'static str, error: &IssueError, address: Option<IpAddr>) {
+    let address = address.map(tracing::field::display);
+    match error {
+        IssueError::Store(cause) => {
+            tracing::warn!(target: TARGET, endpoint, reason = "store", %cause, address, "request failed");
+        }
+        IssueError::Random(cause) => {
+            tracing::error!(target: TARGET, endpoint, reason = "random", %cause, address, "request failed");
+        }
+        IssueError::InvalidClient
+        | IssueError::InvalidGrant(_)
+        | IssueError::InvalidOwner
+        | IssueError::InvalidRequest(_)
+        | IssueError::InvalidScope(_)
+        | IssueError::NotAllowedToIntrospect
+        | IssueError::Overloaded
+        | IssueError::Throttled(_)
+        | IssueError::UnauthorizedClient
+        | IssueError::UnsupportedGrantType
+        | IssueError::UnsupportedTokenType => {
+            tracing::info!(target: TARGET, endpoint, reason = %error, address, "request refused");
+        }
+    }
+}
+
+/// A known client or user showed a wrong secret.
+pub(super) fn wrong_secret(kind: &'static str, name: &str, address: Option<IpAddr>) {
+    let address = address.map(tracing::field::display);
+    tracing::warn!(target: TARGET, kind, name = ?name, address, "wrong secret");
+}
+
+/// An old refresh token came back: its family has ended (TOK-11).
+pub(super) fn reused(digest: &TokenDigest, client: &str, subject: Option<&str>, grant: GrantId) {
+    tracing::warn!(
+        target: TARGET,
+        token = digest.public_id(),
+        client = ?client,
+        subject = ?subject,
+        grant = hex(&grant.0),
+        "refresh token reused, its grant has ended"
+    );
+}
+
+/// A client took a token back.
+pub(super) fn revoked(digest: &TokenDigest, client: &str, ended: usize) {
+    tracing::info!(target: TARGET, token = digest.public_id(), client = ?client, ended, "token revoked");
+}

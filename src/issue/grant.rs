@@ -1,0 +1,68 @@
+//! The grants: each checks what its section of RFC 6749 demands and hands a [`Granted`] on.
+
+mod client_credentials;
+mod password;
+mod refresh;
+
+use super::client_auth::AuthenticatedClient;
+use super::refusal::IssueError;
+use super::{Issuer, Request};
+use crate::oauth::client::{Client, GrantType};
+use crate::oauth::request::grant_type;
+use crate::oauth::scope::Scope;
+use crate::oauth::token::{RefreshRecord, TokenDigest};
+use std::sync::Arc;
+
+/// The proof that a grant was checked: what a token may now be minted for. Only the grants make one.
+#[must_use]
+#[derive(Debug)]
+pub(super) struct Granted {
+    client: Arc<Client>,
+    subject: Option<String>,
+    scope: Scope,
+    via: Via,
+}
+
+/// How the grant came about.
+#[derive(Debug)]
+pub(super) enum Via {
+    /// The client acts for itself: never a refresh token (R6749-5.1d).
+    ClientCredentials,
+    /// The resource owner's password.
+    Password,
+    /// A refresh token, to be exchanged.
+    Refresh {
+        /// The token that was shown.
+        presented: TokenDigest,
+        /// What is known of it.
+        record: RefreshRecord,
+    },
+}
+
+impl Granted {
+    pub(super) fn into_parts(self) -> (Arc<Client>, Option<String>, Scope, Via) {
+        (self.client, self.subject, self.scope, self.via)
+    }
+}
+
+impl Issuer {
+    /// Checks a token request up to the point where tokens can be minted.
+    pub(super) async fn grant(&self, request: &Request<'_>) -> Result<Granted, IssueError> {
+        match grant_type(&request.params)? {
+            GrantType::ClientCredentials => self.grant_client_credentials(request).await,
+            GrantType::Password => self.grant_password(request).await,
+            GrantType::RefreshToken => self.grant_refresh(request).await,
+            GrantType::AuthorizationCode => Err(IssueError::UnsupportedGrantType),
+        }
+    }
+
+    /// Whether a client of the configuration is registered for `grant`.
+    pub(super) fn is_registered(&self, grant: GrantType) -> bool {
+        self.clients.iter().any(|client| client.may_use(grant))
+    }
+}
+
+/// R6749-5.2g
+fn permitted(client: &AuthenticatedClient, grant: GrantType) -> Result<(), IssueError> {
+    if client.client().may_use(grant) { Ok(()) } else { Err(IssueError::UnauthorizedClient) }
+}

@@ -1,0 +1,142 @@
+//! Introspection (RFC 7662): what a token is, for resource servers and for the client that has it.
+
+use super::refusal::IssueError;
+use super::{Issuer, Request, audit};
+use crate::clock::Timestamp;
+use crate::oauth::client::Client;
+use crate::oauth::scope::Scope;
+use crate::oauth::token::{Origin, RefreshRecord, TokenDigest, TokenKind, TokenRecord};
+use crate::store::StoreError;
+
+/// The answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Introspection {
+    /// Good at this moment.
+    Active(Box<Active>),
+    /// Unknown, expired, revoked: not told apart (R7662-2.2b).
+    Inactive,
+}
+
+/// The members of RFC 7662 section 2.2.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Active {
+    /// Whether it is an access token; a refresh token has no `token_type`.
+    pub is_access_token: bool,
+    /// The scopes that still exist.
+    pub scope: String,
+    /// The client it was issued to.
+    pub client_id: String,
+    /// The resource owner; `None`: the client acts for itself.
+    pub subject: Option<String>,
+    /// The resources it is good for; the gateway as a whole is one.
+    pub audience: Vec<String>,
+    /// `iat` and `nbf`.
+    pub issued_at: Timestamp,
+    /// `exp`.
+    pub expires_at: Timestamp,
+    /// `jti`: the token's public identifier.
+    pub id: String,
+    client_origin: Origin,
+    subject_origin: Origin,
+}
+
+impl Issuer {
+    /// Answers an introspection request.
+    ///
+    /// # Errors
+    /// When the caller is not a confidential client, may not ask about this token, or the store
+    /// cannot answer.
+    pub async fn introspect(&self, request: &Request<'_>) -> Result<Introspection, IssueError> {
+        self.look(request).await.inspect_err(|error| audit::refused("introspect", error, request.address))
+    }
+
+    async fn look(&self, request: &Request<'_>) -> Result<Introspection, IssueError> {
+        let authenticated = self.authenticate(request).await?;
+        let caller = authenticated.client();
+        if !caller.is_confidential() {
+            // A public client proves nothing by naming itself (R7662-2.1b).
+            return Err(IssueError::InvalidClient);
+        }
+        let token = request.params.get("token").ok_or(IssueError::InvalidRequest("token is missing"))?;
+        let Some(active) = self.find(token.as_bytes(), request.now).await? else {
+            return Ok(Introspection::Inactive);
+        };
+        // A token of another is refused and not called inactive: whoever holds one can find out by
+        // using it (R7662-2.1c).
+        if caller.introspect || belongs_to(&active, caller) {
+            Ok(Introspection::Active(Box::new(active)))
+        } else {
+            Err(IssueError::NotAllowedToIntrospect)
+        }
+    }
+
+    /// Every check of R7662-4a: the kind of the token by its prefix, tag, store, expiry, and whether
+    /// client and user still exist.
+    async fn find(&self, token: &[u8], now: Timestamp) -> Result<Option<Active>, StoreError> {
+        let keys = self.store.tag_keys();
+        let digest = TokenDigest::of(token);
+        let found = if keys.recognise(TokenKind::Access, token) {
+            self.store.access_token(&digest, now).await?.map(|record| self.of_access(&digest, record))
+        } else if keys.recognise(TokenKind::Refresh, token) {
+            match self.store.refresh_token(&digest, now).await? {
+                Some(record) if self.store.refresh_is_current(&digest, now).await? => {
+                    Some(self.of_refresh(&digest, record))
+                }
+                _ => None,
+            }
+        } else {
+            None
+        };
+        Ok(found.filter(|active| now < active.expires_at && self.still_exists(active)))
+    }
+
+    fn of_access(&self, digest: &TokenDigest, record: TokenRecord) -> Active {
+        Active {
+            is_access_token: true,
+            scope: self.existing_part(&record.scope),
+            client_id: record.client_id,
+            subject: record.subject,
+            audience: self.audience(record.audience),
+            issued_at: record.issued_at,
+            expires_at: record.expires_at,
+            id: digest.public_id(),
+            client_origin: record.client_origin,
+            subject_origin: record.subject_origin,
+        }
+    }
+
+    fn of_refresh(&self, digest: &TokenDigest, record: RefreshRecord) -> Active {
+        Active {
+            is_access_token: false,
+            scope: self.existing_part(&record.scope),
+            client_id: record.client_id,
+            subject: record.subject,
+            audience: self.audience(record.audience),
+            issued_at: record.issued_at,
+            expires_at: record.expires_at,
+            id: digest.public_id(),
+            client_origin: record.client_origin,
+            subject_origin: record.subject_origin,
+        }
+    }
+
+    fn existing_part(&self, scope: &str) -> String {
+        let Ok(scope) = scope.parse::<Scope>() else { return String::new() };
+        scope.iter().filter(|token| self.scopes.exists(token)).cloned().collect::<Scope>().to_string()
+    }
+
+    fn audience(&self, audience: Vec<String>) -> Vec<String> {
+        if audience.is_empty() { vec![self.settings.issuer.clone()] } else { audience }
+    }
+
+    /// TOK-13: whoever is of the configuration must still be in it.
+    fn still_exists(&self, active: &Active) -> bool {
+        (active.client_origin == Origin::Store || self.clients.get(&active.client_id).is_some())
+            && (active.subject_origin == Origin::Store
+                || active.subject.as_deref().is_none_or(|subject| self.users.has(subject)))
+    }
+}
+
+fn belongs_to(active: &Active, client: &Client) -> bool {
+    active.client_id == client.id && active.client_origin == client.origin
+}

@@ -1,0 +1,46 @@
+//! Authorization server metadata (RFC 8414): true to what is switched on.
+//!
+//! `authorization_endpoint` and `response_types_supported` are absent because this version serves no
+//! authorization endpoint: RFC 8414 section 3.2 forbids to send the empty list that would be the
+//! truth, and client libraries for the grants served here ask for neither.
+
+use super::Issuer;
+use crate::oauth::client::GrantType;
+use crate::oauth::scope::{ScopeTable, ScopeToken};
+use serde_json::{Value, json};
+
+impl Issuer {
+    /// The metadata document; `base` is the URL below which the endpoints live.
+    pub fn metadata(&self, base: &str) -> Value {
+        let mut methods = vec!["client_secret_basic", "client_secret_post"];
+        let confidential = methods.clone();
+        if self.clients.iter().any(|client| !client.is_confidential()) {
+            methods.push("none");
+        }
+        // Clients of the store can be registered at any time, for client credentials first of all.
+        let grants = [GrantType::ClientCredentials, GrantType::Password, GrantType::RefreshToken]
+            .into_iter()
+            .filter(|grant| *grant == GrantType::ClientCredentials || self.is_registered(*grant));
+        let mut document = json!({
+            "issuer": self.settings.issuer,
+            "token_endpoint": format!("{base}/token"),
+            "token_endpoint_auth_methods_supported": methods,
+            "grant_types_supported": grants.map(GrantType::as_str).collect::<Vec<_>>(),
+            "revocation_endpoint": format!("{base}/revoke"),
+            "revocation_endpoint_auth_methods_supported": methods,
+            "introspection_endpoint": format!("{base}/introspect"),
+            "introspection_endpoint_auth_methods_supported": confidential,
+        });
+        if let Some(scopes) = scopes_supported(&self.scopes) {
+            document["scopes_supported"] = scopes;
+        }
+        document
+    }
+}
+
+/// The scopes that can be asked for by name; `None`: there are none (R8414-3.2).
+pub fn scopes_supported(table: &ScopeTable) -> Option<Value> {
+    let declared = table.declared().iter().map(|scope| &scope.name);
+    let names: Vec<&str> = declared.filter(|name| table.exists(name)).map(ScopeToken::as_str).collect();
+    (!names.is_empty()).then(|| json!(names))
+}

@@ -1,0 +1,208 @@
+//! Minting: the tokens of a [`Granted`], stored before they are handed out (promise: issued means
+//! kept).
+
+use super::grant::{Granted, Via};
+use super::refusal::{BAD_REFRESH_TOKEN, IssueError};
+use super::{Issuer, audit};
+use crate::clock::Timestamp;
+use crate::oauth::client::{Client, GrantType};
+use crate::oauth::token::{GrantId, Origin, RefreshRecord, Token, TokenDigest, TokenKind, TokenRecord};
+use crate::secret::{RandomError, Secret};
+use crate::store::{Issue, Rotated, Rotation};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What a token response says (RFC 6749 section 5.1).
+#[derive(Debug)]
+pub struct IssuedToken {
+    access: Token,
+    refresh: Option<Token>,
+    scope: String,
+    expires_in: Duration,
+}
+
+impl IssuedToken {
+    /// The access token.
+    pub const fn access_token(&self) -> &Secret {
+        self.access.secret()
+    }
+
+    /// What the access token is called in logs and listings (TOK-6).
+    pub fn public_id(&self) -> String {
+        self.access.digest().public_id()
+    }
+
+    /// The refresh token, where there is one.
+    pub fn refresh_token(&self) -> Option<&Secret> {
+        self.refresh.as_ref().map(Token::secret)
+    }
+
+    /// The granted scope.
+    pub fn scope(&self) -> &str {
+        &self.scope
+    }
+
+    /// Whole seconds, rounded down: never more than is enforced (TOK-8).
+    pub const fn expires_in(&self) -> u64 {
+        self.expires_in.as_secs()
+    }
+}
+
+/// An access token to be, without its digest.
+pub(super) struct Minting<'m> {
+    pub(super) client: &'m Client,
+    pub(super) subject: Option<String>,
+    pub(super) scope: String,
+    pub(super) audience: Vec<String>,
+    pub(super) grant: Option<GrantId>,
+    pub(super) lifetime: Duration,
+}
+
+impl Issuer {
+    /// Mints and stores the tokens of a grant.
+    pub(super) async fn mint(&self, granted: Granted, now: Timestamp) -> Result<IssuedToken, IssueError> {
+        let (client, subject, scope, via) = granted.into_parts();
+        let scope = scope.to_string();
+        match via {
+            Via::ClientCredentials => {
+                let minting = self.minting(&client, subject, scope, None);
+                self.issue_access(minting, now, "client_credentials").await
+            }
+            Via::Password if client.may_use(GrantType::RefreshToken) => {
+                let minting = self.minting(&client, subject, scope, Some(GrantId::generate()?));
+                self.issue_family(minting, now).await
+            }
+            Via::Password => {
+                let minting = self.minting(&client, subject, scope, None);
+                self.issue_access(minting, now, "password").await
+            }
+            Via::Refresh { presented, record } => self.rotate(&client, scope, (presented, record), now).await,
+        }
+    }
+
+    fn minting<'m>(
+        &self,
+        client: &'m Arc<Client>,
+        subject: Option<String>,
+        scope: String,
+        grant: Option<GrantId>,
+    ) -> Minting<'m> {
+        let lifetime = match grant {
+            // No access token outlives its grant.
+            Some(_) => self.settings.access_token_ttl.min(self.settings.refresh_token_ttl),
+            None => self.settings.access_token_ttl,
+        };
+        Minting { client, subject, scope, audience: Vec::new(), grant, lifetime }
+    }
+
+    /// An access token alone.
+    pub(super) async fn issue_access(
+        &self,
+        minting: Minting<'_>,
+        now: Timestamp,
+        by: &'static str,
+    ) -> Result<IssuedToken, IssueError> {
+        let access = self.access(minting, now)?;
+        self.store.issue(Issue { access: (access.token.digest(), access.record.clone()), refresh: None }).await?;
+        Ok(access.issued(None, by))
+    }
+
+    /// An access token and the first refresh token of a new family.
+    async fn issue_family(&self, minting: Minting<'_>, now: Timestamp) -> Result<IssuedToken, IssueError> {
+        let access = self.access(minting, now)?;
+        let refresh = Token::mint(TokenKind::Refresh, &self.store.tag_keys())?;
+        let record = access.family(now.plus(self.settings.refresh_token_ttl));
+        let issue = Issue {
+            access: (access.token.digest(), access.record.clone()),
+            refresh: record.map(|record| (refresh.digest(), record)),
+        };
+        self.store.issue(issue).await?;
+        Ok(access.issued(Some(refresh), "password"))
+    }
+
+    /// Exchanges a refresh token. The successor keeps the scope and the end of the grant (R6749-6c,
+    /// R9700-4.14a).
+    async fn rotate(
+        &self,
+        client: &Client,
+        scope: String,
+        (presented, record): (TokenDigest, RefreshRecord),
+        now: Timestamp,
+    ) -> Result<IssuedToken, IssueError> {
+        let grant = record.grant;
+        let access = self.access(
+            Minting {
+                client,
+                subject: record.subject.clone(),
+                scope,
+                audience: record.audience.clone(),
+                grant: Some(grant),
+                lifetime: self.settings.access_token_ttl.min(record.expires_at.since(now)),
+            },
+            now,
+        )?;
+        let refresh = Token::mint(TokenKind::Refresh, &self.store.tag_keys())?;
+        let rotation = Rotation {
+            presented,
+            grant,
+            access: (access.token.digest(), access.record.clone()),
+            refresh: (refresh.digest(), RefreshRecord { issued_at: now, ..record }),
+            now,
+            grace: self.settings.refresh_reuse_grace,
+        };
+        match self.store.rotate(rotation).await? {
+            Rotated::Done => Ok(access.issued(Some(refresh), "refresh_token")),
+            Rotated::Reused => {
+                audit::reused(&presented, &client.id, access.record.subject.as_deref(), grant);
+                Err(IssueError::InvalidGrant(BAD_REFRESH_TOKEN))
+            }
+            Rotated::Unknown => Err(IssueError::InvalidGrant(BAD_REFRESH_TOKEN)),
+        }
+    }
+
+    fn access(&self, minting: Minting<'_>, now: Timestamp) -> Result<Access, RandomError> {
+        let token = Token::mint(TokenKind::Access, &self.store.tag_keys())?;
+        let record = TokenRecord {
+            client_id: minting.client.id.clone(),
+            client_origin: minting.client.origin,
+            subject: minting.subject,
+            subject_origin: Origin::Configuration,
+            scope: minting.scope,
+            audience: minting.audience,
+            issued_at: now,
+            expires_at: now.plus(minting.lifetime),
+            grant: minting.grant,
+        };
+        Ok(Access { token, record })
+    }
+}
+
+/// A minted access token and what the store is told of it.
+struct Access {
+    token: Token,
+    record: TokenRecord,
+}
+
+impl Access {
+    /// The record of the first refresh token of this token's family.
+    fn family(&self, expires_at: Timestamp) -> Option<RefreshRecord> {
+        Some(RefreshRecord {
+            grant: self.record.grant?,
+            client_id: self.record.client_id.clone(),
+            client_origin: self.record.client_origin,
+            subject: self.record.subject.clone(),
+            subject_origin: self.record.subject_origin,
+            scope: self.record.scope.clone(),
+            audience: self.record.audience.clone(),
+            issued_at: self.record.issued_at,
+            expires_at,
+        })
+    }
+
+    /// Stored: may be handed out.
+    fn issued(self, refresh: Option<Token>, by: &'static str) -> IssuedToken {
+        audit::issued(&self.token.digest(), &self.record, by);
+        let expires_in = self.record.expires_at.since(self.record.issued_at);
+        IssuedToken { access: self.token, refresh, scope: self.record.scope, expires_in }
+    }
+}

@@ -1,0 +1,65 @@
+//! Tokens that an operator orders: without a grant, for any client and any resource owner there is.
+
+use super::mint::Minting;
+use super::refusal::IssueError;
+use super::{IssuedToken, Issuer, scope_decision};
+use crate::clock::Timestamp;
+use std::time::Duration;
+
+/// What an operator orders.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Order<'o> {
+    /// The client that the token is for.
+    pub client_id: &'o str,
+    /// The resource owner in whose name it acts; `None`: the client itself.
+    pub subject: Option<&'o str>,
+    /// Space-separated; every scope that exists may be ordered. `None`: what the client gets when
+    /// it asks for nothing.
+    pub scope: Option<&'o str>,
+    /// How long it lives; `None`: as long as others.
+    pub lifetime: Option<Duration>,
+}
+
+/// Why an order is not carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum OrderError {
+    /// The scope does not exist, or the store does not answer.
+    #[error(transparent)]
+    Issue(#[from] IssueError),
+    /// No such client.
+    #[error("no such client")]
+    UnknownClient,
+    /// No such user.
+    #[error("no such user")]
+    UnknownSubject,
+}
+
+impl Issuer {
+    /// Issues an access token to an operator's order.
+    ///
+    /// # Errors
+    /// When the client, the user or the scope does not exist, or the token is not stored.
+    pub async fn issue_for(&self, order: Order<'_>, now: Timestamp) -> Result<IssuedToken, OrderError> {
+        let client = self.client(order.client_id).await.map_err(IssueError::from)?;
+        let client = client.ok_or(OrderError::UnknownClient)?;
+        let user = match order.subject {
+            Some(name) => Some(self.users.get(name).ok_or(OrderError::UnknownSubject)?),
+            None => None,
+        };
+        let scope = if let Some(text) = order.scope {
+            scope_decision::existing(&self.scopes, text)?
+        } else {
+            let ceiling = user.and_then(|user| user.scopes.as_ref());
+            scope_decision::grant(&self.scopes, None, &client, ceiling)?
+        };
+        let minting = Minting {
+            client: &client,
+            subject: user.map(|user| user.name.clone()),
+            scope: scope.to_string(),
+            audience: Vec::new(),
+            grant: None,
+            lifetime: order.lifetime.unwrap_or(self.settings.access_token_ttl),
+        };
+        Ok(self.issue_access(minting, now, "operator").await?)
+    }
+}

@@ -1,0 +1,96 @@
+//! Why there is no token, no answer or no revocation. What the client is told of it is decided in
+//! one place, `endpoint/response.rs`.
+
+use crate::oauth::params::ParamsError;
+use crate::oauth::request::GrantTypeError;
+use crate::people::password::Overloaded;
+use crate::secret::RandomError;
+use crate::store::StoreError;
+use std::time::Duration;
+
+/// Why a request to the token, introspection or revocation endpoint is refused. The texts are for
+/// the client; they hold nothing of the request.
+#[derive(Debug, thiserror::Error)]
+pub enum IssueError {
+    /// 401 `invalid_client`: unknown, a wrong secret, none, or none allowed; all alike (R6749-5.2c).
+    #[error("client authentication failed")]
+    InvalidClient,
+    /// 400 `invalid_grant`.
+    #[error("{0}")]
+    InvalidGrant(&'static str),
+    /// 401 `invalid_grant`: the resource owner's HTTP Basic is wrong (R6749-4.3d).
+    #[error("the name or the password is wrong")]
+    InvalidOwner,
+    /// 400 `invalid_request`.
+    #[error("{0}")]
+    InvalidRequest(&'static str),
+    /// 400 `invalid_scope`.
+    #[error("{0}")]
+    InvalidScope(&'static str),
+    /// 403 `unauthorized_client`: may not introspect this token (R7662-2.1c).
+    #[error("the client may not introspect tokens of others")]
+    NotAllowedToIntrospect,
+    /// 503.
+    #[error("too many secrets are being checked, try again")]
+    Overloaded,
+    /// 503; what happened is for the log.
+    #[error("the operating system has no randomness to give")]
+    Random(#[source] RandomError),
+    /// 503; what happened is for the log.
+    #[error("the store does not answer, try again")]
+    Store(#[source] StoreError),
+    /// 429: may try again after this time.
+    #[error("too many failed attempts, try again later")]
+    Throttled(Duration),
+    /// 400 `unauthorized_client`.
+    #[error("the client may not use this grant type")]
+    UnauthorizedClient,
+    /// 400 `unsupported_grant_type`.
+    #[error("this grant type is not served here")]
+    UnsupportedGrantType,
+    /// 400 `unsupported_token_type` (R7009-2.2.1).
+    #[error("a token of this type cannot be revoked")]
+    UnsupportedTokenType,
+}
+
+/// Said of every name and password that is not right, whatever the cause (R6749-4.3b).
+pub(super) const WRONG_PASSWORD: &str = "the name or the password is wrong";
+
+/// Said of every refresh token that is not good, whatever the cause (R6749-6d).
+pub(super) const BAD_REFRESH_TOKEN: &str = "the refresh token is not valid";
+
+impl From<StoreError> for IssueError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<RandomError> for IssueError {
+    fn from(error: RandomError) -> Self {
+        Self::Random(error)
+    }
+}
+
+impl From<Overloaded> for IssueError {
+    fn from(_: Overloaded) -> Self {
+        Self::Overloaded
+    }
+}
+
+impl From<GrantTypeError> for IssueError {
+    fn from(error: GrantTypeError) -> Self {
+        match error {
+            GrantTypeError::Missing => Self::InvalidRequest("grant_type is missing"),
+            GrantTypeError::Unsupported => Self::UnsupportedGrantType,
+        }
+    }
+}
+
+impl From<ParamsError> for IssueError {
+    fn from(error: ParamsError) -> Self {
+        Self::InvalidRequest(match error {
+            ParamsError::Malformed => "the form is not valid application/x-www-form-urlencoded UTF-8",
+            ParamsError::Repeated => "a parameter is repeated",
+        })
+    }
+}

@@ -1,0 +1,228 @@
+//! The limit on guessing (R6749-2.3.1c, TOK-14). Only failures count: by name and source, and, with
+//! a larger budget, by source alone, so that trying many names helps nobody. Another source is not
+//! held back, so that nobody is locked out by a stranger.
+
+use super::FailedLogins;
+use crate::clock::Timestamp;
+use crate::people::users::fold;
+use crate::secret::Digest;
+use quick_cache::sync::Cache;
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// So many names may fail as often as one before the source itself is held back.
+const NAMES_PER_SOURCE: u32 = 10;
+
+/// Counters kept at a time, about 100 octets each. A source can have at most
+/// `NAMES_PER_SOURCE * max` new ones in a window.
+const COUNTERS: usize = 65_536;
+
+/// The counters of failed attempts: one for the process, so that a reload forgets nothing. Bounded.
+pub struct Throttle {
+    counters: Cache<Key, Arc<Mutex<Window>>>,
+}
+
+/// Whose secret is guessed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Guessed<'n> {
+    /// A client's, by identifier.
+    Client(&'n str),
+    /// A resource owner's, by name.
+    Owner(&'n str),
+}
+
+/// Attempts on one secret from one source at one time.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Attempts<'t> {
+    throttle: &'t Throttle,
+    limit: FailedLogins,
+    keys: [(Key, u32); 2],
+    now: Timestamp,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Source {
+    Local,
+    V4(u32),
+    /// The first 64 bits: one subscriber has at least these.
+    V6(u64),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Key {
+    source: Source,
+    /// The digest of the folded name, so that a long name takes no more room than a short one;
+    /// `None`: the source alone.
+    name: Option<[u8; 16]>,
+    owner: bool,
+}
+
+#[derive(Debug, Default)]
+struct Window {
+    start: Timestamp,
+    failures: u32,
+}
+
+impl Throttle {
+    /// Counters that are all at zero.
+    pub fn new() -> Self {
+        Self { counters: Cache::new(COUNTERS) }
+    }
+
+    /// The counters of `guessed` from `address`.
+    pub(super) fn attempts(
+        &self,
+        guessed: Guessed<'_>,
+        address: Option<IpAddr>,
+        now: Timestamp,
+        limit: FailedLogins,
+    ) -> Attempts<'_> {
+        let source = source(address);
+        let (owner, name) = match guessed {
+            Guessed::Client(id) => (false, id),
+            Guessed::Owner(name) => (true, name),
+        };
+        let named = Key { source, name: Some(short_digest(&fold(name))), owner };
+        let alone = Key { source, name: None, owner: false };
+        let keys = [(named, limit.max), (alone, limit.max.saturating_mul(NAMES_PER_SOURCE))];
+        Attempts { throttle: self, limit, keys, now }
+    }
+}
+
+impl Default for Throttle {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Throttle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Throttle").field("counters", &self.counters.len()).finish()
+    }
+}
+
+impl Attempts<'_> {
+    /// Whether another attempt may be made. Asked before the secret is looked at, and again before
+    /// the answer is given: of many attempts made at the same time no more are answered than one
+    /// after the other would be.
+    ///
+    /// # Errors
+    /// How long to wait.
+    pub(super) fn check(&self) -> Result<(), Duration> {
+        let held = self.keys.iter().filter_map(|(key, max)| self.held(key, *max)).max();
+        held.map_or(Ok(()), Err)
+    }
+
+    /// Counts a failure.
+    pub(super) fn failed(&self) {
+        for (key, _) in &self.keys {
+            let made =
+                self.throttle.counters.get_or_insert_with::<_, std::convert::Infallible>(key, || Ok(Arc::default()));
+            let Ok(counter) = made;
+            let mut window = counter.lock().unwrap_or_else(PoisonError::into_inner);
+            if window.failures == 0 || self.now >= window.start.plus(self.limit.per) {
+                *window = Window { start: self.now, failures: 0 };
+            }
+            window.failures = window.failures.saturating_add(1);
+        }
+    }
+
+    /// How long the counter of `key` holds attempts back.
+    fn held(&self, key: &Key, max: u32) -> Option<Duration> {
+        let counter = self.throttle.counters.get(key)?;
+        let window = counter.lock().unwrap_or_else(PoisonError::into_inner);
+        let end = window.start.plus(self.limit.per);
+        (window.failures >= max && self.now < end).then(|| end.since(self.now))
+    }
+}
+
+fn source(address: Option<IpAddr>) -> Source {
+    match address.map(|address| address.to_canonical()) {
+        None => Source::Local,
+        Some(IpAddr::V4(address)) => Source::V4(address.to_bits()),
+        Some(IpAddr::V6(address)) => Source::V6(u64::try_from(address.to_bits() >> 64).unwrap_or_default()),
+    }
+}
+
+fn short_digest(name: &str) -> [u8; 16] {
+    let mut short = [0; 16];
+    for (to, from) in short.iter_mut().zip(Digest::of(name.as_bytes()).as_bytes()) {
+        *to = *from;
+    }
+    short
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMIT: FailedLogins = FailedLogins { max: 3, per: Duration::from_secs(60) };
+
+    fn at<'t>(throttle: &'t Throttle, guessed: Guessed<'_>, address: &str, secs: u64) -> Attempts<'t> {
+        throttle.attempts(guessed, address.parse().ok(), Timestamp::from_secs(secs), LIMIT)
+    }
+
+    fn fail(throttle: &Throttle, guessed: Guessed<'_>, address: &str, times: usize) {
+        (0..times).for_each(|_| at(throttle, guessed, address, 100).failed());
+    }
+
+    /// R6749-2.3.1c
+    #[test]
+    fn after_so_many_failures_the_source_waits_for_the_rest_of_the_window() {
+        let throttle = Throttle::new();
+        fail(&throttle, Guessed::Client("a"), "192.0.2.1", 2);
+        assert_eq!(at(&throttle, Guessed::Client("a"), "192.0.2.1", 100).check(), Ok(()));
+        fail(&throttle, Guessed::Client("a"), "192.0.2.1", 1);
+        let wait = Err(Duration::from_secs(20));
+        assert_eq!(at(&throttle, Guessed::Client("a"), "192.0.2.1", 140).check(), wait);
+        assert_eq!(at(&throttle, Guessed::Client("A"), "192.0.2.1", 140).check(), wait, "names are folded");
+        assert_eq!(at(&throttle, Guessed::Client("a"), "192.0.2.1", 160).check(), Ok(()));
+        at(&throttle, Guessed::Client("a"), "192.0.2.1", 160).failed();
+        assert_eq!(at(&throttle, Guessed::Client("a"), "192.0.2.1", 161).check(), Ok(()), "a new window");
+    }
+
+    /// TOK-14
+    #[test]
+    fn another_source_and_another_name_are_not_held_back() {
+        let throttle = Throttle::new();
+        fail(&throttle, Guessed::Owner("alice"), "192.0.2.1", 3);
+        assert!(at(&throttle, Guessed::Owner("alice"), "192.0.2.1", 100).check().is_err());
+        assert_eq!(at(&throttle, Guessed::Owner("alice"), "192.0.2.2", 100).check(), Ok(()));
+        assert_eq!(at(&throttle, Guessed::Owner("bob"), "192.0.2.1", 100).check(), Ok(()));
+        assert_eq!(at(&throttle, Guessed::Client("alice"), "192.0.2.1", 100).check(), Ok(()));
+        assert_eq!(at(&throttle, Guessed::Owner("alice"), "unix", 100).check(), Ok(()));
+    }
+
+    /// TOK-14
+    #[test]
+    fn a_source_that_tries_many_names_is_held_back() {
+        let throttle = Throttle::new();
+        for name in 0..30 {
+            fail(&throttle, Guessed::Owner(&format!("user{name}")), "192.0.2.1", 1);
+        }
+        assert!(at(&throttle, Guessed::Owner("fresh"), "192.0.2.1", 100).check().is_err());
+        assert_eq!(at(&throttle, Guessed::Owner("fresh"), "192.0.2.9", 100).check(), Ok(()));
+    }
+
+    #[test]
+    fn an_ipv6_subscriber_is_one_source_and_a_mapped_address_is_ipv4() {
+        let throttle = Throttle::new();
+        fail(&throttle, Guessed::Client("a"), "2001:db8:1:2::3", 3);
+        assert!(at(&throttle, Guessed::Client("a"), "2001:db8:1:2:ffff::9", 100).check().is_err());
+        assert_eq!(at(&throttle, Guessed::Client("a"), "2001:db8:1:3::3", 100).check(), Ok(()));
+        fail(&throttle, Guessed::Client("a"), "::ffff:192.0.2.1", 3);
+        assert!(at(&throttle, Guessed::Client("a"), "192.0.2.1", 100).check().is_err());
+    }
+
+    #[test]
+    fn memory_is_bounded() {
+        let throttle = Throttle::new();
+        for number in 0..100_000_u32 {
+            let address = Some(IpAddr::V4(number.into()));
+            throttle.attempts(Guessed::Client("a"), address, Timestamp::from_secs(1), LIMIT).failed();
+        }
+        assert!(throttle.counters.len() <= COUNTERS, "{throttle:?}");
+    }
+}

@@ -1,0 +1,307 @@
+//! One try: the request to one server over one connection, and the response back.
+
+use super::inbound::{Inbound, Pace, Patience, Upload, Waiting};
+use super::pool::{Connection, Node};
+use super::relay::{Downstream, Stop, TICK, relay};
+use super::request::Outgoing;
+use super::response::{Answer, Passing, interim};
+use super::{Buffers, ForwardError, Forwarded};
+use crate::http1::Version;
+use crate::http1::body::{BodyLength, BodyReader};
+use crate::http1::deadline::Elapsed;
+use crate::http1::exchange::{Exchange, Outcome};
+use crate::http1::head::{Response, ResponseHead};
+use crate::http1::stream::{Reader, Stream, Writer};
+use crate::proxy::upstream::Upstream;
+use std::pin::pin;
+use std::rc::Rc;
+use tokio::time::Instant;
+
+/// A head that a fresh connection certainly takes in one piece: when its write fails, nothing of it
+/// was sent.
+const AT_ONCE: usize = 16 * 1024;
+/// Interim responses that are taken before the final one.
+const MOST_INTERIM: usize = 16;
+/// What is read of a response at a time.
+const READ: usize = 8 * 1024;
+
+/// A request that is to be sent.
+pub(super) struct Job<'j> {
+    pub(super) outgoing: Outgoing<'j>,
+    pub(super) upstream: &'j Upstream,
+    /// The request is one bearer's.
+    pub(super) identified: bool,
+    /// GET, HEAD or OPTIONS without a body: may be sent again (H-retry).
+    pub(super) repeatable: bool,
+    /// The body goes on behind what is already in the buffers: how many octets more it may have.
+    pub(super) rest: Option<Rest>,
+    pub(super) start: Instant,
+    /// When the route's time is up.
+    pub(super) until: Option<Instant>,
+}
+
+/// The part of a body that is still to come.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rest {
+    /// How many octets it may have.
+    pub(super) allowance: Option<u64>,
+}
+
+/// A try failed.
+#[derive(Debug)]
+pub(super) struct Failed {
+    pub(super) error: ForwardError,
+    pub(super) stage: Stage,
+}
+
+/// How far a try came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// There was no connection.
+    Connecting,
+    /// Nothing of the request was sent.
+    Unsent,
+    /// No octet of a response was received.
+    Unanswered,
+    /// Trying again cannot help, or must not be done.
+    Final,
+}
+
+impl Stage {
+    /// Whether a connection that was idle has turned out to be dead, and the request may be sent again.
+    pub(super) fn is_stale(self, repeatable: bool) -> bool {
+        self == Self::Unsent || (self == Self::Unanswered && repeatable)
+    }
+}
+
+impl From<ForwardError> for Failed {
+    fn from(error: ForwardError) -> Self {
+        Self { error, stage: Stage::Final }
+    }
+}
+
+/// Sends the request over `connection`; keeps the connection where it may serve another (SMUG-23).
+pub(super) async fn attempt(
+    job: &Job<'_>,
+    node: &Rc<Node>,
+    mut connection: Connection,
+    exchange: &mut Exchange<'_>,
+    buffers: &mut Buffers,
+) -> Result<Forwarded, Failed> {
+    if job.rest.is_some() && exchange.request.expects_continue() {
+        exchange.send_continue().await.map_err(|_| ForwardError::ClientGone)?;
+    }
+    let (forwarded, reusable) = converse(job, &mut connection.stream, exchange, buffers).await?;
+    if reusable {
+        node.keep(connection, Instant::now());
+    }
+    Ok(forwarded)
+}
+
+/// The conversation itself: what was passed on, and whether the connection may serve another request.
+async fn converse(
+    job: &Job<'_>,
+    stream: &mut Stream,
+    exchange: &mut Exchange<'_>,
+    buffers: &mut Buffers,
+) -> Result<(Forwarded, bool), Failed> {
+    let (mut reader, mut writer) = stream.split();
+    let mut patience = Patience { deadline: exchange.deadline, until: job.until };
+    first_write(job, &mut writer, &mut patience, buffers).await?;
+
+    let pace = Pace::new(job.start);
+    let mut inbound = match job.rest {
+        None => Inbound::Complete(&mut exchange.body),
+        Some(Rest { allowance }) => {
+            let chunked = job.outgoing.framing == BodyLength::Chunked;
+            let upload = Upload { body: &mut exchange.body, writer, allowance, chunked, pace: &pace };
+            Inbound::Coming(Box::pin(upload.run()))
+        }
+    };
+    let mut heads = Heads {
+        reader: &mut reader,
+        bytes: &mut buffers.response,
+        head: &mut buffers.response_head,
+        method: job.outgoing.request.method(),
+        client: (exchange.request.version() == Version::Http11).then_some(&mut exchange.writer),
+        scratch: &mut buffers.answer,
+    };
+    let waits = Waits { job, pace: &pace, stall: exchange.limits.body_timeout };
+    let length = waits.head(&mut heads, &mut inbound, &mut patience).await?;
+    let waited = Instant::now().duration_since(job.start);
+
+    let (head, ahead) = buffers.response.split_at_checked(length).unwrap_or_default();
+    let response = Response::new(&buffers.response_head, head);
+    let uploaded = inbound.is_complete();
+    let persist = exchange.request.persistent() && !exchange.closing && uploaded;
+    let answer = Answer { plan: job.outgoing.plan, request: job.outgoing.request, identified: job.identified, persist };
+    let passing = answer.write(&response, &mut buffers.answer);
+    let mut body = BodyReader::new(response.length(), ahead, reader);
+    let mut down = Downstream {
+        writer: &mut exchange.writer,
+        patience,
+        out: &mut buffers.answer,
+        chunked: passing.chunked,
+        stall: exchange.limits.body_timeout,
+        sent: 0,
+        begun: false,
+    };
+    let ended = relay(&mut body, &mut down, &mut inbound, &pace).await;
+    let whole = ended.is_ok() && uploaded && body.finish() == (ahead.len(), Vec::new());
+    let (sent, begun) = (down.sent, down.begun);
+    let outcome = outcome(ended, begun, passing)?;
+    let reusable = whole && response.persistent() && response.length() != BodyLength::Close;
+    Ok((Forwarded { status: response.status(), outcome, waited, sent }, reusable))
+}
+
+/// The head, and what is here of the body, in one write.
+async fn first_write(
+    job: &Job<'_>,
+    writer: &mut Writer<'_>,
+    patience: &mut Patience<'_>,
+    buffers: &Buffers,
+) -> Result<(), Failed> {
+    let limit = job.upstream.response_timeout;
+    let written = if buffers.early.is_empty() {
+        patience.within(limit, writer.write_all(&buffers.head)).await
+    } else {
+        patience.within(limit, writer.write_parts([&buffers.head, &buffers.early])).await
+    };
+    let at_once = buffers.head.len() + buffers.early.len() <= AT_ONCE;
+    match written {
+        Ok(Ok(())) => Ok(()),
+        Err(Elapsed) => Err(ForwardError::ResponseTimeout.into()),
+        Ok(Err(error)) => Err(Failed {
+            error: ForwardError::BadGateway(format!("writing the request: {error}")),
+            stage: if at_once { Stage::Unsent } else { Stage::Unanswered },
+        }),
+    }
+}
+
+fn outcome(ended: Result<(), Stop>, begun: bool, passing: Passing) -> Result<Outcome, ForwardError> {
+    match ended {
+        Ok(()) if passing.persist => Ok(Outcome::Complete),
+        Ok(()) => Ok(Outcome::Close),
+        Err(_) if begun => Ok(Outcome::Abort),
+        Err(Stop::Upstream(error)) => Err(ForwardError::BadGateway(format!("the response's body: {error}"))),
+        Err(Stop::Client) => Err(ForwardError::ClientGone),
+        Err(Stop::Time) => Err(ForwardError::ResponseTimeout),
+        Err(Stop::Request(error)) => Err(error),
+    }
+}
+
+/// How long a response's head may take.
+struct Waits<'w> {
+    job: &'w Job<'w>,
+    pace: &'w Pace,
+    /// How long the request's body may make no progress.
+    stall: std::time::Duration,
+}
+
+impl Waits<'_> {
+    /// Waits for the head, passes the request's body on meanwhile, and looks from time to time whether
+    /// the client is still there.
+    async fn head(
+        &self,
+        heads: &mut Heads<'_, '_, '_>,
+        inbound: &mut Inbound<'_, '_>,
+        patience: &mut Patience<'_>,
+    ) -> Result<usize, Failed> {
+        let mut work = pin!(heads.next());
+        let mut now = self.job.start;
+        loop {
+            let left = (self.pace.since() + self.limit()).saturating_duration_since(now);
+            match patience.within(left.min(TICK), inbound.alongside(work.as_mut())).await {
+                Ok(done) => return done?,
+                Err(Elapsed) => now = Instant::now(),
+            }
+            if patience.is_over(now) {
+                return Err(ForwardError::ResponseTimeout.into());
+            }
+            if now >= self.pace.since() + self.limit() {
+                return Err(self.late().into());
+            }
+            if inbound.client_is_gone().await {
+                return Err(ForwardError::ClientGone.into());
+            }
+        }
+    }
+
+    fn limit(&self) -> std::time::Duration {
+        match self.pace.waiting() {
+            Waiting::Client => self.stall,
+            Waiting::Upstream => self.job.upstream.response_timeout,
+        }
+    }
+
+    fn late(&self) -> ForwardError {
+        match self.pace.waiting() {
+            Waiting::Client => ForwardError::BodyStalled,
+            Waiting::Upstream => ForwardError::ResponseTimeout,
+        }
+    }
+}
+
+/// Reads response heads up to the final one.
+struct Heads<'h, 'u, 'c> {
+    reader: &'h mut Reader<'u>,
+    bytes: &'h mut Vec<u8>,
+    head: &'h mut ResponseHead,
+    method: &'h str,
+    /// Where interim responses go; nowhere for HTTP/1.0.
+    client: Option<&'h mut Writer<'c>>,
+    scratch: &'h mut Vec<u8>,
+}
+
+impl Heads<'_, '_, '_> {
+    /// The length of the final head, which then is at the start of the buffer.
+    async fn next(&mut self) -> Result<usize, Failed> {
+        self.bytes.clear();
+        let mut interims = 0;
+        loop {
+            while let Some(length) = self.parsed()? {
+                if Response::new(self.head, self.bytes).status() >= 200 {
+                    return Ok(length);
+                }
+                interims += 1;
+                if interims > MOST_INTERIM {
+                    return Err(invalid("too many interim responses"));
+                }
+                self.interim().await?;
+                self.bytes.drain(..length);
+            }
+            self.bytes.reserve(READ);
+            let stage = if interims == 0 && self.bytes.is_empty() { Stage::Unanswered } else { Stage::Final };
+            let why = match self.reader.read(self.bytes).await {
+                Ok(0) => "it ended the connection before the response's head".to_owned(),
+                Ok(_) => continue,
+                Err(error) => format!("reading the response: {error}"),
+            };
+            return Err(Failed { error: ForwardError::BadGateway(why), stage });
+        }
+    }
+
+    fn parsed(&mut self) -> Result<Option<usize>, Failed> {
+        if self.bytes.is_empty() {
+            return Ok(None);
+        }
+        self.head.parse(self.bytes, self.method).map_err(|error| invalid(error.0))
+    }
+
+    /// H-1xx: 102 and 103 go on to the client; a 100 is ours to send; nobody asked for a 101 (SMUG-22).
+    async fn interim(&mut self) -> Result<(), Failed> {
+        let response = Response::new(self.head, self.bytes);
+        match (response.status(), &mut self.client) {
+            (101, _) => Err(invalid("a protocol switch that nobody asked for")),
+            (100, _) | (_, None) => Ok(()),
+            (_, Some(client)) => {
+                interim(&response, self.scratch);
+                client.write_all(self.scratch).await.map_err(|_| ForwardError::ClientGone.into())
+            }
+        }
+    }
+}
+
+fn invalid(why: &str) -> Failed {
+    ForwardError::BadGateway(format!("the response is not valid: {why}")).into()
+}

@@ -1,0 +1,168 @@
+//! The servers of one worker: idle connections, requests in flight, and who just failed. Nothing here
+//! is shared between workers, so nothing is locked.
+
+use crate::http1::stream::Stream;
+use crate::proxy::upstream::Server;
+use std::cell::{Cell, RefCell};
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Idle connections to one server, for one worker.
+const MOST_IDLE: usize = 64;
+/// An idle connection older than this is closed.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+/// A request that must not be repeated takes no connection that has been idle for longer: servers
+/// close idle connections, seldom one that was used a moment ago.
+const FRESH: Duration = Duration::from_secs(4);
+/// How long a server is put aside after a failed connect; doubled with each further one.
+const ASIDE: Duration = Duration::from_secs(1);
+const ASIDE_MOST: Duration = Duration::from_secs(10);
+
+/// One server, as one worker sees it.
+#[derive(Debug)]
+pub(super) struct Node {
+    pub(super) server: Server,
+    /// The value of `Host` where the upstream wants its own.
+    pub(super) authority: String,
+    idle: RefCell<Vec<Idle>>,
+    in_flight: Cell<u32>,
+    /// Failed connects in a row, and until when others are preferred.
+    failures: Cell<u32>,
+    aside: Cell<Option<Instant>>,
+    /// The addresses of its name and until when they are believed.
+    pub(super) resolved: RefCell<Option<(Instant, Vec<SocketAddr>)>>,
+}
+
+#[derive(Debug)]
+struct Idle {
+    stream: Stream,
+    since: Instant,
+}
+
+/// A connection to a server while a request uses it. Dropped, it is closed.
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub(super) stream: Stream,
+    /// It has served a request before.
+    pub(super) reused: bool,
+}
+
+impl Node {
+    pub(super) fn new(server: &Server) -> Rc<Self> {
+        Rc::new(Self {
+            server: server.clone(),
+            authority: server.authority(),
+            idle: RefCell::default(),
+            in_flight: Cell::new(0),
+            failures: Cell::new(0),
+            aside: Cell::new(None),
+            resolved: RefCell::default(),
+        })
+    }
+
+    /// An idle connection that is still good (SMUG-20), the last used first. One that has something to
+    /// read has ended or speaks out of turn: it is closed.
+    pub(super) fn take_idle(&self, repeatable: bool, now: Instant) -> Option<Connection> {
+        let oldest = if repeatable { IDLE_TIMEOUT } else { FRESH };
+        let mut idle = self.idle.borrow_mut();
+        while idle.last().is_some_and(|last| now.duration_since(last.since) < oldest) {
+            let mut stream = idle.pop()?.stream;
+            if !stream.has_input() {
+                return Some(Connection { stream, reused: true });
+            }
+        }
+        None
+    }
+
+    /// Keeps a connection for the next request. To be called only after a complete request and a
+    /// complete, well-framed response (SMUG-23).
+    pub(super) fn keep(&self, connection: Connection, now: Instant) {
+        let mut idle = self.idle.borrow_mut();
+        if idle.len() >= MOST_IDLE {
+            idle.remove(0);
+        }
+        idle.push(Idle { stream: connection.stream, since: now });
+    }
+
+    /// Closes the connections that have been idle for too long, or that the server has ended.
+    pub(super) fn sweep(&self, now: Instant) {
+        self.idle
+            .borrow_mut()
+            .retain_mut(|idle| now.duration_since(idle.since) < IDLE_TIMEOUT && !idle.stream.has_input());
+    }
+
+    /// Counts a request in flight until the guard is dropped.
+    pub(super) fn enter(self: &Rc<Self>) -> InFlight {
+        self.in_flight.set(self.in_flight.get().saturating_add(1));
+        InFlight(Rc::clone(self))
+    }
+
+    pub(super) fn load(&self) -> u32 {
+        self.in_flight.get()
+    }
+
+    /// A connect failed: for a while, others are preferred.
+    pub(super) fn put_aside(&self, now: Instant) {
+        let failures = self.failures.get();
+        let time = ASIDE.saturating_mul(1 << failures.min(4)).min(ASIDE_MOST);
+        self.failures.set(failures.saturating_add(1));
+        self.aside.set(Some(now + time));
+        self.resolved.take();
+    }
+
+    /// A connect succeeded.
+    pub(super) fn restore(&self) {
+        self.failures.set(0);
+        self.aside.set(None);
+    }
+
+    pub(super) fn is_aside(&self, now: Instant) -> bool {
+        self.aside.get().is_some_and(|until| now < until)
+    }
+
+    #[cfg(test)]
+    pub(super) fn idle(&self) -> usize {
+        self.idle.borrow().len()
+    }
+}
+
+/// A request in flight to a server.
+#[derive(Debug)]
+pub(super) struct InFlight(Rc<Node>);
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.in_flight.set(self.0.in_flight.get().saturating_sub(1));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_server_is_put_aside_for_longer_each_time_and_at_most_ten_seconds() {
+        let node = Node::new(&Server::Echo);
+        let now = Instant::now();
+        for seconds in [1, 2, 4, 8, 10, 10] {
+            node.put_aside(now);
+            assert!(node.is_aside(now + Duration::from_millis(seconds * 1000 - 1)));
+            assert!(!node.is_aside(now + Duration::from_secs(seconds)));
+        }
+        node.restore();
+        assert!(!node.is_aside(now));
+    }
+
+    #[test]
+    fn load_counts_requests_in_flight() {
+        let node = Node::new(&Server::Echo);
+        let first = node.enter();
+        let second = node.enter();
+        assert_eq!(node.load(), 2);
+        drop(first);
+        drop(second);
+        assert_eq!(node.load(), 0);
+    }
+}

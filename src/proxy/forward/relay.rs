@@ -1,0 +1,123 @@
+//! The response's content on its way to the client, in pieces: the next one is read when the one
+//! before has been taken (H-body-4).
+
+use super::ForwardError;
+use super::inbound::{Inbound, Pace, Patience};
+use crate::http1::body::{BodyError, BodyReader, CHUNK_END, LAST_CHUNK, chunk_head};
+use crate::http1::stream::Writer;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Chunks up to this much are gathered into one write; copying them is cheaper than a system call.
+const GATHERED: usize = 16 * 1024;
+/// How often a slow exchange looks whether the client is still there.
+pub(super) const TICK: Duration = Duration::from_secs(1);
+
+/// Why a response is not passed on to its end.
+#[derive(Debug)]
+pub(super) enum Stop {
+    /// The client takes no more, or sends no more of its request.
+    Client,
+    /// The upstream broke off or is malformed.
+    Upstream(BodyError),
+    /// The route's time is up.
+    Time,
+    /// The request's body cannot be passed on.
+    Request(ForwardError),
+}
+
+/// The client's side of a response.
+pub(super) struct Downstream<'d, 'c> {
+    pub(super) writer: &'d mut Writer<'c>,
+    pub(super) patience: Patience<'d>,
+    /// What is not written yet; at first, the head.
+    pub(super) out: &'d mut Vec<u8>,
+    pub(super) chunked: bool,
+    /// How long a write may take.
+    pub(super) stall: Duration,
+    /// Octets of content that the client got.
+    pub(super) sent: u64,
+    /// Something has been written: there is no other response any more.
+    pub(super) begun: bool,
+}
+
+/// Passes `body` on to its end. The head goes together with what is already there of the content.
+pub(super) async fn relay(
+    body: &mut BodyReader<'_>,
+    down: &mut Downstream<'_, '_>,
+    inbound: &mut Inbound<'_, '_>,
+    pace: &Pace,
+) -> Result<(), Stop> {
+    loop {
+        if let Some(piece) = body.next_ready().map_err(Stop::Upstream)? {
+            down.put(piece, inbound).await?;
+        } else if body.is_complete() {
+            return down.finish(inbound).await;
+        } else {
+            down.flush(inbound).await?;
+            match inbound.alongside(down.patience.within(TICK, body.next())).await.map_err(Stop::Request)? {
+                Ok(Ok(Some(piece))) => down.put(piece, inbound).await?,
+                Ok(Ok(None)) => {}
+                Ok(Err(error)) => return Err(Stop::Upstream(error)),
+                Err(_) => down.look(inbound, pace).await?,
+            }
+        }
+    }
+}
+
+impl Downstream<'_, '_> {
+    async fn put(&mut self, piece: &[u8], inbound: &mut Inbound<'_, '_>) -> Result<(), Stop> {
+        let size = u64::try_from(piece.len()).unwrap_or(u64::MAX);
+        if self.chunked {
+            chunk_head(self.out, piece.len());
+            if self.out.len() + piece.len() <= GATHERED {
+                self.out.extend_from_slice(piece);
+                self.out.extend_from_slice(CHUNK_END);
+            } else {
+                self.write([piece, CHUNK_END], inbound).await?;
+            }
+        } else {
+            self.write([piece], inbound).await?;
+        }
+        self.sent = self.sent.saturating_add(size);
+        Ok(())
+    }
+
+    async fn finish(&mut self, inbound: &mut Inbound<'_, '_>) -> Result<(), Stop> {
+        if self.chunked {
+            self.out.extend_from_slice(LAST_CHUNK);
+        }
+        self.flush(inbound).await
+    }
+
+    async fn flush(&mut self, inbound: &mut Inbound<'_, '_>) -> Result<(), Stop> {
+        if self.out.is_empty() { Ok(()) } else { self.write([], inbound).await }
+    }
+
+    /// Writes what was gathered, and `parts` behind it.
+    async fn write<const N: usize>(&mut self, parts: [&[u8]; N], inbound: &mut Inbound<'_, '_>) -> Result<(), Stop> {
+        let mut all: [&[u8]; 3] = [self.out, &[], &[]];
+        for (to, part) in all.iter_mut().skip(1).zip(parts) {
+            *to = part;
+        }
+        self.begun = true;
+        let write = self.writer.write_parts(all);
+        let written = inbound.alongside(self.patience.within(self.stall, write)).await.map_err(Stop::Request)?;
+        self.out.clear();
+        match written {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) | Err(_) => Err(Stop::Client),
+        }
+    }
+
+    /// Nothing came from the upstream for a while: is there still somebody who waits for it?
+    async fn look(&mut self, inbound: &mut Inbound<'_, '_>, pace: &Pace) -> Result<(), Stop> {
+        let now = Instant::now();
+        if self.patience.is_over(now) {
+            return Err(Stop::Time);
+        }
+        // Who neither sends nor takes more of a request that is not complete is not waited for.
+        let stalled = matches!(inbound, Inbound::Coming(_)) && now.duration_since(pace.since()) >= self.stall;
+        if stalled || inbound.client_is_gone().await { Err(Stop::Client) } else { Ok(()) }
+    }
+}

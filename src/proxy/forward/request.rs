@@ -1,0 +1,139 @@
+//! The head of the request that an upstream gets: what passes of the client's fields, then ours.
+//!
+//! The client's fields are stripped first and ours are added afterwards, so that no client can have
+//! one of ours removed by naming it in `Connection` (H-conn-3), nor add a second one (IDH-4).
+
+use super::edits::{append_set, content_length, covers, line, value_of};
+use super::{Plan, provenance};
+use crate::http1::Version;
+use crate::http1::body::BodyLength;
+use crate::http1::head::{Field, Request};
+use crate::http1::stream::Peer;
+use crate::proxy::fields::{Fate, Named, list, request_fate};
+
+/// Our name in `Via`.
+const PSEUDONYM: &[u8] = b"tollgate";
+
+/// What the head is made of.
+#[derive(Debug)]
+pub(super) struct Outgoing<'o> {
+    pub(super) plan: &'o Plan<'o>,
+    pub(super) request: Request<'o>,
+    pub(super) peer: &'o Peer,
+    /// The identity fields, ready to be copied; empty without an identity.
+    pub(super) identity: &'o [u8],
+    /// How the body is framed on the way to the upstream.
+    pub(super) framing: BodyLength,
+}
+
+/// The request has been here before (H-via).
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Looped;
+
+impl Outgoing<'_> {
+    /// Writes the head for a server whose `Host` is `host` into `out`.
+    pub(super) fn write(&self, host: &[u8], out: &mut Vec<u8>) -> Result<(), Looped> {
+        out.clear();
+        self.request_line(out);
+        line(out, b"host", value_of(&self.plan.action.request_headers, "host").unwrap_or(host));
+        let announced = self.passed(out)?;
+        self.framed(announced, out);
+        self.ours(out);
+        append_set(out, &self.plan.action.request_headers);
+        out.extend_from_slice(b"\r\n");
+        Ok(())
+    }
+
+    fn request_line(&self, out: &mut Vec<u8>) {
+        let path = if self.plan.path.is_empty() { "/" } else { self.plan.path };
+        out.extend_from_slice(self.request.method().as_bytes());
+        out.push(b' ');
+        out.extend_from_slice(path.as_bytes());
+        if let Some(query) = self.plan.query {
+            out.push(b'?');
+            out.extend_from_slice(query.as_bytes());
+        }
+        out.extend_from_slice(b" HTTP/1.1\r\n");
+    }
+
+    /// The fields that pass, in order. Gives whether the client announced a length.
+    fn passed(&self, out: &mut Vec<u8>) -> Result<bool, Looped> {
+        let named = Named::read(self.request.values("connection"));
+        let mut announced = false;
+        for field in self.request.fields() {
+            let passes = match request_fate(field.name) {
+                Fate::Pass => true,
+                Fate::Drop => false,
+                Fate::Forwarding => self.plan.origin.trusted && !provenance::is_made_here(field.name),
+                Fate::Ours => {
+                    announced |= field.is("content-length");
+                    self.passes_nevertheless(&field)?
+                }
+            };
+            if passes && !named.contains(field.name) && !covers(&self.plan.action.request_headers, field.name) {
+                line(out, field.name, field.value);
+            }
+        }
+        Ok(announced)
+    }
+
+    /// Of the fields that the gateway looks at, two may pass.
+    fn passes_nevertheless(&self, field: &Field<'_>) -> Result<bool, Looped> {
+        if field.is("via") {
+            return if list(field.value).any(is_ours) { Err(Looped) } else { Ok(true) };
+        }
+        Ok(field.is("authorization") && !self.plan.strip_authorization)
+    }
+
+    fn framed(&self, announced: bool, out: &mut Vec<u8>) {
+        match self.framing {
+            BodyLength::Chunked => out.extend_from_slice(b"transfer-encoding: chunked\r\n"),
+            BodyLength::Length(length) => content_length(out, length),
+            // A request never ends with its connection.
+            BodyLength::None | BodyLength::Close => {
+                if announced || matches!(self.request.method(), "POST" | "PUT" | "PATCH") {
+                    content_length(out, 0);
+                }
+            }
+        }
+    }
+
+    fn ours(&self, out: &mut Vec<u8>) {
+        let edits = &self.plan.action.request_headers;
+        self.identified(out);
+        if !covers(edits, b"x-request-id") {
+            line(out, b"x-request-id", self.plan.request_id.as_bytes());
+        }
+        provenance::append(self.plan, &self.request, self.peer, out);
+        out.extend_from_slice(match self.request.version() {
+            Version::Http10 => b"via: 1.0 ",
+            Version::Http11 => b"via: 1.1 ",
+        });
+        out.extend_from_slice(PSEUDONYM);
+        out.extend_from_slice(b"\r\n");
+    }
+
+    /// The identity fields, less those that the operator sets or removes.
+    fn identified(&self, out: &mut Vec<u8>) {
+        let edits = &self.plan.action.request_headers;
+        if edits.set.is_empty() && edits.remove.is_empty() {
+            out.extend_from_slice(self.identity);
+            return;
+        }
+        for field in self.identity.split_inclusive(|&octet| octet == b'\n') {
+            let name = field.split(|&octet| octet == b':').next().unwrap_or_default();
+            if !covers(edits, name) {
+                out.extend_from_slice(field);
+            }
+        }
+    }
+}
+
+/// Whether an element of `Via` says that the message was received by us.
+fn is_ours(element: &[u8]) -> bool {
+    let mut words = element.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+    words.nth(1).is_some_and(|received_by| received_by.eq_ignore_ascii_case(PSEUDONYM))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,143 @@
+//! The head of the response that a client gets (H-conn, H-body-1, H-body-2, H-date, PX-9).
+
+use super::Plan;
+use super::caching::{self, Audience};
+use super::edits::{append_set, content_length, covers, line, number};
+use crate::http1::body::BodyLength;
+use crate::http1::head::{Field, Request, Response};
+use crate::http1::{Version, date};
+use crate::proxy::fields::{Named, ResponseFate, response_fate};
+
+/// What the head depends on beside the upstream's.
+#[derive(Debug)]
+pub(super) struct Answer<'a> {
+    pub(super) plan: &'a Plan<'a>,
+    pub(super) request: Request<'a>,
+    /// The request was one bearer's.
+    pub(super) identified: bool,
+    /// The client's connection may take another request, as far as the request is concerned.
+    pub(super) persist: bool,
+}
+
+/// How the content goes to the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Passing {
+    /// In chunks; else as it is.
+    pub(super) chunked: bool,
+    /// The client's connection lives on.
+    pub(super) persist: bool,
+}
+
+impl Answer<'_> {
+    /// Writes the head for the client into `out`.
+    pub(super) fn write(&self, response: &Response<'_>, out: &mut Vec<u8>) -> Passing {
+        out.clear();
+        status_line(response, out);
+        let dated = self.passed(response, out);
+        let edits = &self.plan.action.response_headers;
+        if !dated && !covers(edits, b"date") {
+            date::append(out);
+        }
+        let audience = self.audience();
+        if !covers(edits, b"cache-control") {
+            caching::cache_control(response, audience, out);
+        }
+        if !covers(edits, b"vary") {
+            caching::vary(response, audience, out);
+        }
+        if !covers(edits, b"x-request-id") {
+            line(out, b"x-request-id", self.plan.request_id.as_bytes());
+        }
+        append_set(out, edits);
+        let passing = self.framed(response, out);
+        out.extend_from_slice(b"\r\n");
+        passing
+    }
+
+    /// The upstream's fields that pass, in order. Gives whether there is a `Date`.
+    fn passed(&self, response: &Response<'_>, out: &mut Vec<u8>) -> bool {
+        let named = Named::read(response.values("connection"));
+        let edits = &self.plan.action.response_headers;
+        let private = self.audience() != Audience::Anybody;
+        let mut dated = false;
+        for field in response.fields() {
+            let passes = match response_fate(field.name) {
+                ResponseFate::Pass => !(private && caching::is_targeted(field.name)),
+                ResponseFate::Date => !std::mem::replace(&mut dated, true),
+                ResponseFate::Drop | ResponseFate::CacheControl | ResponseFate::Vary => false,
+            };
+            if passes && !named.contains(field.name) && !covers(edits, field.name) {
+                line(out, field.name, field.value);
+            } else if field.is("date") && named.contains(field.name) {
+                dated = false;
+            }
+        }
+        dated
+    }
+
+    fn audience(&self) -> Audience {
+        if self.plan.token_in_query {
+            Audience::HiddenBearer
+        } else if !self.identified {
+            Audience::Anybody
+        } else if self.plan.strip_authorization {
+            Audience::Bearer
+        } else {
+            Audience::HiddenBearer
+        }
+    }
+
+    /// The framing: a length stays one, anything else is chunked for HTTP/1.1 and ends with the
+    /// connection for HTTP/1.0. Where there is no content, only what the upstream announced is said.
+    fn framed(&self, response: &Response<'_>, out: &mut Vec<u8>) -> Passing {
+        let modern = self.request.version() == Version::Http11;
+        let mut passing = Passing { chunked: false, persist: self.persist };
+        match response.length() {
+            BodyLength::Length(length) => content_length(out, length),
+            BodyLength::None => self.without_content(response, out),
+            BodyLength::Chunked | BodyLength::Close if modern => {
+                passing.chunked = true;
+                out.extend_from_slice(b"transfer-encoding: chunked\r\n");
+            }
+            BodyLength::Chunked | BodyLength::Close => passing.persist = false,
+        }
+        if !passing.persist {
+            out.extend_from_slice(b"connection: close\r\n");
+        } else if !modern {
+            out.extend_from_slice(b"connection: keep-alive\r\n");
+        }
+        passing
+    }
+
+    fn without_content(&self, response: &Response<'_>, out: &mut Vec<u8>) {
+        let silent = matches!(response.status(), 204 | 304) || self.request.method() == "HEAD";
+        match response.announced_length() {
+            Some(length) if response.status() != 204 => content_length(out, length),
+            None if !silent => content_length(out, 0),
+            Some(_) | None => {}
+        }
+    }
+}
+
+/// Writes an interim response (H-1xx) into `out`: what passes of it, unchanged.
+pub(super) fn interim(response: &Response<'_>, out: &mut Vec<u8>) {
+    out.clear();
+    status_line(response, out);
+    let named = Named::read(response.values("connection"));
+    let passes = |field: &Field<'_>| response_fate(field.name) != ResponseFate::Drop && !named.contains(field.name);
+    for field in response.fields().filter(passes) {
+        line(out, field.name, field.value);
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+fn status_line(response: &Response<'_>, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"HTTP/1.1 ");
+    number(out, response.status().into());
+    out.push(b' ');
+    out.extend_from_slice(response.reason());
+    out.extend_from_slice(b"\r\n");
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,6 @@
+//! Tests over real sockets: a client, the forwarder, and upstreams that are written by hand.
+
+mod bodies;
+pub(in crate::proxy) mod fixture;
+mod responses;
+mod servers;

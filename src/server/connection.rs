@@ -1,0 +1,207 @@
+//! One connection: requests one after the other, each within its time.
+
+use super::Service;
+use super::worker::Entry;
+use crate::http1::Limits;
+use crate::http1::body::BodyReader;
+use crate::http1::deadline::Deadline;
+use crate::http1::exchange::{Exchange, Options, Outcome, head_of};
+use crate::http1::head::{HeadError, Request, RequestHead};
+use crate::http1::stream::{Peer, Stream};
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// What a connection is doing, as far as draining is concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    /// A request is being read or answered.
+    Busy,
+    /// Between requests: may be ended at any time.
+    Idle,
+}
+
+/// What has been read of a connection, and its parsed head. Only a connection with a request has one.
+#[derive(Debug, Default)]
+struct Input {
+    bytes: Vec<u8>,
+    head: RequestHead,
+}
+
+/// A fresh buffer.
+const BUFFER: usize = 8 * 1024;
+/// A buffer that has grown beyond this is not kept.
+const KEPT: usize = 64 * 1024;
+/// Buffers that a thread keeps.
+const MOST_KEPT: usize = 256;
+/// How long, and how much, a connection that ends is read on, so that the client gets the response
+/// before it gets a reset.
+const LINGER: Duration = Duration::from_secs(1);
+const LINGER_OCTETS: usize = 64 * 1024;
+
+thread_local! {
+    static INPUTS: RefCell<Vec<Box<Input>>> = const { RefCell::new(Vec::new()) };
+}
+
+impl Input {
+    fn take() -> Box<Self> {
+        INPUTS.with_borrow_mut(Vec::pop).unwrap_or_default()
+    }
+
+    fn keep(mut self: Box<Self>) {
+        if self.bytes.capacity() <= KEPT {
+            self.bytes.clear();
+            INPUTS.with_borrow_mut(|inputs| {
+                if inputs.len() < MOST_KEPT {
+                    inputs.push(self);
+                }
+            });
+        }
+    }
+
+    /// What remains is the start of the next request.
+    fn advance(&mut self, used: usize, more: &[u8]) {
+        self.bytes.drain(..used);
+        self.bytes.extend_from_slice(more);
+    }
+}
+
+/// How the reading of a head ended.
+enum Reading {
+    Complete(usize),
+    /// The client is gone, or was silent for too long.
+    Ended,
+    Refused(HeadError),
+}
+
+/// Serves a connection to its end.
+pub(super) async fn serve<S: Service>(
+    mut stream: Stream,
+    peer: Peer,
+    service: Rc<S>,
+    state: Rc<Cell<State>>,
+    entry: Entry,
+) {
+    let limits = entry.connections.limits;
+    let mut deadline = Deadline::new();
+    let mut pipelined = None;
+    loop {
+        let mut input = match pipelined.take() {
+            Some(input) => input,
+            None => {
+                // An idle connection holds no buffer.
+                state.set(State::Idle);
+                let readable = deadline.within(limits.idle_timeout, stream.readable()).await;
+                if !matches!(readable, Ok(Ok(()))) {
+                    return;
+                }
+                state.set(State::Busy);
+                Input::take()
+            }
+        };
+        let length = match read_head(&mut stream, &mut input, &mut deadline, &limits).await {
+            Reading::Complete(length) => length,
+            Reading::Ended => return,
+            Reading::Refused(error) => return Box::pin(refuse(&mut stream, &*service, error, &peer)).await,
+        };
+        let draining = entry.connections.draining.get();
+        let (outcome, used, spill) =
+            exchange(&mut stream, &input, length, &peer, &*service, (&mut deadline, &limits, draining)).await;
+        match outcome {
+            Outcome::Abort => return,
+            Outcome::Close => return Box::pin(linger(&mut stream)).await,
+            Outcome::Complete => input.advance(length + used, &spill),
+        }
+        if entry.connections.draining.get() {
+            return Box::pin(linger(&mut stream)).await;
+        }
+        if input.bytes.is_empty() {
+            input.keep();
+        } else {
+            pipelined = Some(input);
+        }
+    }
+}
+
+/// One request and its response. Gives what was used of the buffer behind the head, and what was read
+/// beyond the buffer for the next request.
+async fn exchange<S: Service>(
+    stream: &mut Stream,
+    input: &Input,
+    length: usize,
+    peer: &Peer,
+    service: &S,
+    (deadline, limits, closing): (&mut Deadline, &Limits, bool),
+) -> (Outcome, usize, Vec<u8>) {
+    let (head, ahead) = input.bytes.split_at(length);
+    let (reader, writer) = stream.split();
+    let request = Request::new(&input.head, head);
+    let body = BodyReader::new(request.length(), ahead, reader);
+    let mut exchange = Exchange { request, peer, body, writer, deadline, limits, closing, continued: false };
+    let outcome = service.serve(&mut exchange).await;
+    // A body that is still coming would be taken for the next request.
+    let outcome = match outcome {
+        Outcome::Complete if !exchange.body.is_complete() => Outcome::Close,
+        outcome => outcome,
+    };
+    let (used, spill) = exchange.body.finish();
+    (outcome, used, spill)
+}
+
+async fn read_head(stream: &mut Stream, input: &mut Input, deadline: &mut Deadline, limits: &Limits) -> Reading {
+    if !input.bytes.is_empty() {
+        match input.head.parse(&input.bytes, limits) {
+            Ok(Some(length)) => return Reading::Complete(length),
+            Ok(None) => {}
+            Err(error) => return Reading::Refused(error),
+        }
+    }
+    let end = tokio::time::Instant::now() + limits.head_timeout;
+    loop {
+        input.bytes.reserve(BUFFER.min(limits.head_size));
+        match deadline.until(end, stream.split().0.read(&mut input.bytes)).await {
+            Err(_) if input.bytes.is_empty() => return Reading::Ended,
+            Err(_) => return Reading::Refused(HeadError::Timeout),
+            Ok(Ok(0) | Err(_)) => return Reading::Ended,
+            Ok(Ok(_)) => {}
+        }
+        match input.head.parse(&input.bytes, limits) {
+            Ok(Some(length)) => return Reading::Complete(length),
+            Ok(None) => {}
+            Err(error) => return Reading::Refused(error),
+        }
+    }
+}
+
+async fn refuse<S: Service>(stream: &mut Stream, service: &S, error: HeadError, peer: &Peer) {
+    let response = service.refuse(error, peer);
+    let head = head_of(&response, &Options { close: true, keep_alive: false, without_content: false });
+    let sent = stream.split().1.write_parts([&head, response.body()]).await;
+    if sent.is_ok() {
+        linger(stream).await;
+    }
+}
+
+/// Says that nothing more will come, and reads for a moment what the client still sends: closing with
+/// octets unread would reset the connection and might take the response with it.
+async fn linger(stream: &mut Stream) {
+    let (mut reader, mut writer) = stream.split();
+    if writer.shutdown().await.is_err() {
+        return;
+    }
+    let reading = async {
+        let mut thrown_away = 0;
+        let mut buffer = Vec::with_capacity(BUFFER);
+        while thrown_away < LINGER_OCTETS {
+            buffer.clear();
+            match reader.read(&mut buffer).await? {
+                0 => break,
+                count => thrown_away += count,
+            }
+        }
+        Ok::<(), io::Error>(())
+    };
+    // Whatever became of it, the connection ends.
+    let _ = tokio::time::timeout(LINGER, reading).await;
+}

@@ -1,0 +1,167 @@
+//! Addresses that are listened on. TCP listeners of several workers share an address by
+//! `SO_REUSEPORT`, so that the kernel spreads connections; those of a unix socket share the socket.
+
+use crate::http1::stream::{Listen, Peer, Stream};
+use socket2::{Domain, SockAddr, Socket, Type};
+use std::fs;
+use std::io;
+use std::net::SocketAddr;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use tokio::net::{TcpListener, UnixListener};
+
+/// Everybody on the machine may connect to the public socket; the folder decides who sees it.
+pub(super) const PUBLIC_MODE: u32 = 0o666;
+/// The operator's socket.
+pub(super) const PRIVATE_MODE: u32 = 0o600;
+
+/// Connections that wait to be accepted.
+const BACKLOG: i32 = 4096;
+
+/// An address cannot be listened on.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {address}: {cause}{hint}")]
+pub struct BindError {
+    address: String,
+    cause: io::Error,
+    hint: &'static str,
+}
+
+/// A bound listener, not yet of any runtime.
+#[derive(Debug)]
+pub(super) enum Listener {
+    Tcp(std::net::TcpListener),
+    Unix(std::os::unix::net::UnixListener, Option<SocketFile>),
+}
+
+/// Removes the socket's file when the process that made it ends.
+#[derive(Debug)]
+pub(super) struct SocketFile(PathBuf);
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        // Somebody may have removed it already.
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+impl Listener {
+    pub(super) fn bind(listen: &Listen, mode: u32) -> Result<Self, BindError> {
+        match listen {
+            Listen::Tcp(address) => {
+                tcp(*address).map(Self::Tcp).map_err(|cause| BindError::new(address.to_string(), cause))
+            }
+            Listen::Unix(path) => unix(path, mode)
+                .map(|listener| Self::Unix(listener, Some(SocketFile(path.clone()))))
+                .map_err(|cause| BindError::new(format!("unix:{}", path.display()), cause)),
+        }
+    }
+
+    /// Another listener on the same address, for another worker.
+    pub(super) fn sibling(&self) -> Result<Self, BindError> {
+        match self {
+            Self::Tcp(listener) => listener.local_addr().and_then(tcp).map(Self::Tcp).map_err(|cause| {
+                BindError::new(self.address().map(|address| address.to_string()).unwrap_or_default(), cause)
+            }),
+            Self::Unix(listener, _) => listener
+                .try_clone()
+                .map(|listener| Self::Unix(listener, None))
+                .map_err(|cause| BindError::new("a unix socket".to_owned(), cause)),
+        }
+    }
+
+    pub(super) fn address(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Tcp(listener) => listener.local_addr().ok(),
+            Self::Unix(..) => None,
+        }
+    }
+
+    /// Hands the listener over to the runtime of the calling thread.
+    pub(super) fn into_accepting(self) -> io::Result<Accepting> {
+        match self {
+            Self::Tcp(listener) => {
+                let local_port = listener.local_addr()?.port();
+                Ok(Accepting::Tcp { listener: TcpListener::from_std(listener)?, local_port })
+            }
+            Self::Unix(listener, file) => {
+                Ok(Accepting::Unix { listener: UnixListener::from_std(listener)?, _file: file })
+            }
+        }
+    }
+}
+
+/// A listener of one runtime.
+#[derive(Debug)]
+pub(super) enum Accepting {
+    Tcp { listener: TcpListener, local_port: u16 },
+    Unix { listener: UnixListener, _file: Option<SocketFile> },
+}
+
+impl Accepting {
+    pub(super) async fn accept(&self) -> io::Result<(Stream, Peer)> {
+        match self {
+            Self::Tcp { listener, local_port } => {
+                let (stream, remote) = listener.accept().await?;
+                stream.set_nodelay(true)?;
+                let remote = SocketAddr::new(remote.ip().to_canonical(), remote.port());
+                Ok((Stream::Tcp(stream), Peer::Tcp { remote, local_port: *local_port }))
+            }
+            Self::Unix { listener, .. } => {
+                let (stream, _) = listener.accept().await?;
+                Ok((Stream::Unix(stream), Peer::Unix))
+            }
+        }
+    }
+}
+
+impl BindError {
+    fn new(address: String, cause: io::Error) -> Self {
+        let hint = match cause.kind() {
+            io::ErrorKind::AddrInUse => "; another process listens there",
+            io::ErrorKind::PermissionDenied => "; this user may not (ports below 1024 need CAP_NET_BIND_SERVICE)",
+            io::ErrorKind::NotFound => "; its folder does not exist",
+            _ => "",
+        };
+        Self { address, cause, hint }
+    }
+}
+
+fn tcp(address: SocketAddr) -> io::Result<std::net::TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    socket.set_reuse_address(true)?;
+    // An address that another program listens on must be an error, so the port is taken alone first:
+    // SO_REUSEPORT would share it with another gateway of the same user.
+    socket.set_reuse_port(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// The socket gets its mode before anybody can connect to it.
+fn unix(path: &Path, mode: u32) -> io::Result<std::os::unix::net::UnixListener> {
+    remove_stale(path)?;
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.exists()) {
+        fs::create_dir_all(folder)?;
+        fs::set_permissions(folder, fs::Permissions::from_mode(0o700))?;
+    }
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&SockAddr::unix(path)?)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// A socket file on which nobody listens any more is removed; anything else is left alone.
+fn remove_stale(path: &Path) -> io::Result<()> {
+    let Ok(metadata) = fs::symlink_metadata(path) else { return Ok(()) };
+    if !metadata.file_type().is_socket() {
+        return Err(io::Error::new(io::ErrorKind::AlreadyExists, "there is a file that is not a socket"));
+    }
+    match std::os::unix::net::UnixStream::connect(path) {
+        Ok(_) => Err(io::ErrorKind::AddrInUse.into()),
+        Err(_) => fs::remove_file(path),
+    }
+}

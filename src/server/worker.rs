@@ -1,0 +1,159 @@
+//! One worker: its runtime, its accept loops, its connections, its end.
+
+use super::connection::{self, State};
+use super::listener::{Accepting, BindError, Listener, PRIVATE_MODE, PUBLIC_MODE};
+use super::{Bounds, Drain, Service};
+use crate::http1::Limits;
+use crate::http1::stream::{Listen, Peer, Stream};
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::runtime::{Builder, LocalOptions};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::task::AbortHandle;
+
+/// After a failed accept (no file descriptor left, say) the next try waits, so that it does not spin.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// Connections of the operator's and the telemetry's listeners.
+const FEW: usize = 256;
+
+/// Serves `listeners` on the calling thread until the draining is done.
+pub(super) fn run<S: Service>(
+    listeners: Vec<Listener>,
+    service: impl Fn() -> S,
+    bounds: Bounds,
+    drain: Drain,
+) -> io::Result<bool> {
+    let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
+    runtime.block_on(async {
+        let accepting = listeners.into_iter().map(Listener::into_accepting).collect::<Result<Vec<_>, _>>()?;
+        Ok(serve(accepting, Rc::new(service()), bounds, drain).await)
+    })
+}
+
+/// Serves one listener on the calling task's runtime, which must be a local one: for the operator's
+/// and the telemetry's listeners, beside whatever else runs there. A unix socket has mode 0600 when it
+/// is `private`.
+///
+/// # Errors
+/// When the address cannot be bound.
+pub fn serve_one<S: Service>(
+    listen: &Listen,
+    private: bool,
+    service: S,
+    limits: Limits,
+    drain: Drain,
+) -> Result<impl Future<Output = bool> + use<S>, BindError> {
+    let listener = Listener::bind(listen, if private { PRIVATE_MODE } else { PUBLIC_MODE })?;
+    let bounds = Bounds { limits, grace: Duration::from_secs(1), connections: Arc::new(Semaphore::new(FEW)) };
+    Ok(async move {
+        match listener.into_accepting() {
+            Ok(accepting) => serve(vec![accepting], Rc::new(service), bounds, drain).await,
+            Err(error) => {
+                tracing::error!(%error, "a listener does not work");
+                false
+            }
+        }
+    })
+}
+
+/// The connections of one worker.
+pub(super) struct Connections {
+    open: RefCell<HashMap<u64, (AbortHandle, Rc<Cell<State>>)>>,
+    next: Cell<u64>,
+    pub(super) draining: Cell<bool>,
+    changed: Notify,
+    pub(super) limits: Limits,
+}
+
+async fn serve<S: Service>(accepting: Vec<Accepting>, service: Rc<S>, bounds: Bounds, mut drain: Drain) -> bool {
+    let connections = Rc::new(Connections {
+        open: RefCell::default(),
+        next: Cell::new(0),
+        draining: Cell::new(false),
+        changed: Notify::new(),
+        limits: bounds.limits,
+    });
+    let loops: Vec<_> = accepting
+        .into_iter()
+        .map(|listener| {
+            let (service, connections, permits) =
+                (Rc::clone(&service), Rc::clone(&connections), Arc::clone(&bounds.connections));
+            tokio::task::spawn_local(accept(listener, service, connections, permits))
+        })
+        .collect();
+    drain.begun().await;
+    for accepting in loops {
+        accepting.abort();
+        // An aborted loop gives its listener back before the connections are counted.
+        let _ = accepting.await;
+    }
+    connections.drain(bounds.grace).await
+}
+
+async fn accept<S: Service>(
+    listener: Accepting,
+    service: Rc<S>,
+    connections: Rc<Connections>,
+    permits: Arc<Semaphore>,
+) {
+    loop {
+        // With no permit left nothing is accepted: the kernel's queue holds what comes.
+        let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { return };
+        match listener.accept().await {
+            Ok((stream, peer)) => connections.open(stream, peer, Rc::clone(&service), permit),
+            Err(error) => {
+                tracing::warn!(%error, "a connection was not accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+impl Connections {
+    fn open<S: Service>(self: &Rc<Self>, stream: Stream, peer: Peer, service: Rc<S>, permit: OwnedSemaphorePermit) {
+        let number = self.next.get();
+        self.next.set(number.wrapping_add(1));
+        let state = Rc::new(Cell::new(State::Busy));
+        let entry = Entry { connections: Rc::clone(self), number, _permit: permit };
+        let task = tokio::task::spawn_local(connection::serve(stream, peer, service, Rc::clone(&state), entry));
+        self.open.borrow_mut().insert(number, (task.abort_handle(), state));
+    }
+
+    /// Ends what is idle, waits for the rest; gives whether it finished in time.
+    async fn drain(&self, grace: Duration) -> bool {
+        self.draining.set(true);
+        for (task, state) in self.open.borrow().values() {
+            if state.get() == State::Idle {
+                task.abort();
+            }
+        }
+        let finished = tokio::time::timeout(grace, async {
+            while !self.open.borrow().is_empty() {
+                self.changed.notified().await;
+            }
+        });
+        finished.await.is_ok()
+    }
+}
+
+/// A connection's place among the others, given up when the connection ends, however it ends.
+pub(super) struct Entry {
+    pub(super) connections: Rc<Connections>,
+    number: u64,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        // A task that is aborted while the list is walked finds it borrowed only on this very thread,
+        // and the walk does not poll tasks: the borrow is free whenever this runs.
+        if let Ok(mut open) = self.connections.open.try_borrow_mut() {
+            open.remove(&self.number);
+        }
+        self.connections.changed.notify_one();
+    }
+}

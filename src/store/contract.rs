@@ -1,0 +1,210 @@
+//! What every backend must do, tried on each: memory, a file, a real Redis.
+
+mod embedded;
+mod grants;
+mod redis;
+mod server;
+mod tokens;
+
+use super::{ClientRecord, Filter, Issue, Listener, Location, Rotation, Settings, Store};
+use crate::clock::Timestamp;
+use crate::oauth::token::{GrantId, Origin, RefreshRecord, TokenDigest, TokenRecord};
+use crate::store::contract::server::RedisServer;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// The moment at which every test begins.
+const NOW: Timestamp = Timestamp::from_secs(1_700_000_000);
+const HOUR: Duration = Duration::from_secs(3600);
+const GRACE: Duration = Duration::from_secs(10);
+
+/// A store with what it needs to live.
+struct Place {
+    store: Store,
+    _folder: Option<tempfile::TempDir>,
+    _server: Option<RedisServer>,
+}
+
+impl Place {
+    async fn memory() -> Self {
+        let store = Store::open(&settings(Location::Memory)).await.unwrap();
+        Self { store, _folder: None, _server: None }
+    }
+
+    async fn file() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("data/tollgate.redb");
+        let store = Store::open(&settings(Location::Redb(path))).await.unwrap();
+        Self { store, _folder: Some(folder), _server: None }
+    }
+
+    async fn redis() -> Self {
+        let server = RedisServer::start();
+        let store = Store::open(&server.settings()).await.unwrap();
+        Self { store, _folder: None, _server: Some(server) }
+    }
+}
+
+/// Runs each of the given tests against every backend.
+macro_rules! on_every_backend {
+    ($($(#[$meta:meta])* $test:ident),+ $(,)?) => {
+        on_every_backend!(@ memory [$($(#[$meta])* $test),+]);
+        on_every_backend!(@ file [$($(#[$meta])* $test),+]);
+        on_every_backend!(@ redis [$($(#[$meta])* $test),+]);
+    };
+    (@ $backend:ident [$($(#[$meta:meta])* $test:ident),+]) => {
+        mod $backend {
+            $($(#[$meta])* #[tokio::test]
+            async fn $test() {
+                let place = crate::store::contract::Place::$backend().await;
+                super::$test(&place.store).await;
+            })+
+        }
+    };
+}
+use on_every_backend;
+
+fn settings(location: Location) -> Settings {
+    Settings { location, timeout: Duration::from_secs(10), feed_timeout: Duration::from_secs(2) }
+}
+
+fn digest(number: u64) -> TokenDigest {
+    TokenDigest::of(&number.to_be_bytes())
+}
+
+fn grant(octet: u8) -> GrantId {
+    GrantId([octet; 16])
+}
+
+fn record(client: &str, subject: Option<&str>) -> TokenRecord {
+    TokenRecord {
+        client_id: client.to_owned(),
+        client_origin: Origin::Store,
+        subject: subject.map(str::to_owned),
+        subject_origin: Origin::Configuration,
+        scope: "read write".to_owned(),
+        audience: vec!["https://api.example/notes".to_owned()],
+        issued_at: NOW,
+        expires_at: NOW.plus(HOUR),
+        grant: None,
+    }
+}
+
+fn refresh_record(grant: GrantId, client: &str, subject: Option<&str>) -> RefreshRecord {
+    RefreshRecord {
+        grant,
+        client_id: client.to_owned(),
+        client_origin: Origin::Store,
+        subject: subject.map(str::to_owned),
+        subject_origin: Origin::Configuration,
+        scope: "read write".to_owned(),
+        audience: Vec::new(),
+        issued_at: NOW,
+        expires_at: NOW.plus(24 * HOUR),
+    }
+}
+
+/// An access token alone.
+fn single(number: u64, record: TokenRecord) -> Issue {
+    Issue { access: (digest(number), record), refresh: None }
+}
+
+/// Access token `number` and refresh token `number + 1` of a grant.
+fn pair(number: u64, grant: GrantId, client: &str, subject: Option<&str>) -> Issue {
+    Issue {
+        access: (digest(number), TokenRecord { grant: Some(grant), ..record(client, subject) }),
+        refresh: Some((digest(number + 1), refresh_record(grant, client, subject))),
+    }
+}
+
+/// The exchange of refresh token `presented` for access token `number` and refresh token `number + 1`.
+fn rotation(presented: u64, number: u64, grant: GrantId, now: Timestamp, grace: Duration) -> Rotation {
+    let Issue { access, refresh } = pair(number, grant, "app", Some("alice"));
+    let (access, refresh) = (access, refresh.unwrap());
+    Rotation { presented: digest(presented), grant, access, refresh, now, grace }
+}
+
+fn of_client(id: &str) -> Filter {
+    Filter { client_id: Some(id.to_owned()), subject: None }
+}
+
+fn of_subject(name: &str) -> Filter {
+    Filter { client_id: None, subject: Some(name.to_owned()) }
+}
+
+fn client(id: &str) -> ClientRecord {
+    ClientRecord {
+        id: id.to_owned(),
+        name: Some("An app".to_owned()),
+        secrets: vec!["digest".to_owned()],
+        grants: vec!["authorization_code".to_owned()],
+        redirect_uris: vec!["https://app.example/cb".to_owned()],
+        scopes: "read write".to_owned(),
+        default_scopes: None,
+        introspect: false,
+        created_at: NOW.as_millis(),
+    }
+}
+
+/// Whether access token `number` is valid.
+async fn valid(store: &Store, number: u64) -> bool {
+    store.access_token(&digest(number), NOW).await.unwrap().is_some()
+}
+
+/// Whether refresh token `number` is known.
+async fn known(store: &Store, number: u64) -> bool {
+    store.refresh_token(&digest(number), NOW).await.unwrap().is_some()
+}
+
+/// Which of these are valid access tokens or known refresh tokens.
+async fn alive(store: &Store, numbers: impl IntoIterator<Item = u64>) -> Vec<u64> {
+    let mut alive = Vec::new();
+    for number in numbers {
+        if valid(store, number).await || known(store, number).await {
+            alive.push(number);
+        }
+    }
+    alive
+}
+
+/// A listener that writes down what it is told.
+#[derive(Default)]
+struct Notes {
+    ended: Mutex<Vec<TokenDigest>>,
+    issued: Mutex<Vec<TokenDigest>>,
+    all: Mutex<u32>,
+}
+
+impl Notes {
+    fn on(store: &Store) -> Arc<Self> {
+        let notes = Arc::new(Self::default());
+        store.listen(Arc::clone(&notes) as Arc<dyn Listener>);
+        notes
+    }
+
+    fn ended(&self, number: u64) -> bool {
+        self.ended.lock().unwrap().contains(&digest(number))
+    }
+
+    fn all_of(&self, numbers: impl IntoIterator<Item = u64>) -> bool {
+        numbers.into_iter().all(|number| self.ended(number))
+    }
+
+    fn emptied(&self) -> u32 {
+        *self.all.lock().unwrap()
+    }
+}
+
+impl Listener for Notes {
+    fn ended(&self, tokens: &[TokenDigest]) {
+        self.ended.lock().unwrap().extend_from_slice(tokens);
+    }
+
+    fn issued(&self, tokens: &[TokenDigest]) {
+        self.issued.lock().unwrap().extend_from_slice(tokens);
+    }
+
+    fn all_ended(&self) {
+        *self.all.lock().unwrap() += 1;
+    }
+}

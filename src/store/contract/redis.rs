@@ -1,0 +1,231 @@
+//! What only a shared Redis can show: outages, operators, other nodes.
+
+use super::*;
+use crate::oauth::token::{Token, TokenKind};
+use crate::secret::hex;
+use crate::store::{Rotated, StoreError};
+use std::time::Instant;
+use tokio::task::JoinHandle;
+
+async fn eventually(what: &str, within: Duration, mut holds: impl AsyncFnMut() -> bool) {
+    let start = Instant::now();
+    while !holds().await {
+        assert!(start.elapsed() < within, "{what} not within {within:?}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// A node: a store of its own with its listener and its watch.
+async fn node(server: &RedisServer) -> (Store, Arc<Notes>, JoinHandle<()>) {
+    let store = Store::open(&server.settings()).await.unwrap();
+    let notes = Notes::on(&store);
+    let watched = store.clone();
+    let watch = tokio::spawn(async move { watched.watch().await });
+    eventually("the feed is proved", Duration::from_secs(5), async || store.is_trusted()).await;
+    (store, notes, watch)
+}
+
+fn access_key(number: u64) -> String {
+    format!("tg:a:{}", hex(digest(number).as_bytes()))
+}
+
+/// Hazards 2.9: an outage is never "not found", and never waited for beyond the limit.
+#[tokio::test]
+async fn a_redis_that_hangs_is_a_timeout_within_the_bound() {
+    let server = RedisServer::start();
+    let (store, _notes, _watch) = node(&server).await;
+    store.issue(single(1, record("app", None))).await.unwrap();
+    server.signal("STOP");
+    let start = Instant::now();
+    let outcomes = [
+        store.access_token(&digest(1), NOW).await.map(drop),
+        store.issue(single(2, record("app", None))).await,
+        store.for_worker().access_token(&digest(1), NOW).await.map(drop),
+    ];
+    assert!(start.elapsed() < Duration::from_millis(3 * 1000 + 900), "{:?}", start.elapsed());
+    assert!(outcomes.iter().all(|outcome| matches!(outcome, Err(StoreError::Timeout(_)))), "{outcomes:?}");
+    eventually("distrust", Duration::from_secs(3), async || !store.is_trusted()).await;
+    server.signal("CONT");
+    eventually("trust again", Duration::from_secs(5), async || store.is_trusted()).await;
+    assert!(valid(&store, 1).await);
+}
+
+/// Hazards 2.9 and 2.10
+#[tokio::test]
+async fn a_redis_that_is_gone_is_unavailable_and_comes_back_by_itself() {
+    let mut server = RedisServer::start();
+    let (store, notes, _watch) = node(&server).await;
+    let token = Token::mint(TokenKind::Access, &store.tag_keys()).unwrap();
+    store.issue(single(1, record("app", None))).await.unwrap();
+    let cleared = notes.emptied();
+    server.kill();
+    eventually("distrust at once", Duration::from_millis(400), async || !store.is_trusted()).await;
+    for _ in 0..3 {
+        let outcome = store.access_token(&digest(1), NOW).await;
+        assert!(matches!(outcome, Err(StoreError::Unavailable(_))), "{outcome:?}");
+        assert!(store.issue(single(2, record("app", None))).await.is_err());
+        assert!(store.revoke_access(&digest(1)).await.is_err());
+        assert!(store.ping().await.is_err());
+    }
+    server.restart();
+    eventually("trust again", Duration::from_secs(5), async || store.is_trusted()).await;
+    assert!(notes.emptied() > cleared, "what ended meanwhile is unknown");
+    assert!(!valid(&store, 1).await, "it came back empty");
+    store.issue(single(3, record("app", None))).await.unwrap();
+    assert!(valid(&store, 3).await);
+    let fresh = Store::open(&server.settings()).await.unwrap();
+    assert!(fresh.tag_keys().recognise(TokenKind::Access, token.secret().reveal().as_bytes()));
+}
+
+/// Promise 1
+#[tokio::test]
+async fn an_operators_del_is_a_revocation() {
+    let server = RedisServer::start();
+    let (store, notes, _watch) = node(&server).await;
+    store.issue(single(1, record("app", None))).await.unwrap();
+    let before = notes.ended.lock().unwrap().iter().filter(|ended| **ended == digest(1)).count();
+    server.command(&["DEL", &access_key(1)]);
+    assert!(!valid(&store, 1).await);
+    assert!(store.list(&of_client("app"), None, 10, NOW).await.unwrap().is_empty());
+    eventually("the node hears of it", Duration::from_secs(1), async || {
+        notes.ended.lock().unwrap().iter().filter(|ended| **ended == digest(1)).count() > before
+    })
+    .await;
+}
+
+/// Promise 1
+#[tokio::test]
+async fn a_flush_ends_every_token_and_the_tag_key_is_put_back() {
+    let server = RedisServer::start();
+    let (store, notes, _watch) = node(&server).await;
+    let token = Token::mint(TokenKind::Access, &store.tag_keys()).unwrap();
+    store.issue(single(1, record("app", None))).await.unwrap();
+    let cleared = notes.emptied();
+    server.command(&["FLUSHALL"]);
+    eventually("the node hears of it", Duration::from_secs(1), async || notes.emptied() > cleared).await;
+    assert!(!valid(&store, 1).await);
+    eventually("the key is back", Duration::from_secs(3), async || {
+        server.command(&["EXISTS", "tg:k"]).starts_with(":1")
+    })
+    .await;
+    let fresh = Store::open(&server.settings()).await.unwrap();
+    assert!(fresh.tag_keys().recognise(TokenKind::Access, token.secret().reveal().as_bytes()));
+    // The scripts were flushed too, as a restart does: they are loaded again.
+    server.command(&["SCRIPT", "FLUSH"]);
+    store.issue(single(2, record("app", None))).await.unwrap();
+    assert!(valid(&store, 2).await);
+}
+
+/// R7009-2.1f: 50 ms on the other nodes.
+#[tokio::test]
+async fn another_node_hears_of_a_revocation_within_50_milliseconds() {
+    let server = RedisServer::start();
+    let (here, _notes, _watch) = node(&server).await;
+    let (_there, notes, _watch) = node(&server).await;
+    let mut delays = Vec::new();
+    for number in 0..21 {
+        here.issue(single(number, record("app", None))).await.unwrap();
+        eventually("the news of the issue", Duration::from_secs(5), async || notes.ended(number)).await;
+        notes.ended.lock().unwrap().clear();
+        here.revoke_access(&digest(number)).await.unwrap();
+        let answered = Instant::now();
+        eventually("the news of the end", Duration::from_secs(5), async || notes.ended(number)).await;
+        delays.push(answered.elapsed());
+    }
+    // The median: a busy machine may hold up one or the other.
+    delays.sort_unstable();
+    assert!(delays[10] < Duration::from_millis(50), "{delays:?}");
+}
+
+#[tokio::test]
+async fn a_tag_key_that_another_node_made_is_taken_over() {
+    let server = RedisServer::start();
+    let (store, _notes, _watch) = node(&server).await;
+    let old = Token::mint(TokenKind::Access, &store.tag_keys()).unwrap();
+    server.command(&["DEL", "tg:k"]);
+    server.command(&["SET", "tg:k", &"k".repeat(32)]);
+    eventually("the new key", Duration::from_secs(3), async || store.tag_keys().current().reveal() == &[b'k'; 32])
+        .await;
+    assert!(store.tag_keys().recognise(TokenKind::Access, old.secret().reveal().as_bytes()));
+}
+
+/// Hazards 2.9: a Redis that refuses to write is out of order, not empty.
+#[tokio::test]
+async fn a_redis_that_refuses_to_write_is_unavailable() {
+    let server = RedisServer::start();
+    let store = Store::open(&server.settings()).await.unwrap();
+    store.issue(pair(1, grant(1), "app", Some("alice"))).await.unwrap();
+    server.command(&["CONFIG", "SET", "maxmemory", "1"]);
+    let rotated: Result<Rotated, _> = store.rotate(rotation(2, 3, grant(1), NOW, GRACE)).await;
+    for outcome in [rotated.map(drop), store.issue(single(5, record("app", None))).await] {
+        assert!(matches!(outcome, Err(StoreError::Unavailable(_))), "{outcome:?}");
+    }
+    server.command(&["CONFIG", "SET", "maxmemory", "0"]);
+    server.command(&["REPLICAOF", "127.0.0.1", "1"]);
+    let outcome = store.issue(single(7, record("app", None))).await;
+    assert!(matches!(outcome, Err(StoreError::Unavailable(_))), "{outcome:?}");
+}
+
+/// TOK-15: nothing that expires needs anybody to remove it.
+#[tokio::test]
+async fn every_key_of_a_token_expires_by_itself() {
+    let server = RedisServer::start();
+    let store = Store::open(&server.settings()).await.unwrap();
+    store.issue(pair(1, grant(1), "app", Some("alice"))).await.unwrap();
+    store.rotate(rotation(2, 3, grant(1), NOW, GRACE)).await.unwrap();
+    let keys = server.command(&["KEYS", "tg:*"]);
+    let keys: Vec<&str> = keys.split("\r\n").filter(|line| line.starts_with("tg:") && *line != "tg:k").collect();
+    assert_eq!(keys.len(), 9, "{keys:?}");
+    for key in keys {
+        let life: i64 = server.command(&["TTL", key]).trim().trim_start_matches(':').parse().unwrap();
+        assert!(life > 3000, "{key} lives for {life}");
+    }
+}
+
+#[tokio::test]
+async fn a_value_that_is_not_ours_is_told_from_an_unknown_token() {
+    let server = RedisServer::start();
+    let store = Store::open(&server.settings()).await.unwrap();
+    server.command(&["SET", &access_key(1), "nonsense"]);
+    assert!(matches!(store.access_token(&digest(1), NOW).await, Err(StoreError::Corrupt(_))));
+    assert!(store.revoke_access(&digest(1)).await.unwrap(), "it can be removed");
+    assert!(!valid(&store, 1).await);
+}
+
+/// TOK-6
+#[tokio::test]
+async fn an_error_names_the_address_and_not_the_password() {
+    let mut settings = RedisServer::start().settings();
+    settings.location = Location::Redis(crate::secret::Secret::new("redis://user:hunter2@127.0.0.1:1/0"));
+    let Err(error) = Store::open(&settings).await else { panic!("nobody listens there") };
+    let text = format!("{error} {error:?}");
+    assert!(text.contains("127.0.0.1:1") && !text.contains("hunter2"), "{text}");
+}
+
+#[tokio::test]
+async fn a_unix_socket_will_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("redis.sock");
+    let server = RedisServer::start_with(&["--unixsocket", &socket.to_string_lossy()]);
+    let mut settings = server.settings();
+    settings.location = Location::Redis(crate::secret::Secret::new(format!("redis+unix://{}", socket.display())));
+    let store = Store::open(&settings).await.unwrap();
+    store.issue(single(1, record("app", None))).await.unwrap();
+    assert!(valid(&store, 1).await);
+}
+
+/// Each worker has a runtime of its own, and so a connection of its own.
+#[test]
+fn a_worker_connects_on_its_own_runtime() {
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let server = RedisServer::start();
+    let first = runtime();
+    let store = first.block_on(Store::open(&server.settings())).unwrap();
+    first.block_on(store.issue(single(1, record("app", None)))).unwrap();
+    let worker = store.for_worker();
+    let thread = std::thread::spawn(move || runtime().block_on(async { valid(&worker, 1).await }));
+    assert!(thread.join().unwrap(), "while the first runtime stands still");
+    drop(first);
+    // The connection died with its runtime; a lookup makes another.
+    assert!(runtime().block_on(valid(&store, 1)));
+}

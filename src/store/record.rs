@@ -1,0 +1,92 @@
+//! What goes into the store and what comes out, beside the records of the tokens themselves.
+
+use crate::clock::Timestamp;
+use crate::oauth::token::{GrantId, RefreshRecord, TokenDigest, TokenRecord};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// Tokens to be written together, durable before the answer (promise 2).
+#[derive(Clone, Debug)]
+pub struct Issue {
+    /// The access token.
+    pub access: (TokenDigest, TokenRecord),
+    /// The refresh token that starts a new family, where there is one.
+    pub refresh: Option<(TokenDigest, RefreshRecord)>,
+}
+
+/// The exchange of a refresh token for a new pair (RFC 6749 section 6).
+#[derive(Clone, Debug)]
+pub struct Rotation {
+    /// The token that was presented.
+    pub presented: TokenDigest,
+    /// The family it belongs to.
+    pub grant: GrantId,
+    /// The new access token.
+    pub access: (TokenDigest, TokenRecord),
+    /// The new refresh token.
+    pub refresh: (TokenDigest, RefreshRecord),
+    /// The moment of the exchange.
+    pub now: Timestamp,
+    /// How long the immediate predecessor may be asked for again; zero switches it off.
+    pub grace: Duration,
+}
+
+/// What became of a [`Rotation`], decided in one atomic step (TOK-9 to TOK-11).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rotated {
+    /// The new pair is stored; a pair it replaces inside the grace is gone.
+    Done,
+    /// The presented token had been used before: the whole family has ended.
+    Reused,
+    /// No such family (any more).
+    Unknown,
+}
+
+/// Which tokens a listing or a mass revocation means. Every given part must hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Filter {
+    /// Of this client.
+    pub client_id: Option<String>,
+    /// Of this resource owner.
+    pub subject: Option<String>,
+}
+
+/// One line of a listing.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    /// The token's digest; only its public identifier is shown.
+    pub digest: TokenDigest,
+    /// What is known of it.
+    pub record: TokenRecord,
+}
+
+/// A client that was made at run time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClientRecord {
+    /// RFC 6749 section 2.2.
+    pub id: String,
+    /// The name that people see.
+    pub name: Option<String>,
+    /// `SecretHash` in its text form; empty: a public client.
+    pub secrets: Vec<String>,
+    /// Names of grant types.
+    pub grants: Vec<String>,
+    /// RFC 6749 section 3.1.2.
+    pub redirect_uris: Vec<String>,
+    /// Space-separated.
+    pub scopes: String,
+    /// Space-separated.
+    pub default_scopes: Option<String>,
+    /// RFC 7662 section 2.1.
+    pub introspect: bool,
+    /// Milliseconds since the Unix epoch.
+    pub created_at: u64,
+}
+
+impl Filter {
+    /// Whether a token or a grant of this client and this resource owner is meant.
+    pub fn means(&self, client_id: &str, subject: Option<&str>) -> bool {
+        self.client_id.as_deref().is_none_or(|wanted| wanted == client_id)
+            && self.subject.as_deref().is_none_or(|wanted| subject == Some(wanted))
+    }
+}

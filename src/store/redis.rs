@@ -1,0 +1,240 @@
+//! The store in Redis, for a fleet. Each worker has a connection of its own; a lookup is one round
+//! trip; whatever must be one step is a script. Everything in Redis expires by itself. The keys
+//! are described in `redis/prelude.lua`.
+
+mod connection;
+mod feed;
+mod scan;
+
+use super::feed::Feed;
+use super::{ClientRecord, Filter, Issue, Rotated, Rotation, StoreError};
+use crate::clock::Timestamp;
+use crate::oauth::token::{GrantId, RefreshRecord, TagKeys, TokenDigest, TokenRecord};
+use crate::secret::{Digest, Secret, TagKey, hex};
+use ::redis::{Client, Cmd, cmd};
+use arc_swap::ArcSwap;
+use connection::{Connection, Procedure, Retry, Server};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Before the digest of an access token.
+const ACCESS: &str = "tg:a:";
+/// Before the digest of a refresh token.
+const REFRESH: &str = "tg:r:";
+/// The key of the tags, 32 octets.
+const TAG_KEY: &str = "tg:k";
+/// Clients by identifier.
+const CLIENTS: &str = "tg:clients";
+
+/// A handle with its connection.
+#[derive(Clone)]
+pub(super) struct Redis {
+    connection: Connection,
+    scripts: Arc<Scripts>,
+}
+
+struct Scripts {
+    issue: Procedure,
+    rotate: Procedure,
+    end: Procedure,
+}
+
+impl Redis {
+    /// Connects; gives the tag key of the fleet, made now when there is none.
+    pub(super) async fn open(url: &Secret, timeout: Duration) -> Result<(Self, TagKey), StoreError> {
+        let client = Client::open(url.reveal())
+            .map_err(|error| StoreError::Unavailable(format!("the URL of Redis cannot be used: {error}")))?;
+        let scripts = Scripts {
+            issue: Procedure::new(concat!(include_str!("redis/prelude.lua"), include_str!("redis/issue.lua"))),
+            rotate: Procedure::new(concat!(include_str!("redis/prelude.lua"), include_str!("redis/rotate.lua"))),
+            end: Procedure::new(concat!(include_str!("redis/prelude.lua"), include_str!("redis/end.lua"))),
+        };
+        let connection = Connection::new(Server::new(client, timeout));
+        let redis = Self { connection, scripts: Arc::new(scripts) };
+        let fresh = TagKey::generate().map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        let key = redis.shared_key(&fresh).await?;
+        Ok((redis, key))
+    }
+
+    /// A handle whose connection is made on the runtime that uses it first.
+    pub(super) fn for_worker(&self) -> Self {
+        Self { connection: self.connection.another(), scripts: Arc::clone(&self.scripts) }
+    }
+
+    pub(super) async fn ping(&self) -> Result<(), StoreError> {
+        self.read(&cmd("PING")).await
+    }
+
+    /// Tells `feed` what changes; never returns.
+    pub(super) async fn watch(&self, feed: &Arc<Feed>, keys: &ArcSwap<TagKeys>) {
+        feed::follow(self.connection.server(), feed, keys).await;
+    }
+
+    pub(super) async fn access_token(
+        &self,
+        digest: &TokenDigest,
+        now: Timestamp,
+    ) -> Result<Option<TokenRecord>, StoreError> {
+        let found: Option<TokenRecord> = self.value(ACCESS, digest, "an access token").await?;
+        Ok(found.filter(|record| now < record.expires_at))
+    }
+
+    pub(super) async fn refresh_token(
+        &self,
+        digest: &TokenDigest,
+        now: Timestamp,
+    ) -> Result<Option<RefreshRecord>, StoreError> {
+        let found: Option<RefreshRecord> = self.value(REFRESH, digest, "a refresh token").await?;
+        Ok(found.filter(|record| now < record.expires_at))
+    }
+
+    pub(super) async fn refresh_is_current(&self, digest: &TokenDigest, now: Timestamp) -> Result<bool, StoreError> {
+        let Some(record) = self.refresh_token(digest, now).await? else { return Ok(false) };
+        let key = format!("tg:{{{}}}:f", hex(&record.grant.0));
+        let current: Option<String> = self.read(cmd("HGET").arg(key).arg("current")).await?;
+        Ok(current.is_some_and(|current| current == hex(digest.as_bytes())))
+    }
+
+    pub(super) async fn issue(&self, issue: &Issue) -> Result<(), StoreError> {
+        let (access, record) = &issue.access;
+        let mut arguments = vec![digest_text(access), encode(record)?, millis(record.issued_at)];
+        if let Some((refresh, record)) = &issue.refresh {
+            arguments.extend([digest_text(refresh), encode(record)?]);
+        }
+        self.call(&self.scripts.issue, &arguments).await
+    }
+
+    /// What became of a rotation, and the access tokens that ended with it.
+    pub(super) async fn rotate(&self, rotation: &Rotation) -> Result<(Rotated, Vec<TokenDigest>), StoreError> {
+        let arguments = [
+            digest_text(&rotation.presented),
+            hex(&rotation.grant.0).into_bytes(),
+            digest_text(&rotation.access.0),
+            encode(&rotation.access.1)?,
+            digest_text(&rotation.refresh.0),
+            encode(&rotation.refresh.1)?,
+            millis(rotation.now),
+            rotation.grace.as_millis().to_string().into_bytes(),
+        ];
+        let answer: Vec<String> = self.call(&self.scripts.rotate, &arguments).await?;
+        let rotated = match answer.first().map(String::as_str) {
+            Some("done") => Rotated::Done,
+            Some("reused") => Rotated::Reused,
+            Some("unknown") => Rotated::Unknown,
+            _ => return Err(corrupt("the answer of a script")),
+        };
+        Ok((rotated, digests(answer.iter().skip(1))))
+    }
+
+    pub(super) async fn revoke_access(&self, digest: &TokenDigest) -> Result<bool, StoreError> {
+        let member = [b"a".as_slice(), &digest_text(digest)].concat();
+        Ok(!self.end(&Filter::default(), vec![member]).await?.is_empty())
+    }
+
+    /// Ends a grant; gives the access tokens that ended.
+    pub(super) async fn revoke_grant(&self, grant: GrantId) -> Result<Vec<TokenDigest>, StoreError> {
+        self.end(&Filter::default(), vec![format!("g{}", hex(&grant.0)).into_bytes()]).await
+    }
+
+    /// Ends those of `members` that `filter` means; gives the access tokens that ended.
+    async fn end(&self, filter: &Filter, members: Vec<Vec<u8>>) -> Result<Vec<TokenDigest>, StoreError> {
+        let part = |part: &Option<String>| part.clone().unwrap_or_default().into_bytes();
+        let mut arguments = vec![part(&filter.client_id), part(&filter.subject)];
+        arguments.extend(members);
+        let ended: Vec<String> = self.call(&self.scripts.end, &arguments).await?;
+        Ok(digests(ended.iter()))
+    }
+
+    pub(super) async fn add_client(&self, client: &ClientRecord) -> Result<bool, StoreError> {
+        self.change(cmd("HSETNX").arg(CLIENTS).arg(&client.id).arg(encode(client)?)).await
+    }
+
+    pub(super) async fn client(&self, id: &str) -> Result<Option<ClientRecord>, StoreError> {
+        let value: Option<Vec<u8>> = self.read(cmd("HGET").arg(CLIENTS).arg(id)).await?;
+        value.map(|value| decode(&value, "a client")).transpose()
+    }
+
+    pub(super) async fn clients(&self) -> Result<Vec<ClientRecord>, StoreError> {
+        let values: Vec<Vec<u8>> = self.read(cmd("HVALS").arg(CLIENTS)).await?;
+        let clients: Result<Vec<ClientRecord>, _> = values.iter().map(|value| decode(value, "a client")).collect();
+        let mut clients = clients?;
+        clients.sort_by(|left, right| left.id.cmp(&right.id));
+        Ok(clients)
+    }
+
+    /// Removes the record of a client alone.
+    pub(super) async fn forget_client(&self, id: &str) -> Result<bool, StoreError> {
+        self.change(cmd("HDEL").arg(CLIENTS).arg(id)).await
+    }
+
+    async fn shared_key(&self, fresh: &TagKey) -> Result<TagKey, StoreError> {
+        let () = self.read(cmd("SET").arg(TAG_KEY).arg(fresh.reveal().as_slice()).arg("NX")).await?;
+        let stored: Vec<u8> = self.read(cmd("GET").arg(TAG_KEY)).await?;
+        tag_key(&stored)
+    }
+
+    async fn value<T: DeserializeOwned>(
+        &self,
+        prefix: &str,
+        digest: &TokenDigest,
+        kind: &str,
+    ) -> Result<Option<T>, StoreError> {
+        let key = [prefix.as_bytes(), &digest_text(digest)].concat();
+        let value: Option<Vec<u8>> = self.read(cmd("GET").arg(key)).await?;
+        value.map(|value| decode(&value, kind)).transpose()
+    }
+
+    /// Sends what may be sent twice.
+    async fn read<T: ::redis::FromRedisValue>(&self, command: &Cmd) -> Result<T, StoreError> {
+        self.connection.ask(command, Retry::Once).await
+    }
+
+    async fn change<T: ::redis::FromRedisValue>(&self, command: &Cmd) -> Result<T, StoreError> {
+        self.connection.ask(command, Retry::Never).await
+    }
+
+    async fn call<T: ::redis::FromRedisValue>(
+        &self,
+        script: &Procedure,
+        arguments: &[Vec<u8>],
+    ) -> Result<T, StoreError> {
+        let arguments: Vec<&[u8]> = arguments.iter().map(Vec::as_slice).collect();
+        self.connection.call(script, &arguments).await
+    }
+}
+
+fn digest_text(digest: &TokenDigest) -> Vec<u8> {
+    hex(digest.as_bytes()).into_bytes()
+}
+
+/// A digest from its text; `None` when it is none.
+fn digest_of(text: &[u8]) -> Option<TokenDigest> {
+    let digest = Digest::from_hex(str::from_utf8(text).ok()?)?;
+    Some(TokenDigest::from_bytes(*digest.as_bytes()))
+}
+
+fn digests<'a>(texts: impl Iterator<Item = &'a String>) -> Vec<TokenDigest> {
+    texts.filter_map(|text| digest_of(text.as_bytes())).collect()
+}
+
+fn tag_key(stored: &[u8]) -> Result<TagKey, StoreError> {
+    stored.try_into().map(TagKey::from_bytes).map_err(|_| corrupt("the tag key"))
+}
+
+fn millis(at: Timestamp) -> Vec<u8> {
+    at.as_millis().to_string().into_bytes()
+}
+
+fn encode(value: &impl Serialize) -> Result<Vec<u8>, StoreError> {
+    serde_json::to_vec(value).map_err(|_| corrupt("a value that cannot be written"))
+}
+
+fn decode<T: DeserializeOwned>(value: &[u8], kind: &str) -> Result<T, StoreError> {
+    serde_json::from_slice(value).map_err(|_| corrupt(kind))
+}
+
+fn corrupt(kind: &str) -> StoreError {
+    StoreError::Corrupt(format!("{kind} in Redis"))
+}

@@ -1,0 +1,150 @@
+//! What walks over many keys, for operators: listings and mass revocations. It goes in chunks,
+//! each of which Redis answers quickly, and holds no more than one chunk and one page.
+
+use super::{ACCESS, Redis, decode, digest_of, digest_text};
+use crate::clock::Timestamp;
+use crate::oauth::token::{TokenDigest, TokenRecord};
+use crate::secret::hex;
+use crate::store::{Filter, Listed, StoreError};
+use redis::cmd;
+use std::collections::BTreeMap;
+
+/// How many keys Redis looks at in one step.
+const CHUNK: usize = 500;
+
+/// Where a walk is: over an index, or over all keys of a pattern.
+struct Walk {
+    index: Option<String>,
+    pattern: String,
+    cursor: u64,
+    ended: bool,
+}
+
+impl Walk {
+    fn over(filter: &Filter, pattern: &str) -> Self {
+        let index = match (&filter.subject, &filter.client_id) {
+            (Some(subject), _) => Some(format!("tg:i:s:{subject}")),
+            (None, Some(client)) => Some(format!("tg:i:c:{client}")),
+            (None, None) => None,
+        };
+        Self { index, pattern: pattern.to_owned(), cursor: 0, ended: false }
+    }
+
+    /// The next members, as they are named in the indexes: `a<digest>`, `g<grant>`.
+    async fn next(&mut self, redis: &Redis) -> Result<Option<Vec<Vec<u8>>>, StoreError> {
+        if self.ended {
+            return Ok(None);
+        }
+        let mut members = Vec::new();
+        if let Some(index) = &self.index {
+            let mut step = cmd("ZSCAN");
+            step.arg(index).arg(self.cursor).arg("COUNT").arg(CHUNK);
+            let (cursor, pairs): (u64, Vec<Vec<u8>>) = redis.read(&step).await?;
+            self.cursor = cursor;
+            members.extend(pairs.into_iter().step_by(2));
+        } else {
+            let mut step = cmd("SCAN");
+            step.arg(self.cursor).arg("MATCH").arg(&self.pattern).arg("COUNT").arg(CHUNK);
+            let (cursor, keys): (u64, Vec<Vec<u8>>) = redis.read(&step).await?;
+            self.cursor = cursor;
+            members.extend(keys.iter().filter_map(|key| member(key)));
+        }
+        self.ended = self.cursor == 0;
+        Ok(Some(members))
+    }
+}
+
+impl Redis {
+    /// Ends what `filter` means; gives the access tokens that ended to `tell`, chunk by chunk.
+    pub(in crate::store) async fn revoke_where(
+        &self,
+        filter: &Filter,
+        tell: impl Fn(&[TokenDigest]),
+    ) -> Result<usize, StoreError> {
+        let mut count = 0;
+        // Grants have keys of their own; the indexes name both kinds at once.
+        for pattern in ["tg:{*}:f", "tg:a:*"] {
+            let mut walk = Walk::over(filter, pattern);
+            while let Some(members) = walk.next(self).await? {
+                for members in members.chunks(CHUNK) {
+                    let ended = self.end(filter, members.to_vec()).await?;
+                    tell(&ended);
+                    count += ended.len();
+                }
+            }
+            if walk.index.is_some() {
+                break;
+            }
+        }
+        Ok(count)
+    }
+
+    pub(in crate::store) async fn list(
+        &self,
+        filter: &Filter,
+        after: Option<TokenDigest>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Vec<Listed>, StoreError> {
+        self.page(Walk::over(filter, "tg:a:*"), after, limit, |record| {
+            now < record.expires_at && filter.means(&record.client_id, record.subject.as_deref())
+        })
+        .await
+    }
+
+    pub(in crate::store) async fn find_by_public_id(
+        &self,
+        first: [u8; 8],
+        now: Timestamp,
+    ) -> Result<Option<Listed>, StoreError> {
+        let walk = Walk::over(&Filter::default(), &format!("{ACCESS}{}*", hex(&first)));
+        Ok(self.page(walk, None, 1, |record| now < record.expires_at).await?.pop())
+    }
+
+    /// The first `limit` tokens of a walk that comes in no order.
+    async fn page(
+        &self,
+        mut walk: Walk,
+        after: Option<TokenDigest>,
+        limit: usize,
+        usable: impl Fn(&TokenRecord) -> bool,
+    ) -> Result<Vec<Listed>, StoreError> {
+        let mut page = BTreeMap::new();
+        while let Some(members) = walk.next(self).await? {
+            let last = page.last_key_value().map(|(digest, _)| *digest).filter(|_| page.len() >= limit);
+            let wanted = |digest: &TokenDigest| Some(*digest) > after && last.is_none_or(|last| *digest < last);
+            let digests = members.iter().filter_map(|member| digest_of(member.strip_prefix(b"a")?));
+            for (digest, record) in self.records(digests.filter(wanted).collect()).await? {
+                if usable(&record) {
+                    page.insert(digest, record);
+                }
+            }
+            while page.len() > limit {
+                page.pop_last();
+            }
+        }
+        Ok(page.into_iter().map(|(digest, record)| Listed { digest, record }).collect())
+    }
+
+    async fn records(&self, digests: Vec<TokenDigest>) -> Result<Vec<(TokenDigest, TokenRecord)>, StoreError> {
+        if digests.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut get = cmd("MGET");
+        for digest in &digests {
+            get.arg([ACCESS.as_bytes(), &digest_text(digest)].concat());
+        }
+        let values: Vec<Option<Vec<u8>>> = self.read(&get).await?;
+        let found = digests.into_iter().zip(values).filter_map(|(digest, value)| Some((digest, value?)));
+        found.map(|(digest, value)| Ok((digest, decode(&value, "an access token")?))).collect()
+    }
+}
+
+/// The member that a key found by a scan would be in an index.
+fn member(key: &[u8]) -> Option<Vec<u8>> {
+    if let Some(digest) = key.strip_prefix(ACCESS.as_bytes()) {
+        return Some([b"a".as_slice(), digest].concat());
+    }
+    let grant = key.strip_prefix(b"tg:{")?.strip_suffix(b"}:f")?;
+    Some([b"g".as_slice(), grant].concat())
+}

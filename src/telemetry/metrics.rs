@@ -1,0 +1,178 @@
+//! The registry behind `/metrics`: everything is read at the moment of the scrape.
+
+use super::Verdict;
+use super::cells::{CLASSES, HistogramTotals, Ledger, Totals};
+use super::counters::{BOUNDS, Counter, Counters, ENDPOINTS, GRANTS, Gauge};
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Registry, Unit};
+use std::fmt;
+use std::sync::Arc;
+
+/// Everything that is measured, under `tollgate_`.
+pub(super) fn registry(counters: Arc<Counters>, ledger: Arc<Ledger>, dropped: Arc<Counter>) -> Registry {
+    let mut registry = Registry::default();
+    let started = ConstGauge::new(seconds(crate::clock::now().as_millis().saturating_mul(1000)));
+    let help = "When the process started, seconds since the Unix epoch";
+    registry.register_with_unit("process_start_time", help, Unit::Seconds, started);
+    let ours = registry.sub_registry_with_prefix("tollgate");
+    ours.register("build", "The version that is running", Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]));
+    ours.register_collector(Box::new(Requests(ledger)));
+    ours.register_collector(Box::new(Kept { counters, dropped }));
+    registry
+}
+
+/// What recorders count.
+#[derive(Debug)]
+struct Requests(Arc<Ledger>);
+
+impl Collector for Requests {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let totals = self.0.totals();
+        requests(&mut encoder, &totals)?;
+        let help = "Octets of content sent to clients";
+        let mut family = encoder.encode_descriptor("sent", help, Some(&Unit::Bytes), MetricType::Counter)?;
+        for (name, route) in &totals.routes {
+            let sent = ConstCounter::new(route.sent);
+            sent.encode(family.encode_family(&[("route", name.as_str())])?)?;
+        }
+        let help = "From a request's head to the end of its response";
+        histograms(&mut encoder, "request_duration", help, &totals, |route| &route.duration)?;
+        let help = "From a forwarded request to the head of its response";
+        histograms(&mut encoder, "upstream_latency", help, &totals, |route| &route.upstream)?;
+        let help = "Requests that did not pass, by reason";
+        let mut family = encoder.encode_descriptor("refusals", help, None, MetricType::Counter)?;
+        for (reason, count) in &totals.reasons {
+            ConstCounter::new(*count).encode(family.encode_family(&[("reason", *reason)])?)?;
+        }
+        Ok(())
+    }
+}
+
+fn requests(encoder: &mut DescriptorEncoder<'_>, totals: &Totals) -> fmt::Result {
+    let help = "Requests by route, verdict and class of status";
+    let mut family = encoder.encode_descriptor("requests", help, None, MetricType::Counter)?;
+    for (name, route) in &totals.routes {
+        for (verdict, classes) in Verdict::ALL.into_iter().zip(&route.requests) {
+            for (class, count) in CLASSES.iter().zip(classes).filter(|(_, count)| **count > 0) {
+                let labels = [("route", name.as_str()), ("verdict", verdict.as_str()), ("status", class)];
+                ConstCounter::new(*count).encode(family.encode_family(&labels)?)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn histograms(
+    encoder: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    totals: &Totals,
+    of: impl Fn(&super::cells::RouteTotals) -> &HistogramTotals,
+) -> fmt::Result {
+    let mut family = encoder.encode_descriptor(name, help, Some(&Unit::Seconds), MetricType::Histogram)?;
+    for (name, route) in &totals.routes {
+        let histogram = of(route);
+        if histogram.buckets.iter().any(|count| *count > 0) {
+            let labels = [("route", name.as_str())];
+            let mut metric = family.encode_family(&labels)?;
+            histogram_into(&mut metric, histogram.buckets, histogram.micros)?;
+        }
+    }
+    Ok(())
+}
+
+fn histogram_into(
+    metric: &mut prometheus_client::encoding::MetricEncoder<'_>,
+    counts: [u64; BOUNDS.len() + 1],
+    micros: u64,
+) -> fmt::Result {
+    let bounds = BOUNDS.iter().map(|bound| seconds(*bound)).chain([f64::MAX]);
+    let buckets: Vec<(f64, u64)> = bounds.zip(counts).collect();
+    metric.encode_histogram::<[(&str, &str); 0]>(seconds(micros), counts.iter().sum(), &buckets, None)
+}
+
+/// What others keep up to date.
+#[derive(Debug)]
+struct Kept {
+    counters: Arc<Counters>,
+    dropped: Arc<Counter>,
+}
+
+impl Collector for Kept {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let kept = &*self.counters;
+        for (name, help, gauge) in gauges(kept) {
+            let unit = name.ends_with("_bytes").then_some(Unit::Bytes);
+            let name = name.trim_end_matches("_bytes");
+            let metric = encoder.encode_descriptor(name, help, unit.as_ref(), MetricType::Gauge)?;
+            ConstGauge::new(gauge.get()).encode(metric)?;
+        }
+        let plain = counters(kept, &self.dropped);
+        for (name, help, counter) in plain {
+            let metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+            ConstCounter::new(counter.get()).encode(metric)?;
+        }
+        let help = "Access tokens issued, by grant";
+        labelled(&mut encoder, ("tokens_issued", help, "grant"), &GRANTS, &kept.issued)?;
+        let help = "Requests for tokens, introspection or revocation that were refused";
+        labelled(&mut encoder, ("issuing_refused", help, "endpoint"), &ENDPOINTS, &kept.refused)?;
+        let results = ["failed", "succeeded"].iter().zip([&kept.reloads_failed, &kept.reloads_succeeded]);
+        let help = "Configurations that were read after the first";
+        let mut family = encoder.encode_descriptor("reloads", help, None, MetricType::Counter)?;
+        for (result, counter) in results {
+            ConstCounter::new(counter.get()).encode(family.encode_family(&[("result", *result)])?)?;
+        }
+        let help = "Lookups of tokens in the store";
+        let unit = Some(&Unit::Seconds);
+        let mut metric = encoder.encode_descriptor("store_lookup", help, unit, MetricType::Histogram)?;
+        let (counts, micros) = kept.store_lookups.read();
+        histogram_into(&mut metric, counts, micros)
+    }
+}
+
+fn gauges(kept: &Counters) -> [(&'static str, &'static str, &Gauge); 4] {
+    [
+        ("connections", "Client connections that are open", &kept.connections),
+        ("cache_entries", "Entries of the token cache", &kept.cache_entries),
+        ("cache_bytes", "Size of the token cache", &kept.cache_bytes),
+        ("store_up", "1 while the store answers", &kept.store_up),
+    ]
+}
+
+fn counters<'c>(kept: &'c Counters, dropped: &'c Counter) -> [(&'static str, &'static str, &'c Counter); 10] {
+    [
+        ("connections_accepted", "Client connections that were accepted", &kept.connections_accepted),
+        ("cache_hits", "Tokens that were found in the cache", &kept.cache_hits),
+        ("cache_misses", "Tokens that the store had to be asked about", &kept.cache_misses),
+        ("tokens_forged", "Tokens refused without asking the store", &kept.tokens_forged),
+        ("store_failures", "Lookups that brought no answer", &kept.store_failures),
+        ("issuing_failed", "Requests for tokens that could not be answered", &kept.issuing_failed),
+        ("wrong_secrets", "Wrong secrets of clients and users that exist", &kept.wrong_secrets),
+        ("revocations", "Tokens and grants that clients took back", &kept.revocations),
+        ("refresh_reuses", "Old refresh tokens that came back", &kept.refresh_reuses),
+        ("log_lines_dropped", "Log lines that the output was too slow for", dropped),
+    ]
+}
+
+fn labelled(
+    encoder: &mut DescriptorEncoder<'_>,
+    (name, help, label): (&str, &str, &str),
+    values: &[&str],
+    counters: &[Counter],
+) -> fmt::Result {
+    let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+    for (value, counter) in values.iter().zip(counters) {
+        ConstCounter::new(counter.get()).encode(family.encode_family(&[(label, *value)])?)?;
+    }
+    Ok(())
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a sum of microseconds is exact for 285 years")]
+fn seconds(micros: u64) -> f64 {
+    micros as f64 / 1e6
+}

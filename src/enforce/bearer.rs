@@ -1,12 +1,11 @@
 //! Where a bearer token may stand in a request: the header, one form field, one query parameter
 //! (RFC 6750 section 2), each with the RFC's exact conditions.
 
-#[cfg(test)]
-mod tests;
+mod urlencoded;
 
-use crate::oauth::params;
 use crate::oauth::token::TokenKind;
-use std::borrow::Cow;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
 /// The ways in which a token may be sent (`bearer.methods`).
@@ -21,22 +20,32 @@ pub struct Methods {
 }
 
 /// What an `Authorization` field holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Credential<'a> {
     /// A bearer token of the right syntax (R6750-2.1a).
     Bearer(&'a [u8]),
-    /// `Bearer` with something that is not a token (R6750-2.1b).
-    Malformed,
     /// Another scheme (R6750-2.1c).
     Other,
+    /// `Bearer` with something that is not a token (R6750-2.1b).
+    Malformed,
 }
 
-const SCHEME: &[u8] = b"bearer";
+impl std::fmt::Debug for Credential<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Bearer(_) => "Bearer(…)",
+            Self::Other => "Other",
+            Self::Malformed => "Malformed",
+        })
+    }
+}
 
 /// Reads one `Authorization` field value.
 pub fn authorization(value: &[u8]) -> Credential<'_> {
-    let Some((scheme, rest)) = value.split_at_checked(SCHEME.len()) else { return Credential::Other };
-    if !scheme.eq_ignore_ascii_case(SCHEME) || rest.first().is_some_and(u8::is_ascii_alphanumeric) {
+    const SCHEME: usize = "bearer".len();
+    let value = trim(value);
+    let Some((scheme, rest)) = value.split_at_checked(SCHEME) else { return Credential::Other };
+    if !scheme.eq_ignore_ascii_case(b"bearer") || rest.first().is_some_and(|next| is_tchar(*next)) {
         return Credential::Other;
     }
     let spaces = rest.iter().take_while(|octet| **octet == b' ').count();
@@ -44,48 +53,47 @@ pub fn authorization(value: &[u8]) -> Credential<'_> {
     if spaces > 0 && is_b64token(token) { Credential::Bearer(token) } else { Credential::Malformed }
 }
 
-/// `b64token` (RFC 6750 section 2.1).
-fn is_b64token(text: &[u8]) -> bool {
-    let padding = text.iter().rev().take_while(|octet| **octet == b'=').count();
-    let body = &text[..text.len() - padding];
-    let allowed =
-        |octet: &u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'.' | b'_' | b'~' | b'+' | b'/');
-    !body.is_empty() && body.iter().all(allowed)
+/// Whether an `Authorization` value of another scheme holds a token of ours, which no upstream may
+/// get (PX-3): as a word of it, or as name or password of `Basic`.
+pub fn holds_token(value: &[u8]) -> bool {
+    let starts_word = |at: usize| at == 0 || !value[at - 1].is_ascii_alphanumeric();
+    if memchr::memmem::find_iter(value, b"tg").any(|at| starts_word(at) && TokenKind::of(&value[at..]).is_some()) {
+        return true;
+    }
+    let Some((scheme, rest)) = trim(value).split_at_checked("basic".len()) else { return false };
+    if !scheme.eq_ignore_ascii_case(b"basic") {
+        return false;
+    }
+    let Ok(pair) = STANDARD.decode(trim(rest)).map(Zeroizing::new) else { return false };
+    pair.splitn(2, |octet| *octet == b':').any(|half| TokenKind::of(half).is_some())
 }
 
 /// A query or a form without its tokens.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Default, PartialEq, Eq)]
 pub struct Extracted {
     /// The values of `access_token` that count, form-decoded; more than one is an error of the caller.
     pub tokens: Vec<Zeroizing<Vec<u8>>>,
-    /// The text without them; `None`: nothing was taken out, forward the original bytes.
+    /// The text without them; `None`: nothing was taken out, forward the original bytes. Empty:
+    /// nothing else was there.
     pub rest: Option<Vec<u8>>,
 }
 
-/// Takes `access_token` parameters out of a query. Switched off, only values with one of our token
-/// prefixes are taken out, and none counts (design, section 5, "Tokens in odd places").
-pub fn from_query(query: &[u8], enabled: bool) -> Extracted {
-    let mut extracted = Extracted::default();
-    let mut start = 0;
-    while start <= query.len() {
-        let end = memchr::memchr(b'&', &query[start..]).map_or(query.len(), |length| start + length);
-        match judge(&query[start..end], enabled) {
-            Fate::Keep => {
-                if let Some(rest) = &mut extracted.rest {
-                    push(rest, &query[start..end]);
-                }
-            }
-            Fate::Remove => {
-                extracted.rest.get_or_insert_with(|| before(query, start));
-            }
-            Fate::Take(token) => {
-                extracted.rest.get_or_insert_with(|| before(query, start));
-                extracted.tokens.push(token);
-            }
-        }
-        start = end + 1;
+impl std::fmt::Debug for Extracted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "Extracted({} tokens, {})",
+            self.tokens.len(),
+            if self.rest.is_some() { "edited" } else { "as it was" }
+        )
     }
-    extracted
+}
+
+/// Takes `access_token` parameters out of a query. Switched off, only values with one of our token
+/// prefixes are taken out, and none counts (design, section 5, "Tokens in odd places"). A parameter
+/// of another name is taken out when its whole value is one of our tokens.
+pub fn from_query(query: &[u8], enabled: bool) -> Extracted {
+    urlencoded::extract(query, enabled)
 }
 
 /// A form body that breaks a condition of RFC 6750 section 2.2 (400).
@@ -99,14 +107,14 @@ pub struct FormError(pub &'static str);
 /// When there is such a field, the way is switched on, and the body is not entirely ASCII after
 /// decoding, or `method_allows` is false (GET).
 pub fn from_form(body: &[u8], enabled: bool, method_allows: bool) -> Result<Extracted, FormError> {
-    let extracted = from_query(body, enabled);
+    let extracted = urlencoded::extract(body, enabled);
     if extracted.tokens.is_empty() {
         return Ok(extracted);
     }
     if !method_allows {
         return Err(FormError("A GET request has no form that could hold the access token."));
     }
-    if !params::decode(body).is_ok_and(|decoded| decoded.is_ascii()) {
+    if !urlencoded::decoded(body).all(|octet| octet.is_ascii()) {
         return Err(FormError("A form that holds the access token must be entirely ASCII."));
     }
     Ok(extracted)
@@ -114,59 +122,29 @@ pub fn from_form(body: &[u8], enabled: bool, method_allows: bool) -> Result<Extr
 
 /// Whether a `Content-Type` says `application/x-www-form-urlencoded`, whatever its parameters.
 pub fn is_form(content_type: &[u8]) -> bool {
-    let media_type = content_type.split(|octet| *octet == b';').next().unwrap_or_default();
-    media_type.trim_ascii().eq_ignore_ascii_case(b"application/x-www-form-urlencoded")
+    let end = memchr::memchr(b';', content_type).unwrap_or(content_type.len());
+    trim(&content_type[..end]).eq_ignore_ascii_case(b"application/x-www-form-urlencoded")
 }
 
-/// What becomes of one parameter.
-enum Fate {
-    Keep,
-    Remove,
-    Take(Zeroizing<Vec<u8>>),
-}
-
-fn judge(parameter: &[u8], enabled: bool) -> Fate {
-    let equals = memchr::memchr(b'=', parameter).unwrap_or(parameter.len());
-    let value = parameter.get(equals + 1..).unwrap_or_default();
-    if *decoded(&parameter[..equals]) == *b"access_token" {
-        let token = decoded(value);
-        return match enabled {
-            true => Fate::Take(Zeroizing::new(token.into_owned())),
-            false if TokenKind::of(&token).is_some() => Fate::Remove,
-            false => Fate::Keep,
-        };
+/// The value without the optional whitespace around it.
+fn trim(mut value: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
+        value = rest;
     }
-    if is_our_token(value) { Fate::Remove } else { Fate::Keep }
+    value
 }
 
-/// Whether the value, under whatever name, is a whole token of ours.
-fn is_our_token(value: &[u8]) -> bool {
-    if value.len() < TOKEN_LENGTH {
-        return false;
-    }
-    let value = decoded(value);
-    value.len() == TOKEN_LENGTH && TokenKind::of(&value).is_some() && value[4..].iter().all(u8::is_ascii_alphanumeric)
+/// `1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="`
+fn is_b64token(token: &[u8]) -> bool {
+    let body = token.iter().rposition(|octet| *octet != b'=').map_or(0, |last| last + 1);
+    let legal = |octet: &u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'.' | b'_' | b'~' | b'+' | b'/');
+    body > 0 && token[..body].iter().all(legal)
 }
 
-/// `tg[arcs]_` and 51 characters.
-const TOKEN_LENGTH: usize = 55;
-
-/// The decoded octets; what cannot be decoded stays as it is.
-fn decoded(text: &[u8]) -> Cow<'_, [u8]> {
-    match params::decode(text) {
-        Ok(Cow::Owned(decoded)) => Cow::Owned(decoded.into_bytes()),
-        Ok(Cow::Borrowed(_)) | Err(_) => Cow::Borrowed(text),
-    }
+/// A character of a token in the sense of RFC 9110 section 5.6.2: the scheme's name goes on.
+fn is_tchar(octet: u8) -> bool {
+    octet.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&octet)
 }
 
-/// What stands before the parameter at `start`, without the `&` between.
-fn before(query: &[u8], start: usize) -> Vec<u8> {
-    query[..start.saturating_sub(1)].to_vec()
-}
-
-fn push(rest: &mut Vec<u8>, parameter: &[u8]) {
-    if !rest.is_empty() {
-        rest.push(b'&');
-    }
-    rest.extend_from_slice(parameter);
-}
+#[cfg(test)]
+mod tests;

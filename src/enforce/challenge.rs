@@ -1,81 +1,98 @@
-//! The `WWW-Authenticate` challenge (RFC 6750 section 3), prepared with the configuration.
+//! The `WWW-Authenticate` challenge (RFC 6750 section 3), prepared with the route.
 
 use crate::oauth::error::BearerErrorCode;
 
 /// The parts of a challenge that are known at start.
 #[derive(Clone, Debug)]
 pub struct Challenge {
-    /// `Bearer realm="…"`.
-    start: String,
+    /// `Bearer realm="…"`
+    scheme: Box<str>,
     /// `, resource_metadata="…"` or nothing.
-    end: String,
+    resource_metadata: Box<str>,
 }
 
 impl Challenge {
     /// A challenge for `realm` and, where known, the URL of the RFC 9728 metadata. Characters that
     /// may not stand in a quoted-string are the configuration's to refuse; here they are left out.
     pub fn new(realm: &str, resource_metadata: Option<&str>) -> Self {
-        let mut start = "Bearer ".to_owned();
-        parameter(&mut start, "realm", realm);
-        let mut end = String::new();
+        let mut scheme = String::from("Bearer realm=\"");
+        push_quotable(&mut scheme, realm);
+        scheme.push('"');
+        let mut metadata = String::new();
         if let Some(url) = resource_metadata {
-            end.push_str(", ");
-            parameter(&mut end, "resource_metadata", url);
+            push_parameter(&mut metadata, "resource_metadata", url);
         }
-        Self { start, end }
+        Self { scheme: scheme.into(), resource_metadata: metadata.into() }
     }
 
     /// The field's value. `error` with its description; `scope` where one would help. Each
     /// parameter at most once, nothing from the request in it (R6750-3c).
     pub fn value(&self, error: Option<(BearerErrorCode, &str)>, scope: Option<&str>) -> String {
-        let mut value = self.start.clone();
-        let mut add = |name, text| {
-            value.push_str(", ");
-            parameter(&mut value, name, text);
-        };
+        let mut value = String::with_capacity(self.scheme.len() + self.resource_metadata.len() + 160);
+        value.push_str(&self.scheme);
         if let Some((code, description)) = error {
-            add("error", code.as_str());
-            add("error_description", description);
+            push_parameter(&mut value, "error", code.as_str());
+            push_parameter(&mut value, "error_description", description);
         }
         if let Some(scope) = scope {
-            add("scope", scope);
+            push_parameter(&mut value, "scope", scope);
         }
-        value.push_str(&self.end);
+        value.push_str(&self.resource_metadata);
         value
     }
 }
 
-/// Appends `name="text"` with the characters that RFC 6749 allows in an error description, a subset of
-/// the quoted-string that needs no escapes (R6749-5.2f).
-fn parameter(out: &mut String, name: &str, text: &str) {
-    out.push_str(name);
-    out.push_str("=\"");
-    out.extend(text.chars().filter(|character| matches!(character, ' '..='~') && !matches!(character, '"' | '\\')));
-    out.push('"');
+fn push_parameter(value: &mut String, name: &str, text: &str) {
+    value.push_str(", ");
+    value.push_str(name);
+    value.push_str("=\"");
+    push_quotable(value, text);
+    value.push('"');
+}
+
+/// Appends what may stand between quotes without an escape: `%x20-21 / %x23-5B / %x5D-7E`.
+fn push_quotable(value: &mut String, text: &str) {
+    value.extend(text.chars().filter(|character| matches!(character, ' ' | '!' | '#'..='[' | ']'..='~')));
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
-    /// R6750-3a, R6750-3b, R9728-5.1a
+    const METADATA: &str = "https://api.example/.well-known/oauth-protected-resource";
+
+    /// R6750-3a, R6750-3b; section 28, "Miscellaneous"
     #[test]
-    fn without_a_credential_the_challenge_has_no_error() {
-        assert_eq!(Challenge::new("notes", None).value(None, None), r#"Bearer realm="notes""#);
-        let challenge = Challenge::new("notes", Some("https://a.example/.well-known/oauth-protected-resource"));
+    fn without_a_credential_there_is_no_error() {
+        assert_eq!(Challenge::new("example", None).value(None, None), "Bearer realm=\"example\"");
         assert_eq!(
-            challenge.value(None, Some("a b")),
-            r#"Bearer realm="notes", scope="a b", resource_metadata="https://a.example/.well-known/oauth-protected-resource""#
+            Challenge::new("example", Some(METADATA)).value(None, Some("a b")),
+            format!("Bearer realm=\"example\", scope=\"a b\", resource_metadata=\"{METADATA}\"")
         );
     }
 
-    /// R6750-3.1b, R6750-3c
+    /// R6750-3c
     #[test]
-    fn every_parameter_occurs_once_and_cannot_break_out_of_its_quotes() {
-        let challenge = Challenge::new("a\"b\\c\r\n", None);
+    fn parameters_come_once_and_in_order() {
+        let error = Some((BearerErrorCode::InsufficientScope, "a scope is missing"));
         assert_eq!(
-            challenge.value(Some((BearerErrorCode::InsufficientScope, "It \"lacks\" one.")), Some("x")),
-            r#"Bearer realm="abc", error="insufficient_scope", error_description="It lacks one.", scope="x""#
+            Challenge::new("notes", Some(METADATA)).value(error, Some("notes:write")),
+            format!(
+                "Bearer realm=\"notes\", error=\"insufficient_scope\", error_description=\"a scope is missing\", \
+                 scope=\"notes:write\", resource_metadata=\"{METADATA}\""
+            )
         );
+    }
+
+    proptest! {
+        /// SMUG-21
+        #[test]
+        fn nothing_can_end_a_quoted_string_or_the_field(realm: String, description: String, scope: String) {
+            let error = Some((BearerErrorCode::InvalidRequest, &*description));
+            let value = Challenge::new(&realm, Some(&description)).value(error, Some(&scope));
+            prop_assert_eq!(value.matches('"').count(), 10);
+            prop_assert!(value.bytes().all(|octet| octet == b' ' || octet.is_ascii_graphic()) && !value.contains('\\'));
+        }
     }
 }

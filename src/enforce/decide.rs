@@ -1,10 +1,12 @@
 //! The decision: a pure function of what a route needs and what a token holds.
 
 use super::guard::Identity;
-use crate::oauth::params;
 use crate::oauth::scope::{Scope, ScopeSet, ScopeTable, ScopeToken};
-use std::borrow::Cow;
 use std::sync::Arc;
+
+/// The longest value of a path parameter that becomes part of a scope. Longer ones pass no route:
+/// no scope of that length is ever issued, and a challenge that names one would be too long a field.
+const LONGEST_VALUE: usize = 256;
 
 /// What a route asks of a request.
 #[derive(Clone, Debug)]
@@ -24,9 +26,78 @@ pub struct Alternative {
     pub scope: Scope,
     /// The literal ones.
     pub literal: ScopeSet,
-    /// Those with a path parameter: the text before, the parameter's position in the path template,
-    /// the text after.
+    /// Those with a path parameter, in the order of `scope`: the text before, the parameter's position
+    /// in the path template, the text after.
     pub templates: Vec<(Box<str>, usize, Box<str>)>,
+}
+
+impl Alternative {
+    /// Reads a configured scope: tokens with `{name}` are templates, whose name must be one of the
+    /// path's `parameters`, in the order of the path. Whether the scopes exist is the caller's.
+    ///
+    /// # Errors
+    /// What is wrong with it, in words.
+    pub fn new(scope: Scope, parameters: &[String], scopes: &ScopeTable) -> Result<Self, String> {
+        let mut literal = Vec::new();
+        let mut templates = Vec::new();
+        for token in scope.iter() {
+            let text = token.as_str();
+            if !is_template(text) {
+                literal.push(token.clone());
+                continue;
+            }
+            let parts = text.split_once('{').and_then(|(before, rest)| Some((before, rest.split_once('}')?)));
+            let Some((before, (name, after))) = parts.filter(|(_, (_, after))| !is_template(after)) else {
+                return Err(format!("scope `{text}`: a template has exactly one parameter, `{{name}}`"));
+            };
+            let position = parameters.iter().position(|known| known == name);
+            let position = position.ok_or_else(|| format!("scope `{text}`: the path has no parameter `{{{name}}}`"))?;
+            templates.push((before.into(), position, after.into()));
+        }
+        let literal = scopes.set_of(&literal.into_iter().collect());
+        Ok(Self { scope, literal, templates })
+    }
+
+    /// Whether `identity` holds all of it. One that asks for nothing is held by nobody.
+    fn is_held(&self, identity: &Identity, params: &[&str], scopes: &ScopeTable) -> bool {
+        !self.scope.is_empty()
+            && identity.scopes.covers(&self.literal)
+            && self
+                .instances(params)
+                .all(|instance| instance.is_some_and(|token| scopes.holds(&identity.scopes, &token)))
+    }
+
+    /// How many of its scopes `identity` lacks.
+    fn lacks(&self, identity: &Identity, params: &[&str], scopes: &ScopeTable) -> usize {
+        let held = |token: &str| scopes.holds(&identity.scopes, token);
+        let literal = self.scope.iter().filter(|token| !is_template(token.as_str()) && !held(token.as_str())).count();
+        literal + self.instances(params).filter(|instance| !instance.as_deref().is_some_and(held)).count()
+    }
+
+    /// The templates filled in; `None` where a value can be part of no scope.
+    fn instances(&self, params: &[&str]) -> impl Iterator<Item = Option<String>> {
+        self.templates.iter().map(|(before, position, after)| {
+            let mut token = String::with_capacity(before.len() + after.len() + 32);
+            token.push_str(before);
+            push_value(&mut token, params.get(*position)?)?;
+            token.push_str(after);
+            Some(token)
+        })
+    }
+
+    /// The scope in full, templates filled in where that makes a scope.
+    fn text(&self, params: &[&str]) -> String {
+        let mut text = String::new();
+        let mut instances = self.instances(params);
+        for token in self.scope.iter().map(ScopeToken::as_str) {
+            if !text.is_empty() {
+                text.push(' ');
+            }
+            let instance = if is_template(token) { instances.next().flatten() } else { None };
+            text.push_str(instance.as_deref().unwrap_or(token));
+        }
+        text
+    }
 }
 
 /// The proof that a request may be forwarded. Only [`decide`] makes one.
@@ -38,7 +109,7 @@ pub struct Permit {
 
 impl Permit {
     /// Who is asking; `None` on a public route.
-    pub const fn identity(&self) -> Option<&Arc<Identity>> {
+    pub fn identity(&self) -> Option<&Arc<Identity>> {
         self.identity.as_ref()
     }
 }
@@ -50,7 +121,9 @@ pub struct Denial {
     pub needed: String,
 }
 
-/// Whether `identity` may pass. `params` are the path parameters' values, in template order.
+/// Whether `identity` may pass. `params` are the path parameters' values, in template order, in the
+/// form in which paths are matched: what is still escaped there is decoded here, so that a scope
+/// names what the upstream sees.
 ///
 /// # Errors
 /// When a scope is missing.
@@ -60,21 +133,25 @@ pub fn decide(
     params: &[&str],
     scopes: &ScopeTable,
 ) -> Result<Permit, Denial> {
-    let passes = match access {
-        Access::Public | Access::Authenticated => true,
+    match access {
+        Access::Public => Ok(Permit { identity: None }),
+        Access::Authenticated => Ok(Permit { identity: Some(identity) }),
         Access::Scopes(alternatives) => {
-            alternatives.iter().any(|alternative| alternative.is_held(&identity.scopes, params, scopes))
+            if alternatives.iter().any(|alternative| alternative.is_held(&identity, params, scopes)) {
+                return Ok(Permit { identity: Some(identity) });
+            }
+            let least = alternatives.iter().min_by_key(|alternative| alternative.lacks(&identity, params, scopes));
+            Err(Denial { needed: least.map(|alternative| alternative.text(params)).unwrap_or_default() })
         }
-    };
-    if passes {
-        return Ok(Permit { identity: Some(identity) });
     }
-    Err(Denial { needed: nearest(access, &identity.scopes, params, scopes) })
 }
 
 /// The permit of a public route; `None` when the route is not public.
-pub fn public(access: &Access) -> Option<Permit> {
-    matches!(access, Access::Public).then_some(Permit { identity: None })
+pub const fn public(access: &Access) -> Option<Permit> {
+    match access {
+        Access::Public => Some(Permit { identity: None }),
+        Access::Authenticated | Access::Scopes(_) => None,
+    }
 }
 
 /// The permit of a route in `report_only`, whatever was decided.
@@ -93,60 +170,35 @@ pub fn needed(access: &Access, params: &[&str]) -> Option<String> {
     match access {
         Access::Public | Access::Authenticated => None,
         Access::Scopes(alternatives) => {
-            alternatives.first().map(|first| first.tokens(params).join(" ")).filter(|scope| !scope.is_empty())
+            alternatives.first().map(|alternative| alternative.text(params)).filter(|scope| !scope.is_empty())
         }
     }
 }
 
-impl Alternative {
-    fn is_held(&self, held: &ScopeSet, params: &[&str], scopes: &ScopeTable) -> bool {
-        held.covers(&self.literal)
-            && self
-                .templates
-                .iter()
-                .all(|template| instance(template, params).is_some_and(|token| scopes.holds(held, &token)))
-    }
-
-    /// The scope-tokens, with the parameters' values in place of their names. A value that cannot stand
-    /// in a scope names none.
-    fn tokens(&self, params: &[&str]) -> Vec<String> {
-        let mut templates = self.templates.iter();
-        self.scope
-            .iter()
-            .filter_map(|token| {
-                if token.as_str().contains('{') {
-                    templates.next().and_then(|template| instance(template, params))
-                } else {
-                    Some(token.as_str().to_owned())
-                }
-            })
-            .collect()
-    }
+fn is_template(token: &str) -> bool {
+    token.contains(['{', '}'])
 }
 
-/// The alternative that lacks least, in full.
-fn nearest(access: &Access, held: &ScopeSet, params: &[&str], scopes: &ScopeTable) -> String {
-    let Access::Scopes(alternatives) = access else { return String::new() };
-    let lacking = |tokens: &Vec<String>| tokens.iter().filter(|token| !scopes.holds(held, token)).count();
-    let all = alternatives.iter().map(|alternative| alternative.tokens(params));
-    all.min_by_key(lacking).unwrap_or_default().join(" ")
-}
-
-/// The scope-token that a template becomes: the parameter's value decoded once, as it is matched
-/// (PATH-10). A value that cannot stand in a scope never matches.
-fn instance((before, position, after): &(Box<str>, usize, Box<str>), params: &[&str]) -> Option<String> {
-    let value = decoded(params.get(*position)?)?;
-    let token = format!("{before}{value}{after}");
-    (!value.is_empty() && token.parse::<ScopeToken>().is_ok()).then_some(token)
-}
-
-/// The value of a path parameter: a `+` is a plus sign there, unlike in a form.
-fn decoded(value: &str) -> Option<Cow<'_, str>> {
-    if !value.contains('%') {
-        return Some(Cow::Borrowed(value));
+/// Appends a parameter's value, decoded; `None` when it is empty, too long, or holds a character that
+/// no scope-token has (R6749-3.3a). Braces are none either: a value must never name a template.
+fn push_value(token: &mut String, value: &str) -> Option<()> {
+    if value.is_empty() || value.len() > LONGEST_VALUE {
+        return None;
     }
-    let kept = value.replace('+', "%2B");
-    params::decode(kept.as_bytes()).ok().map(|decoded| Cow::Owned(decoded.into_owned()))
+    let mut octets = value.bytes();
+    while let Some(octet) = octets.next() {
+        let octet = if octet == b'%' {
+            let mut digit = || octets.next().and_then(|digit| char::from(digit).to_digit(16));
+            u8::try_from(digit()? * 16 + digit()?).ok()?
+        } else {
+            octet
+        };
+        if !matches!(octet, b'!' | b'#'..=b'[' | b']'..=b'z' | b'|' | b'~') {
+            return None;
+        }
+        token.push(char::from(octet));
+    }
+    Some(())
 }
 
 #[cfg(test)]

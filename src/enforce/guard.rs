@@ -1,25 +1,22 @@
 //! The token check: digest, cache, store; and what a token says about its bearer.
 
+mod identity;
+#[cfg(test)]
+mod tests;
+
+pub use identity::Identity;
+
 use crate::clock::Timestamp;
-use crate::oauth::scope::{ScopeSet, ScopeTable};
+use crate::oauth::scope::ScopeTable;
 use crate::oauth::token::{Origin, TokenDigest, TokenKind, TokenRecord};
-use crate::store::cache::{Cached, TokenCache};
+use crate::store::cache::TokenCache;
 use crate::store::{Store, StoreError};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-/// A token's record, prepared for the configuration that is in force.
-#[derive(Debug)]
-pub struct Identity {
-    /// The facts.
-    pub record: TokenRecord,
-    /// The granted scopes with what they imply.
-    pub scopes: ScopeSet,
-    /// The identity fields that the upstream gets, ready to be copied: `x-auth-subject: …\r\n` and
-    /// its kin; values percent-encoded where they need to be (PX-6).
-    pub fields: Box<[u8]>,
-    /// The configuration that `scopes` and `fields` were made for.
-    pub generation: u64,
-}
+/// The time at which no token has ended yet: the store leaves out what has ended at the time it is
+/// told, but an ended token is told apart from an unknown one in the log.
+const BEFORE_ALL: Timestamp = Timestamp::from_millis(0);
 
 /// Who exists, as the configuration in force says it.
 pub trait Directory: Send + Sync {
@@ -37,9 +34,6 @@ pub struct Guard {
     directory: Arc<dyn Directory>,
     settings: GuardSettings,
 }
-
-/// No configuration has this number: they are counted from one.
-const NEVER: u64 = 0;
 
 /// Why a token does not pass. The three causes of `Invalid` look alike to the client and are told
 /// apart only in the log.
@@ -83,14 +77,7 @@ impl Guard {
         if !self.believes_cache() {
             return None;
         }
-        let identity = self.cache.get(digest, now)?;
-        if identity.generation == self.settings.generation {
-            return Some(Ok(identity));
-        }
-        // It was prepared for a configuration that is no longer in force.
-        Some(self.admit(identity.record.clone(), now).inspect(|identity| {
-            self.cache.refresh(digest, Arc::clone(identity));
-        }))
+        self.cache.get(digest, now).map(|identity| self.admit(identity, digest, now))
     }
 
     /// Checks a token that is not cached: tag first, then one lookup, shared by those who wait for
@@ -102,92 +89,59 @@ impl Guard {
         if !self.store.tag_keys().recognise(TokenKind::Access, token) {
             return Err(CheckError::Invalid(Invalid::Forged));
         }
-        let found = if self.believes_cache() {
-            self.cache.get_or_lookup(digest, now, async || self.lookup(digest, now).await).await?
-        } else {
-            self.lookup(digest, now).await?
-        };
-        let identity = found.ok_or(CheckError::Invalid(Invalid::Unknown))?;
+        let ended = AtomicBool::new(false);
+        let lookup = async || self.look_up(digest, now, &ended).await;
+        let found =
+            if self.believes_cache() { self.cache.get_or_lookup(digest, now, lookup).await? } else { lookup().await? };
+        let absent = if ended.load(Ordering::Relaxed) { Invalid::Expired } else { Invalid::Unknown };
+        found.ok_or(absent).and_then(|identity| self.admit(identity, digest, now)).map_err(CheckError::Invalid)
+    }
+
+    /// One question to the store. A token whose time is up is no value for the cache, so that it is
+    /// remembered like an unknown one; `ended` tells the two apart.
+    async fn look_up(
+        &self,
+        digest: &TokenDigest,
+        now: Timestamp,
+        ended: &AtomicBool,
+    ) -> Result<Option<Arc<Identity>>, StoreError> {
+        let Some(record) = self.store.access_token(digest, BEFORE_ALL).await? else { return Ok(None) };
+        if record.expires_at <= now {
+            ended.store(true, Ordering::Relaxed);
+            return Ok(None);
+        }
+        Ok(Some(Arc::new(self.prepare(record))))
+    }
+
+    /// The last word on a known token: its time again, and that it was prepared for the configuration
+    /// in force, which knows its bearer.
+    fn admit(&self, identity: Arc<Identity>, digest: &TokenDigest, now: Timestamp) -> Result<Arc<Identity>, Invalid> {
+        if identity.record.expires_at <= now {
+            return Err(Invalid::Expired);
+        }
         if identity.generation == self.settings.generation {
             return Ok(identity);
         }
-        self.admit(identity.record.clone(), now).map_err(CheckError::Invalid)
-    }
-
-    async fn lookup(&self, digest: &TokenDigest, now: Timestamp) -> Result<Option<Arc<Identity>>, StoreError> {
-        let record = self.store.access_token(digest, now).await?;
-        // A token whose client is gone stays a fact, but one that has to be looked at each time.
-        let generation = |record: &TokenRecord| {
-            if still_exists(record, &*self.directory) { self.settings.generation } else { NEVER }
-        };
-        Ok(record.map(|record| {
-            let generation = generation(&record);
-            Arc::new(Identity::new(record, &self.scopes, generation))
-        }))
-    }
-
-    /// The facts, prepared for the configuration in force, where they still hold.
-    fn admit(&self, record: TokenRecord, now: Timestamp) -> Result<Arc<Identity>, Invalid> {
-        if record.expires_at <= now {
-            return Err(Invalid::Expired);
-        }
-        if !still_exists(&record, &*self.directory) {
+        let prepared = Arc::new(self.prepare(identity.record.clone()));
+        if prepared.generation != self.settings.generation {
             return Err(Invalid::Disabled);
         }
-        Ok(Arc::new(Identity::new(record, &self.scopes, self.settings.generation)))
+        self.cache.refresh(digest, Arc::clone(&prepared));
+        Ok(prepared)
+    }
+
+    /// A record for the configuration in force. Where that does not know its bearer, the result is of
+    /// no configuration at all, and so is looked at anew each time.
+    fn prepare(&self, record: TokenRecord) -> Identity {
+        let exists = still_exists(&record, &*self.directory);
+        let generation = if exists { self.settings.generation } else { Identity::NO_GENERATION };
+        Identity::new(record, &self.scopes, generation)
     }
 
     fn believes_cache(&self) -> bool {
         self.settings.serve_cached || self.store.is_trusted()
     }
 }
-
-impl Identity {
-    /// Prepares a token's record.
-    pub fn new(record: TokenRecord, scopes: &ScopeTable, generation: u64) -> Self {
-        let held = record.scope.parse().map(|scope| scopes.set_of(&scope)).unwrap_or_default();
-        let mut fields = Vec::with_capacity(128);
-        if let Some(subject) = &record.subject {
-            field(&mut fields, "x-auth-subject", subject);
-        }
-        field(&mut fields, "x-auth-client", &record.client_id);
-        field(&mut fields, "x-auth-scope", &scopes.text_of(&held));
-        Self { record, scopes: held, fields: fields.into(), generation }
-    }
-}
-
-/// Appends a field line. What is not visible ASCII or a space within is percent-encoded, and so is the
-/// percent sign, so that no two values look alike (PX-6).
-fn field(out: &mut Vec<u8>, name: &str, value: &str) {
-    out.extend_from_slice(name.as_bytes());
-    out.extend_from_slice(b": ");
-    let last = value.len().saturating_sub(1);
-    for (position, octet) in value.bytes().enumerate() {
-        let inner_space = octet == b' ' && position != 0 && position != last;
-        if (octet.is_ascii_graphic() && octet != b'%') || inner_space {
-            out.push(octet);
-        } else {
-            out.extend_from_slice(format!("%{octet:02X}").as_bytes());
-        }
-    }
-    out.extend_from_slice(b"\r\n");
-}
-
-impl Cached for Arc<Identity> {
-    fn size(&self) -> usize {
-        let record = &self.record;
-        let texts = record.client_id.len() + record.scope.len() + record.subject.as_ref().map_or(0, String::len);
-        let audience: usize = record.audience.iter().map(|resource| resource.len() + size_of::<String>()).sum();
-        size_of::<Identity>() + texts + audience + self.fields.len() + ALLOCATIONS
-    }
-
-    fn expires_at(&self) -> Timestamp {
-        self.record.expires_at
-    }
-}
-
-/// What the allocator and the reference counts add to the parts of an identity.
-const ALLOCATIONS: usize = 96;
 
 /// Kept here so that the origin rule has one home: a client or a resource owner of the configuration
 /// must still be in it; one of the store was removed together with its tokens.
@@ -206,6 +160,3 @@ pub struct GuardSettings {
     /// does not answer; else it is not looked at while `Store::is_trusted` is false.
     pub serve_cached: bool,
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,87 +1,136 @@
-//! Decisions over small tables of scopes.
+//! Who passes, and what the refusal names.
 
 use super::*;
 use crate::clock::Timestamp;
 use crate::oauth::scope::ScopeDeclaration;
 use crate::oauth::token::{Origin, TokenRecord};
+use proptest::prelude::*;
+
+fn scope(text: &str) -> Scope {
+    if text.is_empty() { Scope::default() } else { text.parse().unwrap() }
+}
 
 fn table() -> ScopeTable {
+    let lines =
+        [("read", ""), ("write", ""), ("delete", ""), ("admin", "read write"), ("shelf:{id}", ""), ("room:1", "")];
     let declare = |(name, implies): (&str, &str)| ScopeDeclaration {
         name: name.parse().unwrap(),
         text: String::new(),
-        implies: if implies.is_empty() { Scope::default() } else { implies.parse().unwrap() },
+        implies: scope(implies),
         restricted: false,
     };
-    let lines = [("read", ""), ("write", ""), ("delete", ""), ("admin", "read write"), ("shelf:{id}", "")];
     ScopeTable::new(lines.map(declare).to_vec()).unwrap()
 }
 
-fn identity(scope: &str) -> Arc<Identity> {
+fn identity(granted: &str) -> Arc<Identity> {
     let record = TokenRecord {
-        client_id: "c".to_owned(),
+        client_id: "app".to_owned(),
         client_origin: Origin::Store,
         subject: None,
         subject_origin: Origin::Store,
-        scope: scope.to_owned(),
+        scope: granted.to_owned(),
         audience: Vec::new(),
         issued_at: Timestamp::default(),
-        expires_at: Timestamp::from_secs(1),
+        expires_at: Timestamp::default(),
         grant: None,
     };
-    Arc::new(Identity::new(record, &table(), 1))
+    let scopes = table().set_of(&scope(granted));
+    Arc::new(Identity { record, scopes, fields: Box::default(), generation: 1 })
 }
 
-fn any(alternatives: &[&str]) -> Access {
-    let alternative = |text: &&str| {
-        let scope: Scope = text.parse().unwrap();
-        let literal: Scope = scope.iter().filter(|token| !token.as_str().contains('{')).cloned().collect();
-        let templates = scope
-            .iter()
-            .filter_map(|token| token.as_str().split_once("{id}"))
-            .map(|(before, after)| (before.into(), 0, after.into()))
-            .collect();
-        Alternative { literal: table().set_of(&literal), scope, templates }
-    };
-    Access::Scopes(alternatives.iter().map(alternative).collect())
+fn access(alternatives: &[&str]) -> Access {
+    let parameters = ["id".to_owned(), "rest".to_owned()];
+    let read = |text: &&str| Alternative::new(scope(text), &parameters, &table()).unwrap();
+    Access::Scopes(alternatives.iter().map(read).collect())
 }
 
-fn verdict(access: &Access, scope: &str, params: &[&str]) -> Result<(), String> {
-    decide(access, identity(scope), params, &table()).map(|_| ()).map_err(|denial| denial.needed)
+fn verdict(alternatives: &[&str], granted: &str, params: &[&str]) -> Result<(), String> {
+    decide(&access(alternatives), identity(granted), params, &table()).map(|_| ()).map_err(|denial| denial.needed)
 }
 
-/// PX-12, R6750-3.1b
+fn refused(needed: &str) -> Result<(), String> {
+    Err(needed.to_owned())
+}
+
+/// R6750-3.1b
 #[test]
-fn all_scopes_of_one_alternative_are_needed() {
-    let access = any(&["write delete", "admin delete"]);
-    assert_eq!(verdict(&access, "write delete", &[]), Ok(()));
-    assert_eq!(verdict(&access, "admin delete", &[]), Ok(()));
-    assert_eq!(verdict(&access, "write", &[]), Err("write delete".to_owned()));
-    assert_eq!(verdict(&access, "admin", &[]), Err("write delete".to_owned()));
-    assert_eq!(verdict(&any(&["read write", "admin"]), "shelf:1", &[]), Err("admin".to_owned()));
+fn every_scope_of_one_alternative_must_be_held() {
+    assert_eq!(verdict(&["read write"], "write read", &[]), Ok(()));
+    assert_eq!(verdict(&["read write"], "admin", &[]), Ok(()));
+    assert_eq!(verdict(&["read write"], "read", &[]), refused("read write"));
+    assert_eq!(verdict(&["read", "delete"], "delete", &[]), Ok(()));
+    assert_eq!(verdict(&["read"], "readx", &[]), refused("read"));
 }
 
+/// Design, section 5, "Routes and paths"
 #[test]
-fn what_a_scope_implies_counts() {
-    assert_eq!(verdict(&any(&["read"]), "admin", &[]), Ok(()));
-    assert_eq!(verdict(&any(&["admin"]), "read write", &[]), Err("admin".to_owned()));
-}
-
-/// PATH-10
-#[test]
-fn a_path_parameter_in_a_scope_is_compared_decoded_and_whole() {
-    let access = any(&["shelf:{id} read"]);
-    assert_eq!(verdict(&access, "read shelf:42", &["42"]), Ok(()));
-    assert_eq!(verdict(&access, "read shelf:a+b", &["a+b"]), Ok(()));
-    assert_eq!(verdict(&access, "read shelf:42", &["43"]), Err("shelf:43 read".to_owned()));
-    assert_eq!(verdict(&access, "read shelf:4", &["4%20read"]), Err("read".to_owned()));
-    assert_eq!(verdict(&access, "read", &[""]), Err("read".to_owned()));
-}
-
-#[test]
-fn only_a_public_route_is_public() {
-    assert!(public(&Access::Public).is_some_and(|permit| permit.identity().is_none()));
-    assert!(public(&Access::Authenticated).is_none());
-    assert_eq!(verdict(&Access::Authenticated, "read", &[]), Ok(()));
-    assert_eq!(needed(&any(&["read", "admin"]), &[]), Some("read".to_owned()));
+fn the_refusal_names_the_alternative_that_lacks_least_in_full() {
+    let any = ["read write delete", "admin delete", "room:1"];
+    assert_eq!(verdict(&any, "", &[]), refused("room:1"));
+    assert_eq!(verdict(&any, "read write", &[]), refused("read write delete"));
+    assert_eq!(verdict(&any, "admin", &[]), refused("read write delete"));
+    assert_eq!(verdict(&["read", "write"], "delete", &[]), refused("read"));
+    assert_eq!(needed(&access(&any), &[]).as_deref(), Some("read write delete"));
     assert_eq!(needed(&Access::Authenticated, &[]), None);
+}
+
+/// PX-12
+#[test]
+fn what_asks_for_nothing_in_particular_is_passed_by_nobody() {
+    assert_eq!(verdict(&[""], "admin", &[]), refused(""));
+    assert_eq!(verdict(&[], "admin", &[]), refused(""));
+}
+
+#[test]
+fn a_template_asks_for_the_scope_of_the_path() {
+    assert_eq!(verdict(&["shelf:{id}"], "shelf:42", &["42", ""]), Ok(()));
+    assert_eq!(verdict(&["shelf:{id}"], "shelf:42", &["43", ""]), refused("shelf:43"));
+    assert_eq!(verdict(&["read shelf:{id}"], "read shelf:42", &["42"]), Ok(()));
+    assert_eq!(verdict(&["read shelf:{id}"], "shelf:42", &["42"]), refused("read shelf:42"));
+    assert_eq!(verdict(&["room:{id}"], "room:1", &["1"]), Ok(()));
+    assert_eq!(verdict(&["room:{id}"], "room:1", &["2"]), refused("room:2"));
+    assert_eq!(verdict(&["shelf:{id}"], "shelf:42", &[]), refused("shelf:{id}"));
+    assert_eq!(needed(&access(&["read shelf:{id}"]), &["7"]).as_deref(), Some("read shelf:7"));
+}
+
+#[test]
+fn a_value_is_compared_as_the_upstream_sees_it_or_not_at_all() {
+    assert_eq!(verdict(&["shelf:{id}"], "shelf:a?b", &["a%3Fb"]), Ok(()));
+    assert_eq!(verdict(&["shelf:{id}"], "shelf:a%3Fb", &["a%3Fb"]), refused("shelf:a?b"));
+    assert_eq!(verdict(&["shelf:{id}"], "shelf:a/b", &["a%2Fb"]), Ok(()));
+    for value in ["", "a%20b", "a%22", "%C3%A9", "%7Bid%7D", "{id}", "a b", "%", "%4", &"a".repeat(257)] {
+        for granted in ["shelf:42", "shelf:{id}"] {
+            assert_eq!(verdict(&["shelf:{id}"], granted, &[value]), refused("shelf:{id}"), "{value}");
+        }
+    }
+}
+
+#[test]
+fn templates_must_name_a_parameter_of_the_path() {
+    for text in ["shelf:{other}", "shelf:{id", "shelf:id}", "{id}{rest}", "}{"] {
+        assert!(Alternative::new(scope(text), &["id".to_owned(), "rest".to_owned()], &table()).is_err(), "{text}");
+    }
+}
+
+/// PX-6, PX-10
+#[test]
+fn only_a_route_that_looks_at_tokens_passes_an_identity_on() {
+    let who = identity("read");
+    let permit = |access: &Access| decide(access, Arc::clone(&who), &[], &table()).unwrap();
+    assert!(permit(&Access::Public).identity().is_none());
+    assert!(permit(&Access::Authenticated).identity().is_some_and(|passed| Arc::ptr_eq(passed, &who)));
+    assert!(permit(&access(&["read"])).identity().is_some());
+    assert!(public(&Access::Public).is_some_and(|permit| permit.identity().is_none()));
+    assert!(public(&Access::Authenticated).is_none() && public(&access(&["read"])).is_none());
+    assert!(preflight().identity().is_none());
+    assert!(report_only(None).identity().is_none() && report_only(Some(who)).identity().is_some());
+}
+
+proptest! {
+    #[test]
+    fn no_value_passes_for_another(value: String, granted in "[a-z0-9/?%{}]{1,6}") {
+        let mut decoded = String::new();
+        let passes = verdict(&["shelf:{id}"], &format!("shelf:{granted}"), &[&value]).is_ok();
+        prop_assert_eq!(passes, push_value(&mut decoded, &value).is_some() && decoded == granted);
+    }
 }

@@ -232,10 +232,12 @@ proptest! {
     #[test]
     fn an_accepted_path_holds_nothing_that_can_be_read_two_ways(raw in hostile()) {
         let Ok(target) = Target::read(raw.as_bytes()) else { return Ok(()) };
-        prop_assume!(PathPolicy::default().allows(target.oddities()));
+        if !PathPolicy::default().allows(target.oddities()) {
+            return Ok(());
+        }
         let decoded = decoded_once(target.path());
         prop_assert_eq!(
-            decoded.split(|octet| *octet == b'/').count() - 1,
+            memchr::memchr_iter(b'/', &decoded).count(),
             target.path().matches('/').count()
         );
         prop_assert!(!decoded.iter().any(|octet| *octet == b'\\' || *octet == b';' || octet.is_ascii_control()));

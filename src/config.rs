@@ -106,7 +106,8 @@ fn load_with(
     let report = Report::default();
     let assembled = include::assemble(file, variable, &report);
     let configuration = build::build(file, generation, &assembled.table, variable, &report);
-    let warnings = report.finish(&assembled.files)?;
+    let mut warnings = report.finish(&assembled.files)?;
+    warnings.extend_from_slice(configuration.plan.routes.warnings());
     Ok(Configuration { warnings, ..configuration })
 }
 

@@ -6,7 +6,6 @@ use crate::enforce::bearer::{self, Credential, Methods};
 use crate::http1::body::BodyLength;
 use crate::http1::exchange::{CollectError, Exchange};
 use crate::http1::head::Request;
-use crate::oauth::token::TokenKind;
 use crate::proxy::forward::Body;
 use crate::proxy::target::Target;
 use std::borrow::Cow;
@@ -169,7 +168,7 @@ fn from_header<'r>(request: &Request<'r>, enabled: bool) -> (Result<Option<Sent<
     let mut found = Ok(None);
     let mut ours = false;
     for (position, value) in request.values("authorization").enumerate() {
-        ours |= value.split(|octet| *octet == b' ').any(|word| TokenKind::of(word).is_some());
+        ours |= bearer::holds_token(value);
         if !enabled {
             continue;
         }

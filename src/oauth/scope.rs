@@ -247,7 +247,9 @@ pub struct ScopeSet {
 impl ScopeSet {
     /// Whether every scope of `needed` is in this set. Both are of one table.
     pub fn covers(&self, needed: &Self) -> bool {
-        self.bits.iter().zip(&needed.bits).all(|(have, need)| have & need == *need)
+        // A set that lacks a word of the table holds nothing of it.
+        let have = self.bits.iter().copied().chain(std::iter::repeat(0));
+        needed.bits.iter().zip(have).all(|(need, have)| have & need == *need)
             && needed.instances.iter().all(|instance| self.instances.contains(instance))
     }
 
@@ -321,6 +323,7 @@ mod tests {
         let admin = table.set_of(&scope("admin"));
         assert!(admin.covers(&table.set_of(&scope("read write"))));
         assert!(!admin.covers(&table.set_of(&scope("other"))));
+        assert!(!ScopeSet::default().covers(&table.set_of(&scope("read"))));
         assert_eq!(table.text_of(&admin), "admin write read");
     }
 

@@ -91,7 +91,7 @@ fn histogram_into(
     counts: [u64; BOUNDS.len() + 1],
     micros: u64,
 ) -> fmt::Result {
-    let bounds = BOUNDS.iter().map(|bound| seconds(*bound)).chain([f64::MAX]);
+    let bounds = BOUNDS.iter().map(|bound| seconds(*bound)).chain([f64::INFINITY]);
     let buckets: Vec<(f64, u64)> = bounds.zip(counts).collect();
     metric.encode_histogram::<[(&str, &str); 0]>(seconds(micros), counts.iter().sum(), &buckets, None)
 }

@@ -74,6 +74,8 @@ fn requests_are_counted_by_route_name_and_never_by_path() {
     assert!(text.contains("tollgate_refusals_total{reason=\"expired\"} 2\n"), "{text}");
     let bucket = "tollgate_request_duration_seconds_bucket{le=\"0.0005\",route=\"notes\"} 2\n";
     assert!(text.contains(bucket), "{text}");
+    let all = "tollgate_request_duration_seconds_bucket{le=\"+Inf\",route=\"notes\"} 2\n";
+    assert!(text.contains(all), "{text}");
     assert!(text.contains("tollgate_sent_bytes_total{route=\"notes\"} 20\n"), "{text}");
     assert!(!text.contains("/notes/17") && text.ends_with("# EOF\n"), "{text}");
 }

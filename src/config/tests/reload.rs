@@ -9,7 +9,10 @@ fn only_what_is_bound_at_the_start_needs_a_restart() {
     for (from, to, keys) in [
         ("env:REPORTER_SECRET", "env:APP_SECRET", &[][..]),
         ("/notes/{*rest}", "/other/{*rest}", &[]),
+        ("[scopes]", "[limits]\nform_body = \"1KiB\"\n[scopes]", &[]),
         ("[scopes]", "[limits]\nconnections = 1\n[scopes]", &["limits"]),
+        ("[scopes]", "[limits]\nhead_size = \"8KiB\"\n[scopes]", &["limits"]),
+        ("[scopes]", "[cache]\nttl = \"1s\"\n[scopes]", &["cache"]),
         ("listen = \"127.0.0.1:18080\"", "listen = \"127.0.0.1:18081\"", &["server.listen"]),
         ("workers = 2", "workers = 3", &["server.workers"]),
         ("[scopes]", "[telemetry]\nlog = \"debug\"\n[scopes]", &["telemetry"]),

@@ -10,9 +10,15 @@ use crate::http1::body::BodyLength;
 use crate::http1::head::{Field, Request};
 use crate::http1::stream::Peer;
 use crate::proxy::fields::{Fate, Named, list, request_fate};
+use crate::secret::{hex, random};
+use std::sync::LazyLock;
 
-/// Our name in `Via`.
-const PSEUDONYM: &[u8] = b"tollgate";
+/// Our name in `Via`, another one for each process: a gateway at the edge and one beside the service
+/// are two stations of one way, not a loop.
+static PSEUDONYM: LazyLock<String> = LazyLock::new(|| {
+    // Without randomness they share a name, and a chain of them would be taken for a loop.
+    random::<4>().map_or_else(|_| "tollgate".to_owned(), |octets| format!("tollgate-{}", hex(&octets)))
+});
 
 /// What the head is made of.
 #[derive(Debug)]
@@ -109,7 +115,7 @@ impl Outgoing<'_> {
             Version::Http10 => b"via: 1.0 ",
             Version::Http11 => b"via: 1.1 ",
         });
-        out.extend_from_slice(PSEUDONYM);
+        out.extend_from_slice(PSEUDONYM.as_bytes());
         out.extend_from_slice(b"\r\n");
     }
 
@@ -132,7 +138,7 @@ impl Outgoing<'_> {
 /// Whether an element of `Via` says that the message was received by us.
 fn is_ours(element: &[u8]) -> bool {
     let mut words = element.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
-    words.nth(1).is_some_and(|received_by| received_by.eq_ignore_ascii_case(PSEUDONYM))
+    words.nth(1).is_some_and(|received_by| received_by.eq_ignore_ascii_case(PSEUDONYM.as_bytes()))
 }
 
 #[cfg(test)]

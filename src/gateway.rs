@@ -1,6 +1,6 @@
 //! A request from top to bottom, and the only place where a failure becomes a response.
 //!
-//! [`Worker`] holds what one thread needs and makes a [`Gateway`] anew when the configuration in
+//! [`Worker`] holds what one thread needs and makes a `Gateway` anew when the configuration in
 //! force has changed; a request keeps the one that it began with.
 
 mod credential;

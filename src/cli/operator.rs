@@ -17,7 +17,7 @@ use std::path::Path;
 /// What every command of an operator takes.
 #[derive(Debug, clap::Args)]
 pub(super) struct Access {
-    /// A bearer token with the scope tollgate:admin, where [admin] listens on TCP
+    /// A bearer token with the scope tollgate:admin, where `[admin]` listens on TCP
     #[arg(long = "admin-token", env = "TOLLGATE_ADMIN_TOKEN", hide_env_values = true, value_name = "TOKEN")]
     admin_token: Option<String>,
 }

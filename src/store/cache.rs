@@ -4,7 +4,7 @@
 //! The map is `quick_cache`: a get costs 25 ns where `moka` takes 200, because it keeps no queue
 //! of reads and starts no housekeeping. It neither expires nor waits for lookups: both are here.
 //!
-//! What keeps an ended token out: lookups that are under way are listed in [`Flights`]; a token
+//! What keeps an ended token out: lookups that are under way are listed in `Flights`; a token
 //! that ends is struck off that list and removed from the map under one lock, and the result of a
 //! lookup enters the map under the same lock and only when the lookup is still listed.
 

@@ -48,9 +48,10 @@ impl Drop for SocketFile {
 impl Listener {
     pub(super) fn bind(listen: &Listen, mode: u32) -> Result<Self, BindError> {
         match listen {
-            Listen::Tcp(address) => {
-                tcp(*address).map(Self::Tcp).map_err(|cause| BindError::new(address.to_string(), cause))
-            }
+            Listen::Tcp(address) => alone(*address)
+                .and_then(|()| tcp(*address))
+                .map(Self::Tcp)
+                .map_err(|cause| BindError::new(address.to_string(), cause)),
             Listen::Unix(path) => unix(path, mode)
                 .map(|listener| Self::Unix(listener, Some(SocketFile(path.clone()))))
                 .map_err(|cause| BindError::new(format!("unix:{}", path.display()), cause)),
@@ -127,6 +128,14 @@ impl BindError {
     }
 }
 
+/// Whether nobody listens there: `SO_REUSEPORT` would share the port with another gateway of this user, and
+/// each would get some of the connections.
+fn alone(address: SocketAddr) -> io::Result<()> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())
+}
+
 fn tcp(address: SocketAddr) -> io::Result<std::net::TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
     socket.set_reuse_address(true)?;
@@ -161,5 +170,35 @@ fn remove_stale(path: &Path) -> io::Result<()> {
     match std::os::unix::net::UnixStream::connect(path) {
         Ok(_) => Err(io::ErrorKind::AddrInUse.into()),
         Err(_) => fs::remove_file(path),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_is_shared_among_siblings_and_with_nobody_else() {
+        let first = Listener::bind(&Listen::Tcp(([127, 0, 0, 1], 0).into()), PUBLIC_MODE).unwrap();
+        let address = first.address().unwrap();
+        assert_eq!(first.sibling().unwrap().address(), Some(address));
+        let error = Listener::bind(&Listen::Tcp(address), PUBLIC_MODE).unwrap_err().to_string();
+        assert!(error.contains(&address.to_string()) && error.contains("another process"), "{error}");
+    }
+
+    #[test]
+    fn a_socket_file_is_replaced_when_nobody_listens_and_removed_at_the_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("run/a.sock");
+        let listen = Listen::Unix(path.clone());
+        let first = Listener::bind(&listen, PRIVATE_MODE).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert!(Listener::bind(&listen, PRIVATE_MODE).is_err());
+        drop(first);
+        assert!(!path.exists());
+        drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+        assert!(path.exists() && Listener::bind(&listen, PRIVATE_MODE).is_ok());
+        fs::write(&path, "a file").unwrap();
+        assert!(Listener::bind(&listen, PRIVATE_MODE).is_err());
     }
 }

@@ -33,6 +33,7 @@ use request_id::RequestIds;
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// One configuration, compiled: everything that a reload replaces, shared by all workers.
 pub struct Plan {
@@ -91,15 +92,27 @@ pub struct Worker {
     shared: Arc<Shared>,
     store: Store,
     ids: RequestIds,
-    current: RefCell<Rc<Gateway>>,
+    current: Rc<RefCell<Rc<Gateway>>>,
 }
 
+/// How often idle connections to upstreams are looked through while no requests come.
+const SWEEP: Duration = Duration::from_secs(15);
+
 impl Worker {
-    /// The gateway of the calling thread.
+    /// The gateway of the calling thread, inside its local runtime.
     pub fn new(shared: Arc<Shared>) -> Self {
         let store = shared.store.for_worker();
         let gateway = Gateway::new(&shared, shared.plan.load_full(), store.clone(), None);
-        Self { store, ids: RequestIds::new(), current: RefCell::new(Rc::new(gateway)), shared }
+        let current = Rc::new(RefCell::new(Rc::new(gateway)));
+        let swept = Rc::downgrade(&current);
+        tokio::task::spawn_local(async move {
+            while let Some(current) = swept.upgrade() {
+                current.borrow().forwarder.sweep();
+                drop(current);
+                tokio::time::sleep(SWEEP).await;
+            }
+        });
+        Self { store, ids: RequestIds::new(), current, shared }
     }
 
     /// The gateway of the configuration in force; costs one comparison when nothing has changed.

@@ -21,6 +21,7 @@ use crate::telemetry::{Probes, Readiness, Telemetry};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::{Method, Response, StatusCode};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::cell::Cell;
 use std::io::{self, IsTerminal};
 use std::path::Path;
@@ -90,6 +91,7 @@ type Workers = JoinHandle<io::Result<bool>>;
 
 async fn run(configuration: Configuration, telemetry: &Arc<Telemetry>) -> Result<(), String> {
     warn(&configuration.warnings);
+    raise_descriptors(configuration.server.connections);
     let mut signals = Signals::new()?;
     let bound = server::bind(&configuration.server).map_err(|error| error.to_string())?;
     let mut process = Process::new(configuration, telemetry).await?;
@@ -141,6 +143,28 @@ fn finished(workers: Result<io::Result<bool>, JoinError>) -> bool {
         }
     }
 }
+
+/// Each connection takes a descriptor, and another one to its upstream. The soft limit is what programs
+/// get that cannot handle many; the hard one is the operator's.
+fn raise_descriptors(connections: usize) {
+    let wanted = u64::try_from(connections).unwrap_or(u64::MAX).saturating_mul(2).saturating_add(RESERVED);
+    let limit = getrlimit(Resource::Nofile);
+    let Some(current) = limit.current.filter(|current| *current < wanted) else { return };
+    let raised = limit.maximum.map_or(wanted, |maximum| maximum.min(wanted));
+    if raised < wanted {
+        tracing::warn!(
+            "{raised} descriptors are too few for `connections`: raise the limit (`LimitNOFILE`, `ulimit -n`) to {wanted}"
+        );
+    }
+    if raised > current
+        && let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: Some(raised), ..limit })
+    {
+        tracing::warn!(%error, "the limit of descriptors stays at {current}");
+    }
+}
+
+/// Descriptors beside those of connections: listeners, the store, the log.
+const RESERVED: u64 = 256;
 
 impl Process {
     async fn new(configuration: Configuration, telemetry: &Arc<Telemetry>) -> Result<Self, String> {

@@ -203,8 +203,7 @@ fn identity(plan: &Plan, scope: &Scope) -> Arc<Identity> {
         expires_at: Timestamp::from_millis(u64::MAX),
         grant: None,
     };
-    let fields = Box::default();
-    Arc::new(Identity { record, scopes: plan.scopes.set_of(scope), fields, generation: plan.generation })
+    Arc::new(Identity::new(record, &plan.scopes, plan.generation))
 }
 
 /// The authority of an absolute URL.

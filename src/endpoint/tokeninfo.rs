@@ -62,15 +62,14 @@ fn token_of(request: &Request<Bytes>, methods: Methods) -> Result<Option<Zeroizi
 
 /// A token without a resource owner has no `sub`.
 fn members(identity: &Identity, now: Timestamp) -> Value {
-    let record = &identity.record;
     let mut body = json!({
-        "scope": record.scope.split(' ').collect::<Vec<_>>(),
-        "client_id": record.client_id,
-        "expires_in": record.expires_at.since(now).as_secs(),
+        "scope": identity.scope().split(' ').collect::<Vec<_>>(),
+        "client_id": identity.client_id(),
+        "expires_in": identity.expires_at.since(now).as_secs(),
         "token_type": "Bearer",
     });
-    if let Some(subject) = &record.subject {
-        body["sub"] = subject.as_str().into();
+    if let Some(subject) = identity.subject() {
+        body["sub"] = subject.into();
     }
     body
 }

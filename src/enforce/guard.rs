@@ -116,13 +116,13 @@ impl Guard {
     /// The last word on a known token: its time again, and that it was prepared for the configuration
     /// in force, which knows its bearer.
     fn admit(&self, identity: Arc<Identity>, digest: &TokenDigest, now: Timestamp) -> Result<Arc<Identity>, Invalid> {
-        if identity.record.expires_at <= now {
+        if identity.expires_at <= now {
             return Err(Invalid::Expired);
         }
         if identity.generation == self.settings.generation {
             return Ok(identity);
         }
-        let prepared = Arc::new(self.prepare(identity.record.clone()));
+        let prepared = Arc::new(self.prepare(identity.record()));
         if prepared.generation != self.settings.generation {
             return Err(Invalid::Disabled);
         }

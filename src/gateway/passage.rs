@@ -70,14 +70,14 @@ impl Gateway {
             Ok(outcome) => outcome,
             Err(failure) => self.fail(exchange, &failure, &asker, &mut notes).await,
         };
-        let record = notes.identity.as_deref().map(|identity| &identity.record);
+        let identity = notes.identity.as_deref();
         self.recorder.record(&Event {
             request_id: id.as_str(),
             method: request.method(),
             path: path_of(request.target()),
             route: notes.route.map(|route| (route.index, route.spec.name.as_str())),
-            client: record.map(|record| record.client_id.as_str()),
-            subject: record.and_then(|record| record.subject.as_deref()),
+            client: identity.map(Identity::client_id),
+            subject: identity.and_then(Identity::subject),
             address: origin.address,
             verdict: notes.verdict,
             reason: notes.reason,

@@ -190,11 +190,11 @@ impl ScopeTable {
     /// What a token with this scope holds, with what it implies. Scopes that no longer exist are
     /// not held. A template's own name, as clients and users have it, holds every instance.
     pub fn set_of(&self, scope: &Scope) -> ScopeSet {
-        let mut set = ScopeSet { bits: vec![0; self.declared.len().div_ceil(64)].into(), instances: Vec::new() };
+        let mut set = ScopeSet { bits: Words::zero(self.declared.len().div_ceil(64)), instances: Vec::new() };
         for token in scope.iter() {
             if let Some(bit) = self.index.get(&token.0) {
                 for implied in &self.closures[*bit] {
-                    set.bits[implied / 64] |= 1 << (implied % 64);
+                    set.bits.as_mut_slice()[implied / 64] |= 1 << (implied % 64);
                 }
             } else if self.exists(token) {
                 set.instances.push(token.0.clone());
@@ -240,26 +240,68 @@ impl ScopeTable {
 /// instances.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ScopeSet {
-    bits: Box<[u64]>,
+    bits: Words,
     instances: Vec<Box<str>>,
 }
 
+/// The bits. Few gateways have more than 64 scopes, and a cached token of theirs has no allocation for them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Words {
+    Many(Box<[u64]>),
+    One(u64),
+}
+
+impl Default for Words {
+    fn default() -> Self {
+        Self::One(0)
+    }
+}
+
+impl Words {
+    fn zero(count: usize) -> Self {
+        if count > 1 { Self::Many(vec![0; count].into()) } else { Self::One(0) }
+    }
+
+    fn as_slice(&self) -> &[u64] {
+        match self {
+            Self::Many(words) => words,
+            Self::One(word) => std::slice::from_ref(word),
+        }
+    }
+
+    fn as_mut_slice(&mut self) -> &mut [u64] {
+        match self {
+            Self::Many(words) => words,
+            Self::One(word) => std::slice::from_mut(word),
+        }
+    }
+}
+
 impl ScopeSet {
+    /// The bytes that it takes beside its own.
+    pub fn size(&self) -> usize {
+        let words = match &self.bits {
+            Words::Many(words) => size_of_val(&**words),
+            Words::One(_) => 0,
+        };
+        words + self.instances.iter().map(|instance| instance.len() + size_of::<Box<str>>()).sum::<usize>()
+    }
+
     /// Whether every scope of `needed` is in this set. Both are of one table.
     pub fn covers(&self, needed: &Self) -> bool {
         // A set that lacks a word of the table holds nothing of it.
-        let have = self.bits.iter().copied().chain(std::iter::repeat(0));
-        needed.bits.iter().zip(have).all(|(need, have)| have & need == *need)
+        let have = self.bits.as_slice().iter().copied().chain(std::iter::repeat(0));
+        needed.bits.as_slice().iter().zip(have).all(|(need, have)| have & need == *need)
             && needed.instances.iter().all(|instance| self.instances.contains(instance))
     }
 
     /// Whether there is no scope in it.
     pub fn is_empty(&self) -> bool {
-        self.instances.is_empty() && self.bits.iter().all(|word| *word == 0)
+        self.instances.is_empty() && self.bits.as_slice().iter().all(|word| *word == 0)
     }
 
     fn has(&self, bit: usize) -> bool {
-        self.bits.get(bit / 64).is_some_and(|word| word >> (bit % 64) & 1 == 1)
+        self.bits.as_slice().get(bit / 64).is_some_and(|word| word >> (bit % 64) & 1 == 1)
     }
 }
 

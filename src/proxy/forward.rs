@@ -174,7 +174,7 @@ impl Forwarder {
         plan: &Plan<'_>,
         exchange: &mut Exchange<'_>,
     ) -> Result<Forwarded, ForwardError> {
-        let identity = permit.identity().map(|identity| &*identity.fields);
+        let identity = permit.identity().map(|identity| identity.fields());
         let mut buffers = self.buffers.borrow_mut().pop().unwrap_or_default();
         let result = self.send_with(identity, plan, exchange, &mut buffers).await;
         self.keep(buffers);

@@ -34,8 +34,7 @@ fn identity(granted: &str) -> Arc<Identity> {
         expires_at: Timestamp::default(),
         grant: None,
     };
-    let scopes = table().set_of(&scope(granted));
-    Arc::new(Identity { record, scopes, fields: Box::default(), generation: 1 })
+    Arc::new(Identity::new(record, &table(), 1))
 }
 
 fn access(alternatives: &[&str]) -> Access {

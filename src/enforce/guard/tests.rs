@@ -43,7 +43,7 @@ fn table() -> ScopeTable {
 
 fn fields(subject: Option<&str>, scope: &str) -> String {
     let record = record(("app", Origin::Configuration), (subject, Origin::Configuration), scope);
-    String::from_utf8(Identity::new(record, &table(), 1).fields.into_vec()).unwrap()
+    String::from_utf8(Identity::new(record, &table(), 1).fields().to_vec()).unwrap()
 }
 
 #[test]

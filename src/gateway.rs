@@ -173,7 +173,7 @@ impl Gateway {
             endpoints: Endpoints::new(Rc::new(issuer), Rc::clone(&guard), settings),
             forwarder: Forwarder::new(&plan.upstreams, previous),
             recorder: shared.telemetry.recorder(routes),
-            challenge: Challenge::new(&plan.realm, Some(&own::resource_metadata(&plan.issue.issuer))),
+            challenge: Challenge::new(&plan.realm, Some(&endpoint::resource_metadata_url(&plan.issue.issuer))),
             authority: own::authority(&plan.issue.issuer).to_owned(),
             guard,
             plan,

@@ -54,27 +54,9 @@ pub(super) fn authority(url: &str) -> &str {
     rest.split(['/', '?', '#']).next().unwrap_or_default()
 }
 
-/// Where the RFC 9728 metadata of the whole gateway stands: the well-known path goes between host
-/// and path of its identifier (R9728-3a).
-pub(super) fn resource_metadata(public_url: &str) -> String {
-    let authority = authority(public_url);
-    let scheme = public_url.split_once("://").map_or("https", |(scheme, _)| scheme);
-    let path = public_url.split_once(authority).map_or("", |(_, path)| path).trim_end_matches('/');
-    format!("{scheme}://{authority}/.well-known/oauth-protected-resource{path}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// R9728-3a, R9728-3b
-    #[test]
-    fn the_metadata_url_is_inserted_between_host_and_path() {
-        let url = resource_metadata("https://example.com/base/");
-        assert_eq!(url, "https://example.com/.well-known/oauth-protected-resource/base");
-        let url = resource_metadata("http://127.0.0.1:8080");
-        assert_eq!(url, "http://127.0.0.1:8080/.well-known/oauth-protected-resource");
-    }
 
     #[test]
     fn the_authority_is_the_host_with_its_port() {

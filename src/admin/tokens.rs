@@ -18,6 +18,9 @@ use std::time::Duration;
 const MOST: usize = 1000;
 const PAGE: usize = 100;
 
+/// The kind of an access token, as it is shown.
+const ACCESS: &str = "access";
+
 /// An order for a token.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -81,10 +84,10 @@ struct Shown<'s> {
 }
 
 impl<'s> Shown<'s> {
-    fn access(digest: &TokenDigest, record: &'s TokenRecord) -> Self {
+    fn new(digest: &TokenDigest, kind: &'static str, record: &'s TokenRecord) -> Self {
         Self {
             id: digest.public_id(),
-            kind: "access",
+            kind,
             client: &record.client_id,
             subject: record.subject.as_deref(),
             scope: &record.scope,
@@ -180,39 +183,26 @@ impl Admin {
         let mut listed = self.store.list(&filter, after, limit + 1, now).await?;
         let more = listed.len() > limit;
         listed.truncate(limit);
-        let tokens: Vec<_> = listed.iter().map(|token| Shown::access(&token.digest, &token.record)).collect();
+        let tokens: Vec<_> = listed.iter().map(|token| Shown::new(&token.digest, ACCESS, &token.record)).collect();
         let next = listed.last().filter(|_| more).map(|token| token.digest.public_id());
         Ok(json(StatusCode::OK, &value!({ "tokens": tokens, "next": next })))
     }
 
     /// `POST /tokens/inspect`, `GET /tokens/{id}`.
     pub(super) async fn inspect(&self, named: Named, now: Timestamp) -> Result<Response<Bytes>, Refusal> {
-        let (digest, record) = match named.token.name()? {
-            Name::Refresh(digest) => return self.inspect_refresh(&digest, now).await,
-            Name::Access(digest) => (digest, self.store.access_token(&digest, now).await?.ok_or_else(unknown)?),
+        let (digest, kind, record) = match named.token.name()? {
+            Name::Refresh(digest) => {
+                let record = self.store.refresh_token(&digest, now).await?.ok_or_else(unknown)?;
+                let current = self.store.refresh_is_current(&digest, now).await?;
+                (digest, if current { "refresh" } else { "refresh, already used" }, record.into())
+            }
+            Name::Access(digest) => (digest, ACCESS, self.store.access_token(&digest, now).await?.ok_or_else(unknown)?),
             Name::Public(id) => {
                 let listed = self.store.find_by_public_id(id, now).await?.ok_or_else(unknown)?;
-                (listed.digest, listed.record)
+                (listed.digest, ACCESS, listed.record)
             }
         };
-        Ok(json(StatusCode::OK, &Shown::access(&digest, &record)))
-    }
-
-    async fn inspect_refresh(&self, digest: &TokenDigest, now: Timestamp) -> Result<Response<Bytes>, Refusal> {
-        let record = self.store.refresh_token(digest, now).await?.ok_or_else(unknown)?;
-        let current = self.store.refresh_is_current(digest, now).await?;
-        let shown = Shown {
-            id: digest.public_id(),
-            kind: if current { "refresh" } else { "refresh, already used" },
-            client: &record.client_id,
-            subject: record.subject.as_deref(),
-            scope: &record.scope,
-            audience: &record.audience,
-            issued_at: record.issued_at.as_secs(),
-            expires_at: record.expires_at.as_secs(),
-            grant: Some(crate::secret::hex(&record.grant.0)),
-        };
-        Ok(json(StatusCode::OK, &shown))
+        Ok(json(StatusCode::OK, &Shown::new(&digest, kind, &record)))
     }
 
     /// `POST /tokens/revoke`, `DELETE /tokens/{id}`. A refresh token ends its whole grant.

@@ -3,9 +3,8 @@
 use super::refusal::IssueError;
 use super::{Issuer, Request, audit};
 use crate::clock::Timestamp;
-use crate::oauth::client::Client;
 use crate::oauth::scope::Scope;
-use crate::oauth::token::{Origin, RefreshRecord, TokenDigest, TokenKind, TokenRecord};
+use crate::oauth::token::{Origin, TokenDigest, TokenKind, TokenRecord};
 use crate::store::StoreError;
 
 /// The answer.
@@ -36,8 +35,13 @@ pub struct Active {
     pub expires_at: Timestamp,
     /// `jti`: the token's public identifier.
     pub id: String,
-    client_origin: Origin,
-    subject_origin: Origin,
+}
+
+/// A token that is good at this moment.
+struct Found {
+    digest: TokenDigest,
+    kind: TokenKind,
+    record: TokenRecord,
 }
 
 impl Issuer {
@@ -58,13 +62,13 @@ impl Issuer {
             return Err(IssueError::InvalidClient);
         }
         let token = request.params.get("token").ok_or(IssueError::InvalidRequest("token is missing"))?;
-        let Some(active) = self.find(token.as_bytes(), request.now).await? else {
+        let Some(found) = self.find(token.as_bytes(), request.now).await? else {
             return Ok(Introspection::Inactive);
         };
         // A token of another is refused and not called inactive: whoever holds one can find out by
         // using it (R7662-2.1c).
-        if caller.introspect || belongs_to(&active, caller) {
-            Ok(Introspection::Active(Box::new(active)))
+        if caller.introspect || caller.is(&found.record.client_id, found.record.client_origin) {
+            Ok(Introspection::Active(Box::new(self.active(found))))
         } else {
             Err(IssueError::NotAllowedToIntrospect)
         }
@@ -72,27 +76,23 @@ impl Issuer {
 
     /// Every check of R7662-4a: the kind of the token by its prefix, tag, store, expiry, and whether
     /// client and user still exist.
-    async fn find(&self, token: &[u8], now: Timestamp) -> Result<Option<Active>, StoreError> {
+    async fn find(&self, token: &[u8], now: Timestamp) -> Result<Option<Found>, StoreError> {
         let keys = self.store.tag_keys();
         let digest = TokenDigest::of(token);
-        let found = if keys.recognise(TokenKind::Access, token) {
-            self.store.access_token(&digest, now).await?.map(|record| self.of_access(&digest, record))
-        } else if keys.recognise(TokenKind::Refresh, token) {
-            match self.store.refresh_token(&digest, now).await? {
-                Some(record) if self.store.refresh_is_current(&digest, now).await? => {
-                    Some(self.of_refresh(&digest, record))
-                }
-                _ => None,
-            }
+        let (kind, record) = if keys.recognise(TokenKind::Access, token) {
+            (TokenKind::Access, self.store.access_token(&digest, now).await?)
+        } else if keys.recognise(TokenKind::Refresh, token) && self.store.refresh_is_current(&digest, now).await? {
+            (TokenKind::Refresh, self.store.refresh_token(&digest, now).await?.map(TokenRecord::from))
         } else {
-            None
+            return Ok(None);
         };
-        Ok(found.filter(|active| now < active.expires_at && self.still_exists(active)))
+        let record = record.filter(|record| now < record.expires_at && self.still_exists(record));
+        Ok(record.map(|record| Found { digest, kind, record }))
     }
 
-    fn of_access(&self, digest: &TokenDigest, record: TokenRecord) -> Active {
+    fn active(&self, Found { digest, kind, record }: Found) -> Active {
         Active {
-            is_access_token: true,
+            is_access_token: kind == TokenKind::Access,
             scope: self.existing_part(&record.scope),
             client_id: record.client_id,
             subject: record.subject,
@@ -100,23 +100,6 @@ impl Issuer {
             issued_at: record.issued_at,
             expires_at: record.expires_at,
             id: digest.public_id(),
-            client_origin: record.client_origin,
-            subject_origin: record.subject_origin,
-        }
-    }
-
-    fn of_refresh(&self, digest: &TokenDigest, record: RefreshRecord) -> Active {
-        Active {
-            is_access_token: false,
-            scope: self.existing_part(&record.scope),
-            client_id: record.client_id,
-            subject: record.subject,
-            audience: self.audience(record.audience),
-            issued_at: record.issued_at,
-            expires_at: record.expires_at,
-            id: digest.public_id(),
-            client_origin: record.client_origin,
-            subject_origin: record.subject_origin,
         }
     }
 
@@ -130,13 +113,9 @@ impl Issuer {
     }
 
     /// TOK-13: whoever is of the configuration must still be in it.
-    fn still_exists(&self, active: &Active) -> bool {
-        (active.client_origin == Origin::Store || self.clients.get(&active.client_id).is_some())
-            && (active.subject_origin == Origin::Store
-                || active.subject.as_deref().is_none_or(|subject| self.users.has(subject)))
+    fn still_exists(&self, record: &TokenRecord) -> bool {
+        (record.client_origin == Origin::Store || self.clients.get(&record.client_id).is_some())
+            && (record.subject_origin == Origin::Store
+                || record.subject.as_deref().is_none_or(|subject| self.users.has(subject)))
     }
-}
-
-fn belongs_to(active: &Active, client: &Client) -> bool {
-    active.client_id == client.id && active.client_origin == client.origin
 }

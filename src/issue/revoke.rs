@@ -45,5 +45,5 @@ impl Issuer {
 
 /// R7009-2.1d
 fn owned(client: &Client, id: &str, origin: Origin) -> Result<(), IssueError> {
-    if client.id == id && client.origin == origin { Ok(()) } else { Err(IssueError::InvalidGrant(NOT_YOURS)) }
+    if client.is(id, origin) { Ok(()) } else { Err(IssueError::InvalidGrant(NOT_YOURS)) }
 }

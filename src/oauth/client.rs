@@ -122,6 +122,12 @@ impl Client {
         !self.secrets.is_empty()
     }
 
+    /// Whether it is the client that a record names. A client of the configuration is not the one of
+    /// the store that had its identifier before.
+    pub fn is(&self, id: &str, origin: Origin) -> bool {
+        self.id == id && self.origin == origin
+    }
+
     /// Whether it is registered for `grant`.
     pub fn may_use(&self, grant: GrantType) -> bool {
         self.grants.contains(&grant)

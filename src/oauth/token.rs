@@ -220,6 +220,23 @@ pub struct RefreshRecord {
     pub expires_at: Timestamp,
 }
 
+/// What both kinds have in common, for those who ask about a token of either.
+impl From<RefreshRecord> for TokenRecord {
+    fn from(record: RefreshRecord) -> Self {
+        Self {
+            client_id: record.client_id,
+            client_origin: record.client_origin,
+            subject: record.subject,
+            subject_origin: record.subject_origin,
+            scope: record.scope,
+            audience: record.audience,
+            issued_at: record.issued_at,
+            expires_at: record.expires_at,
+            grant: Some(record.grant),
+        }
+    }
+}
+
 /// Serialises a [`Timestamp`] as milliseconds.
 mod millis {
     use super::Timestamp;

@@ -4,7 +4,7 @@
 use super::{Granted, Via, permitted};
 use crate::issue::refusal::{BAD_REFRESH_TOKEN, IssueError};
 use crate::issue::{Issuer, Request, scope_decision};
-use crate::oauth::client::{Client, GrantType};
+use crate::oauth::client::GrantType;
 use crate::oauth::scope::Scope;
 use crate::oauth::token::{Origin, RefreshRecord, TokenDigest, TokenKind};
 use std::sync::Arc;
@@ -23,7 +23,8 @@ impl Issuer {
         }
         let presented = TokenDigest::of(token);
         let record = self.store.refresh_token(&presented, request.now).await?;
-        let record = record.filter(|record| belongs_to(record, client)).ok_or_else(bad)?;
+        // R6749-6a
+        let record = record.filter(|record| client.is(&record.client_id, record.client_origin)).ok_or_else(bad)?;
         let ceiling = self.ceiling(&record).ok_or_else(bad)?;
         let requested = request.params.get("scope");
         let scope = scope_decision::refresh(&self.scopes, requested, &record.scope, client, ceiling.as_ref())?;
@@ -42,9 +43,4 @@ impl Issuer {
             _ => Some(None),
         }
     }
-}
-
-/// R6749-6a. A client of the configuration is not the one of the store that had its name before.
-fn belongs_to(record: &RefreshRecord, client: &Client) -> bool {
-    record.client_id == client.id && record.client_origin == client.origin
 }

@@ -16,7 +16,7 @@ mod redis;
 mod contract;
 
 pub use feed::Listener;
-pub use record::{ClientRecord, Filter, Issue, Listed, Rotated, Rotation};
+pub use record::{ClientRecord, Filter, Issue, Issued, Listed, Rotated, Rotation};
 
 use crate::clock::Timestamp;
 use crate::oauth::token::{GrantId, RefreshRecord, TagKeys, TokenDigest, TokenRecord};
@@ -24,6 +24,7 @@ use crate::secret::{Secret, TagKey};
 use arc_swap::ArcSwap;
 use embedded::Embedded;
 use feed::Feed;
+use record::Added;
 use redis::Redis;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -194,17 +195,18 @@ impl Store {
         }
     }
 
-    /// Stores new tokens.
+    /// Stores new tokens, unless their client was removed meanwhile: no token lands behind the
+    /// removal of its client.
     ///
     /// # Errors
     /// When they are not known to be durable.
-    pub async fn issue(&self, issue: Issue) -> Result<(), StoreError> {
+    pub async fn issue(&self, issue: Issue) -> Result<Issued, StoreError> {
         match &self.backend {
             Backend::Embedded(embedded) => embedded.issue(issue).await,
             Backend::Redis(redis) => {
-                redis.issue(&issue).await?;
+                let issued = redis.issue(&issue).await?;
                 self.shared.feed.issued(&[issue.access.0]);
-                Ok(())
+                Ok(issued)
             }
         }
     }
@@ -301,14 +303,25 @@ impl Store {
         }
     }
 
-    /// Stores a client; `false` when the identifier is taken.
+    /// Stores a client; `false` when the identifier is taken. A removal that was cut short is
+    /// finished first, so that no token of the former client is there when its identifier is used
+    /// again.
     ///
     /// # Errors
     /// When it is not known to be durable.
     pub async fn add_client(&self, client: ClientRecord) -> Result<bool, StoreError> {
+        let mut added = self.try_to_add(&client).await?;
+        if added == Added::Leaving {
+            self.finish_removal(&client.id).await?;
+            added = self.try_to_add(&client).await?;
+        }
+        Ok(added == Added::Done)
+    }
+
+    async fn try_to_add(&self, client: &ClientRecord) -> Result<Added, StoreError> {
         match &self.backend {
-            Backend::Embedded(embedded) => embedded.add_client(client).await,
-            Backend::Redis(redis) => redis.add_client(&client).await,
+            Backend::Embedded(embedded) => embedded.add_client(client.clone()).await,
+            Backend::Redis(redis) => redis.add_client(client).await,
         }
     }
 
@@ -339,12 +352,27 @@ impl Store {
     /// # Errors
     /// When it is not known to be done. Doing it again ends what is left.
     pub async fn remove_client(&self, id: &str) -> Result<bool, StoreError> {
-        // First the record, so that no new tokens come while the old ones are ended.
-        let existed = match &self.backend {
+        let existed = self.retire_client(id).await?;
+        if existed {
+            self.finish_removal(id).await?;
+        }
+        Ok(existed)
+    }
+
+    /// From here on the client is unknown and gets no new tokens; what is left in its place keeps the
+    /// identifier until the old ones have ended.
+    async fn retire_client(&self, id: &str) -> Result<bool, StoreError> {
+        match &self.backend {
+            Backend::Embedded(embedded) => embedded.retire_client(id).await,
+            Backend::Redis(redis) => redis.retire_client(id).await,
+        }
+    }
+
+    async fn finish_removal(&self, id: &str) -> Result<(), StoreError> {
+        self.revoke_where(&Filter { client_id: Some(id.to_owned()), subject: None }).await?;
+        match &self.backend {
             Backend::Embedded(embedded) => embedded.forget_client(id).await,
             Backend::Redis(redis) => redis.forget_client(id).await,
-        }?;
-        self.revoke_where(&Filter { client_id: Some(id.to_owned()), subject: None }).await?;
-        Ok(existed)
+        }
     }
 }

@@ -3,10 +3,10 @@
 use super::answer::{Refusal, json};
 use super::{AUDIT, Admin};
 use crate::clock::Timestamp;
-use crate::oauth::client::{GrantType, SecretHash};
+use crate::oauth::client::{GrantType, RegistrationId, SecretHash};
 use crate::oauth::scope::{Scope, ScopeTable};
 use crate::oauth::token::{Token, TokenKind};
-use crate::secret::Digest;
+use crate::secret::{Digest, RandomError};
 use crate::store::ClientRecord;
 use bytes::Bytes;
 use http::{Response, StatusCode};
@@ -83,8 +83,8 @@ impl NewClient {
         }
     }
 
-    fn record(self, secrets: Vec<String>, now: Timestamp) -> ClientRecord {
-        ClientRecord {
+    fn record(self, secrets: Vec<String>, now: Timestamp) -> Result<ClientRecord, RandomError> {
+        Ok(ClientRecord {
             id: self.id,
             name: self.name,
             secrets,
@@ -93,8 +93,9 @@ impl NewClient {
             scopes: self.scopes,
             default_scopes: self.default_scopes,
             introspect: self.introspect,
+            registration: RegistrationId::generate()?,
             created_at: now.as_millis(),
-        }
+        })
     }
 }
 
@@ -178,7 +179,7 @@ impl Admin {
         let secret =
             if new.public { None } else { Some(Token::mint(TokenKind::ClientSecret, &self.store.tag_keys())?) };
         let hash = secret.as_ref().map(secret_hash);
-        let record = new.record(hash.iter().cloned().collect(), now);
+        let record = new.record(hash.iter().cloned().collect(), now)?;
         if !self.store.add_client(record).await? {
             return Err(taken());
         }

@@ -5,7 +5,6 @@ use crate::enforce::guard::{Directory, GuardSettings};
 use crate::issue::{FailedLogins, Throttle};
 use crate::oauth::client::{Client, GrantType};
 use crate::oauth::scope::{ScopeDeclaration, ScopeTable};
-use crate::oauth::token::Origin;
 use crate::people::users::User;
 use crate::store::cache::{CacheSettings, TokenCache};
 use crate::store::{Listener, Location};
@@ -44,7 +43,7 @@ fn configured() -> Clients {
         scopes: "notes:read".parse().unwrap(),
         default_scopes: None,
         introspect: false,
-        origin: Origin::Configuration,
+        registration: None,
     }])
 }
 

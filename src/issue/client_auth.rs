@@ -177,7 +177,7 @@ impl Issuer {
         }
         if let Some(client) = named {
             audit::wrong_secret("client", &client.id, request.address);
-            if client.origin == Origin::Configuration {
+            if client.origin() == Origin::Configuration {
                 // An unknown client has cost a look into the store; so does this one.
                 self.stored_client(&client.id).await?;
             }
@@ -219,7 +219,7 @@ fn client_of(record: ClientRecord) -> Result<Client, StoreError> {
         name: record.name,
         redirect_uris: record.redirect_uris,
         introspect: record.introspect,
-        origin: Origin::Store,
+        registration: Some(record.registration),
     })
 }
 

@@ -5,10 +5,10 @@ use super::grant::{Granted, Via};
 use super::refusal::{BAD_REFRESH_TOKEN, IssueError};
 use super::{Issuer, audit};
 use crate::clock::Timestamp;
-use crate::oauth::client::{Client, GrantType};
+use crate::oauth::client::{Client, GrantType, RegistrationId};
 use crate::oauth::token::{GrantId, Origin, RefreshRecord, Token, TokenDigest, TokenKind, TokenRecord};
 use crate::secret::{RandomError, Secret};
-use crate::store::{Issue, Rotated, Rotation};
+use crate::store::{Issue, Issued, Rotated, Rotation};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -102,22 +102,34 @@ impl Issuer {
         now: Timestamp,
         by: &'static str,
     ) -> Result<IssuedToken, IssueError> {
+        let registration = minting.client.registration;
         let access = self.access(minting, now)?;
-        self.store.issue(Issue { access: (access.token.digest(), access.record.clone()), refresh: None }).await?;
+        self.keep(&access, None, registration).await?;
         Ok(access.issued(None, by))
     }
 
     /// An access token and the first refresh token of a new family.
     async fn issue_family(&self, minting: Minting<'_>, now: Timestamp) -> Result<IssuedToken, IssueError> {
+        let registration = minting.client.registration;
         let access = self.access(minting, now)?;
         let refresh = Token::mint(TokenKind::Refresh, &self.store.tag_keys())?;
         let record = access.family(now.plus(self.settings.refresh_token_ttl));
-        let issue = Issue {
-            access: (access.token.digest(), access.record.clone()),
-            refresh: record.map(|record| (refresh.digest(), record)),
-        };
-        self.store.issue(issue).await?;
+        self.keep(&access, record.map(|record| (refresh.digest(), record)), registration).await?;
         Ok(access.issued(Some(refresh), "password"))
+    }
+
+    /// Stores new tokens. A client that was removed since it authenticated is no client.
+    async fn keep(
+        &self,
+        access: &Access,
+        refresh: Option<(TokenDigest, RefreshRecord)>,
+        registration: Option<RegistrationId>,
+    ) -> Result<(), IssueError> {
+        let access = (access.token.digest(), access.record.clone());
+        match self.store.issue(Issue { access, refresh, registration }).await? {
+            Issued::Done => Ok(()),
+            Issued::ClientGone => Err(IssueError::InvalidClient),
+        }
     }
 
     /// Exchanges a refresh token. The successor keeps the scope and the end of the grant (R6749-6c,
@@ -164,7 +176,7 @@ impl Issuer {
         let token = Token::mint(TokenKind::Access, &self.store.tag_keys())?;
         let record = TokenRecord {
             client_id: minting.client.id.clone(),
-            client_origin: minting.client.origin,
+            client_origin: minting.client.origin(),
             subject: minting.subject,
             subject_origin: Origin::Configuration,
             scope: minting.scope,

@@ -60,6 +60,9 @@ impl Issuer {
             grant: None,
             lifetime: order.lifetime.unwrap_or(self.settings.access_token_ttl),
         };
-        Ok(self.issue_access(minting, now, "operator").await?)
+        match self.issue_access(minting, now, "operator").await {
+            Err(IssueError::InvalidClient) => Err(OrderError::UnknownClient),
+            issued => Ok(issued?),
+        }
     }
 }

@@ -81,7 +81,6 @@ fn not_empty(scope: Scope) -> Result<Scope, IssueError> {
 mod tests {
     use super::*;
     use crate::oauth::scope::ScopeDeclaration;
-    use crate::oauth::token::Origin;
     use proptest::prelude::*;
 
     fn scope(text: &str) -> Scope {
@@ -109,7 +108,7 @@ mod tests {
             scopes: scope(scopes),
             default_scopes: default.map(scope),
             introspect: false,
-            origin: Origin::Configuration,
+            registration: None,
         }
     }
 

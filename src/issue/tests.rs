@@ -11,7 +11,6 @@ use crate::oauth::client::{Client, GrantType, SecretHash};
 use crate::oauth::params::Params;
 use crate::oauth::request::REPEATABLE;
 use crate::oauth::scope::{Scope, ScopeDeclaration, ScopeTable};
-use crate::oauth::token::Origin;
 use crate::people::password::tests::quick_hash;
 use crate::people::users::{User, Users};
 use crate::secret::Digest;
@@ -49,7 +48,7 @@ pub(crate) fn client(id: &str, secrets: Vec<SecretHash>, grants: &[GrantType], s
         scopes: scope(scopes),
         default_scopes: None,
         introspect: false,
-        origin: Origin::Configuration,
+        registration: None,
     }
 }
 

@@ -2,7 +2,8 @@
 
 use super::scope::Scope;
 use super::token::Origin;
-use crate::secret::Digest;
+use crate::secret::{Digest, RandomError, random};
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
@@ -93,6 +94,21 @@ impl fmt::Display for SecretHash {
 #[error("expected what `tollgate client new` or `tollgate hash` prints: `$sha256$…` or `$argon2id$…`")]
 pub struct MalformedSecretHash(());
 
+/// One registration of a client in the store. A client that is registered anew under an identifier that
+/// was used before is another one. 128 random bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RegistrationId(pub [u8; 16]);
+
+impl RegistrationId {
+    /// A new random identifier.
+    ///
+    /// # Errors
+    /// When the operating system has no randomness to give.
+    pub fn generate() -> Result<Self, RandomError> {
+        Ok(Self(random()?))
+    }
+}
+
 /// A registered client.
 #[derive(Clone, Debug)]
 pub struct Client {
@@ -112,11 +128,16 @@ pub struct Client {
     pub default_scopes: Option<Scope>,
     /// May introspect the tokens of others (RFC 7662 section 2.1).
     pub introspect: bool,
-    /// Where it is defined.
-    pub origin: Origin,
+    /// `None`: it is of the configuration.
+    pub registration: Option<RegistrationId>,
 }
 
 impl Client {
+    /// Where it is defined.
+    pub const fn origin(&self) -> Origin {
+        if self.registration.is_some() { Origin::Store } else { Origin::Configuration }
+    }
+
     /// Whether it can keep a secret (RFC 6749 section 2.1).
     pub fn is_confidential(&self) -> bool {
         !self.secrets.is_empty()
@@ -125,7 +146,7 @@ impl Client {
     /// Whether it is the client that a record names. A client of the configuration is not the one of
     /// the store that had its identifier before.
     pub fn is(&self, id: &str, origin: Origin) -> bool {
-        self.id == id && self.origin == origin
+        self.id == id && self.origin() == origin
     }
 
     /// Whether it is registered for `grant`.

@@ -1,13 +1,15 @@
 //! What every backend must do, tried on each: memory, a file, a real Redis.
 
+mod clients;
 mod embedded;
 mod grants;
 mod redis;
 mod server;
 mod tokens;
 
-use super::{ClientRecord, Filter, Issue, Listener, Location, Rotation, Settings, Store};
+use super::{ClientRecord, Filter, Issue, Issued, Listener, Location, Rotation, Settings, Store};
 use crate::clock::Timestamp;
+use crate::oauth::client::RegistrationId;
 use crate::oauth::token::{GrantId, Origin, RefreshRecord, TokenDigest, TokenRecord};
 use crate::store::contract::server::RedisServer;
 use std::sync::{Arc, Mutex};
@@ -79,7 +81,7 @@ fn grant(octet: u8) -> GrantId {
 fn record(client: &str, subject: Option<&str>) -> TokenRecord {
     TokenRecord {
         client_id: client.to_owned(),
-        client_origin: Origin::Store,
+        client_origin: Origin::Configuration,
         subject: subject.map(str::to_owned),
         subject_origin: Origin::Configuration,
         scope: "read write".to_owned(),
@@ -94,7 +96,7 @@ fn refresh_record(grant: GrantId, client: &str, subject: Option<&str>) -> Refres
     RefreshRecord {
         grant,
         client_id: client.to_owned(),
-        client_origin: Origin::Store,
+        client_origin: Origin::Configuration,
         subject: subject.map(str::to_owned),
         subject_origin: Origin::Configuration,
         scope: "read write".to_owned(),
@@ -106,7 +108,7 @@ fn refresh_record(grant: GrantId, client: &str, subject: Option<&str>) -> Refres
 
 /// An access token alone.
 fn single(number: u64, record: TokenRecord) -> Issue {
-    Issue { access: (digest(number), record), refresh: None }
+    Issue { access: (digest(number), record), refresh: None, registration: None }
 }
 
 /// Access token `number` and refresh token `number + 1` of a grant.
@@ -114,12 +116,13 @@ fn pair(number: u64, grant: GrantId, client: &str, subject: Option<&str>) -> Iss
     Issue {
         access: (digest(number), TokenRecord { grant: Some(grant), ..record(client, subject) }),
         refresh: Some((digest(number + 1), refresh_record(grant, client, subject))),
+        registration: None,
     }
 }
 
 /// The exchange of refresh token `presented` for access token `number` and refresh token `number + 1`.
 fn rotation(presented: u64, number: u64, grant: GrantId, now: Timestamp, grace: Duration) -> Rotation {
-    let Issue { access, refresh } = pair(number, grant, "app", Some("alice"));
+    let Issue { access, refresh, .. } = pair(number, grant, "app", Some("alice"));
     let (access, refresh) = (access, refresh.unwrap());
     Rotation { presented: digest(presented), grant, access, refresh, now, grace }
 }
@@ -142,8 +145,14 @@ fn client(id: &str) -> ClientRecord {
         scopes: "read write".to_owned(),
         default_scopes: None,
         introspect: false,
+        registration: RegistrationId([1; 16]),
         created_at: NOW.as_millis(),
     }
+}
+
+/// Stores tokens that nothing speaks against.
+async fn issue(store: &Store, issue: Issue) {
+    assert_eq!(store.issue(issue).await.unwrap(), Issued::Done);
 }
 
 /// Whether access token `number` is valid.

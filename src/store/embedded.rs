@@ -9,7 +9,8 @@ mod writer;
 
 use super::family::Use;
 use super::feed::Feed;
-use super::{ClientRecord, Filter, Issue, Listed, Rotated, Rotation, StoreError};
+use super::record::Added;
+use super::{ClientRecord, Filter, Issue, Issued, Listed, Rotated, Rotation, StoreError};
 use crate::clock::Timestamp;
 use crate::oauth::token::{GrantId, RefreshRecord, TokenDigest, TokenRecord};
 use crate::secret::TagKey;
@@ -19,7 +20,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tables::{
-    ACCESS, BY_CLIENT, BY_SUBJECT, CLIENTS, FAMILIES, FORMAT, META, REFRESH, Tables, Trouble, decode, encode,
+    ACCESS, BY_CLIENT, BY_SUBJECT, CLIENTS, FAMILIES, FORMAT, LEAVING, META, REFRESH, Tables, Trouble, decode,
+    decode_client, encode,
 };
 use writer::{Latest, Writer};
 
@@ -82,7 +84,7 @@ impl Embedded {
         Ok(family.is_some_and(|family| family.current == *digest.as_bytes()))
     }
 
-    pub(super) async fn issue(&self, issue: Issue) -> Result<(), StoreError> {
+    pub(super) async fn issue(&self, issue: Issue) -> Result<Issued, StoreError> {
         self.latest.saw(issue.access.1.issued_at);
         self.write(move |tables| tables.issue(&issue)).await
     }
@@ -169,13 +171,13 @@ impl Embedded {
         })
     }
 
-    pub(super) async fn add_client(&self, client: ClientRecord) -> Result<bool, StoreError> {
+    pub(super) async fn add_client(&self, client: ClientRecord) -> Result<Added, StoreError> {
         self.write(move |tables| {
-            if tables.clients.get(client.id.as_str())?.is_some() {
-                return Ok(false);
+            if let Some(there) = tables.clients.get(client.id.as_str())? {
+                return Ok(if there.value() == LEAVING { Added::Leaving } else { Added::Taken });
             }
             tables.clients.insert(client.id.as_str(), encode(&client)?.as_slice())?;
-            Ok(true)
+            Ok(Added::Done)
         })
         .await
     }
@@ -184,21 +186,40 @@ impl Embedded {
         self.read(|view| {
             let clients = view.open_table(CLIENTS)?;
             let value = clients.get(id)?;
-            value.map(|value| decode(value.value(), "a client")).transpose()
+            value.map_or(Ok(None), |value| decode_client(value.value()))
         })
     }
 
     pub(super) fn clients(&self) -> Result<Vec<ClientRecord>, StoreError> {
         self.read(|view| {
             let clients = view.open_table(CLIENTS)?;
-            clients.iter()?.map(|entry| decode(entry?.1.value(), "a client")).collect()
+            clients.iter()?.map(|entry| decode_client(entry?.1.value())).filter_map(Result::transpose).collect()
         })
     }
 
-    /// Removes the record of a client alone.
-    pub(super) async fn forget_client(&self, id: &str) -> Result<bool, StoreError> {
+    /// Makes a client unknown and keeps its identifier from others; whether there was one.
+    pub(super) async fn retire_client(&self, id: &str) -> Result<bool, StoreError> {
         let id = id.to_owned();
-        self.write(move |tables| Ok(tables.clients.remove(id.as_str())?.is_some())).await
+        self.write(move |tables| {
+            let existed = tables.clients.get(id.as_str())?.is_some();
+            if existed {
+                tables.clients.insert(id.as_str(), LEAVING)?;
+            }
+            Ok(existed)
+        })
+        .await
+    }
+
+    /// Gives the identifier of a retired client free.
+    pub(super) async fn forget_client(&self, id: &str) -> Result<(), StoreError> {
+        let id = id.to_owned();
+        self.write(move |tables| {
+            if tables.clients.get(id.as_str())?.is_some_and(|there| there.value() == LEAVING) {
+                tables.clients.remove(id.as_str())?;
+            }
+            Ok(())
+        })
+        .await
     }
 
     fn read<T>(&self, look: impl FnOnce(&ReadTransaction) -> Result<T, Trouble>) -> Result<T, StoreError> {

@@ -1,7 +1,8 @@
 //! What goes into the store and what comes out, beside the records of the tokens themselves.
 
 use crate::clock::Timestamp;
-use crate::oauth::token::{GrantId, RefreshRecord, TokenDigest, TokenRecord};
+use crate::oauth::client::RegistrationId;
+use crate::oauth::token::{GrantId, Origin, RefreshRecord, TokenDigest, TokenRecord};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -12,6 +13,35 @@ pub struct Issue {
     pub access: (TokenDigest, TokenRecord),
     /// The refresh token that starts a new family, where there is one.
     pub refresh: Option<(TokenDigest, RefreshRecord)>,
+    /// The registration that a client of the store authenticated as.
+    pub registration: Option<RegistrationId>,
+}
+
+impl Issue {
+    /// Whether the tokens are for a client of the store, which can be removed at any moment.
+    pub(super) fn needs_registration(&self) -> bool {
+        self.access.1.client_origin == Origin::Store
+    }
+}
+
+/// What became of an [`Issue`], decided in the same atomic step.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Issued {
+    /// The tokens are stored.
+    Done,
+    /// The client was removed since it authenticated, or registered anew: nothing is stored.
+    ClientGone,
+}
+
+/// What became of a new client.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Added {
+    Done,
+    Taken,
+    /// A client of this identifier is being removed: its tokens have to end first.
+    Leaving,
 }
 
 /// The exchange of a refresh token for a new pair (RFC 6749 section 6).
@@ -79,6 +109,8 @@ pub struct ClientRecord {
     pub default_scopes: Option<String>,
     /// RFC 7662 section 2.1.
     pub introspect: bool,
+    /// Tells it from others of its identifier, earlier and later.
+    pub registration: RegistrationId,
     /// Milliseconds since the Unix epoch.
     pub created_at: u64,
 }

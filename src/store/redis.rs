@@ -7,7 +7,8 @@ mod feed;
 mod scan;
 
 use super::feed::Feed;
-use super::{ClientRecord, Filter, Issue, Rotated, Rotation, StoreError};
+use super::record::Added;
+use super::{ClientRecord, Filter, Issue, Issued, Rotated, Rotation, StoreError};
 use crate::clock::Timestamp;
 use crate::oauth::token::{GrantId, RefreshRecord, TagKeys, TokenDigest, TokenRecord};
 use crate::secret::{Digest, Secret, TagKey, hex};
@@ -25,8 +26,11 @@ const ACCESS: &str = "tg:a:";
 const REFRESH: &str = "tg:r:";
 /// The key of the tags, 32 octets.
 const TAG_KEY: &str = "tg:k";
-/// Clients by identifier.
+/// Clients by identifier, or [`LEAVING`].
 const CLIENTS: &str = "tg:clients";
+
+/// What stands in the place of a client while its tokens are being ended.
+const LEAVING: &[u8] = b"";
 
 /// A handle with its connection.
 #[derive(Clone)]
@@ -39,6 +43,7 @@ struct Scripts {
     issue: Procedure,
     rotate: Procedure,
     end: Procedure,
+    forget: Procedure,
 }
 
 impl Redis {
@@ -50,6 +55,7 @@ impl Redis {
             issue: Procedure::new(concat!(include_str!("redis/prelude.lua"), include_str!("redis/issue.lua"))),
             rotate: Procedure::new(concat!(include_str!("redis/prelude.lua"), include_str!("redis/rotate.lua"))),
             end: Procedure::new(concat!(include_str!("redis/prelude.lua"), include_str!("redis/end.lua"))),
+            forget: Procedure::new(include_str!("redis/forget.lua")),
         };
         let connection = Connection::new(Server::new(client, timeout));
         let redis = Self { connection, scripts: Arc::new(scripts) };
@@ -97,13 +103,17 @@ impl Redis {
         Ok(current.is_some_and(|current| current == hex(digest.as_bytes())))
     }
 
-    pub(super) async fn issue(&self, issue: &Issue) -> Result<(), StoreError> {
+    pub(super) async fn issue(&self, issue: &Issue) -> Result<Issued, StoreError> {
         let (access, record) = &issue.access;
-        let mut arguments = vec![digest_text(access), encode(record)?, millis(record.issued_at)];
+        let registration = issue.registration.filter(|_| issue.needs_registration());
+        let registration = registration.map_or_else(String::new, |registration| hex(&registration.0));
+        let mut arguments =
+            vec![digest_text(access), encode(record)?, millis(record.issued_at), registration.into_bytes()];
         if let Some((refresh, record)) = &issue.refresh {
             arguments.extend([digest_text(refresh), encode(record)?]);
         }
-        self.call(&self.scripts.issue, &arguments).await
+        let done: bool = self.call(&self.scripts.issue, &arguments).await?;
+        Ok(if done { Issued::Done } else { Issued::ClientGone })
     }
 
     /// What became of a rotation, and the access tokens that ended with it.
@@ -147,26 +157,41 @@ impl Redis {
         Ok(digests(ended.iter()))
     }
 
-    pub(super) async fn add_client(&self, client: &ClientRecord) -> Result<bool, StoreError> {
-        self.change(cmd("HSETNX").arg(CLIENTS).arg(&client.id).arg(encode(client)?)).await
+    pub(super) async fn add_client(&self, client: &ClientRecord) -> Result<Added, StoreError> {
+        if self.change(cmd("HSETNX").arg(CLIENTS).arg(&client.id).arg(encode(client)?)).await? {
+            return Ok(Added::Done);
+        }
+        let there: Option<Vec<u8>> = self.read(cmd("HGET").arg(CLIENTS).arg(&client.id)).await?;
+        Ok(if there.is_none_or(|there| there == LEAVING) { Added::Leaving } else { Added::Taken })
     }
 
     pub(super) async fn client(&self, id: &str) -> Result<Option<ClientRecord>, StoreError> {
         let value: Option<Vec<u8>> = self.read(cmd("HGET").arg(CLIENTS).arg(id)).await?;
-        value.map(|value| decode(&value, "a client")).transpose()
+        value.filter(|value| value != LEAVING).map(|value| decode(&value, "a client")).transpose()
     }
 
     pub(super) async fn clients(&self) -> Result<Vec<ClientRecord>, StoreError> {
         let values: Vec<Vec<u8>> = self.read(cmd("HVALS").arg(CLIENTS)).await?;
-        let clients: Result<Vec<ClientRecord>, _> = values.iter().map(|value| decode(value, "a client")).collect();
+        let values = values.iter().filter(|value| *value != LEAVING);
+        let clients: Result<Vec<ClientRecord>, _> = values.map(|value| decode(value, "a client")).collect();
         let mut clients = clients?;
         clients.sort_by(|left, right| left.id.cmp(&right.id));
         Ok(clients)
     }
 
-    /// Removes the record of a client alone.
-    pub(super) async fn forget_client(&self, id: &str) -> Result<bool, StoreError> {
-        self.change(cmd("HDEL").arg(CLIENTS).arg(id)).await
+    /// Makes a client unknown and keeps its identifier from others; whether there was one.
+    pub(super) async fn retire_client(&self, id: &str) -> Result<bool, StoreError> {
+        // Whatever others make of it between the two steps: what is put there is taken away in the end.
+        let existed: bool = self.read(cmd("HEXISTS").arg(CLIENTS).arg(id)).await?;
+        if existed {
+            let () = self.read(cmd("HSET").arg(CLIENTS).arg(id).arg(LEAVING)).await?;
+        }
+        Ok(existed)
+    }
+
+    /// Gives the identifier of a retired client free.
+    pub(super) async fn forget_client(&self, id: &str) -> Result<(), StoreError> {
+        self.call(&self.scripts.forget, &[id.as_bytes().to_vec()]).await
     }
 
     async fn shared_key(&self, fresh: &TagKey) -> Result<TagKey, StoreError> {

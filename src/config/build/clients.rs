@@ -12,7 +12,6 @@ use crate::config::section::Section;
 use crate::config::source::Place;
 use crate::oauth::client::{Client, GrantType, SecretHash};
 use crate::oauth::scope::Scope;
-use crate::oauth::token::Origin;
 use crate::secret::Digest;
 use std::collections::HashMap;
 
@@ -57,7 +56,7 @@ fn client(id: &str, section: &Section<'_>, scopes: &Scopes, variable: Variables<
         scopes: scope("scopes").unwrap_or_default(),
         default_scopes: scope("default_scopes"),
         introspect: section.boolean("introspect"),
-        origin: Origin::Configuration,
+        registration: None,
     }
 }
 

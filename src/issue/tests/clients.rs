@@ -1,6 +1,8 @@
 //! Client authentication and the limit on guessing.
 
 use super::{ALICE, Call, Stage, call, word};
+use crate::issue::{Order, OrderError};
+use crate::oauth::client::RegistrationId;
 use crate::store::ClientRecord;
 
 const SELF: &str = "grant_type=client_credentials";
@@ -19,6 +21,7 @@ fn stored(id: &str, secret: Option<&str>) -> ClientRecord {
         scopes: "read".into(),
         default_scopes: None,
         introspect: false,
+        registration: RegistrationId::generate().unwrap(),
         created_at: 0,
     }
 }
@@ -156,4 +159,18 @@ async fn made_up_identifiers_are_held_back_too() {
     assert_eq!(outcome(&stage, call("grant_type=client_credentials&client_id=another")).await, "throttled");
     assert_eq!(outcome(&stage, call("grant_type=password&client_id=another").basic("x:y")).await, "throttled");
     assert_eq!(outcome(&stage, call("grant_type=client_credentials&client_id=cli")).await, "unauthorized_client");
+}
+
+/// TOK-13: a token is asked for, and its client is removed while that is under way.
+#[tokio::test]
+async fn a_client_that_is_removed_while_it_gets_a_token_gets_none() {
+    let stage = Stage::new().await;
+    stage.store.add_client(stored("robot", Some("s"))).await.unwrap();
+    let asked = call(SELF).basic("robot:s");
+    let request = asked.request();
+    let granted = stage.issuer.grant(&request).await.unwrap();
+    stage.store.remove_client("robot").await.unwrap();
+    assert_eq!(word(&stage.issuer.mint(granted, super::START).await), "invalid_client");
+    let order = Order { client_id: "robot", subject: None, scope: None, lifetime: None };
+    assert!(matches!(stage.issuer.issue_for(order, super::START).await, Err(OrderError::UnknownClient)));
 }

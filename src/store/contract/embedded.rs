@@ -17,8 +17,8 @@ async fn what_was_answered_survives_a_crash() {
     let folder = tempfile::tempdir().unwrap();
     let (path, copy) = (folder.path().join("a.redb"), folder.path().join("b.redb"));
     let store = open(&path).await.unwrap();
-    store.issue(pair(1, grant(1), "app", Some("alice"))).await.unwrap();
-    store.issue(single(3, record("app", None))).await.unwrap();
+    issue(&store, pair(1, grant(1), "app", Some("alice"))).await;
+    issue(&store, single(3, record("app", None))).await;
     store.revoke_access(&digest(3)).await.unwrap();
     store.rotate(rotation(2, 5, grant(1), NOW, GRACE)).await.unwrap();
     let token = Token::mint(TokenKind::Access, &store.tag_keys()).unwrap();
@@ -37,7 +37,7 @@ async fn the_file_is_free_as_soon_as_the_last_handle_is_gone() {
     let store = open(&path).await.unwrap();
     let worker = store.for_worker();
     let token = Token::mint(TokenKind::Access, &store.tag_keys()).unwrap();
-    store.issue(single(1, record("app", None))).await.unwrap();
+    issue(&store, single(1, record("app", None))).await;
     drop(store);
     assert!(valid(&worker, 1).await);
     drop(worker);
@@ -87,7 +87,8 @@ async fn the_file_holds_no_token() {
     let path = folder.path().join("a.redb");
     let store = open(&path).await.unwrap();
     let token = Token::mint(TokenKind::Access, &store.tag_keys()).unwrap();
-    store.issue(Issue { access: (token.digest(), record("app", None)), refresh: None }).await.unwrap();
+    let access = (token.digest(), record("app", None));
+    issue(&store, Issue { access, refresh: None, registration: None }).await;
     let text = token.secret().reveal().as_bytes();
     assert!(!fs::read(&path).unwrap().windows(20).any(|window| window == &text[..20]));
 }
@@ -99,14 +100,14 @@ async fn what_has_expired_is_purged_by_those_who_write() {
     let path = folder.path().join("a.redb");
     let store = open(&path).await.unwrap();
     for number in 0..300 {
-        let issue = pair(10 * number, GrantId(u128::from(number).to_be_bytes()), "app", Some("alice"));
-        store.issue(issue).await.unwrap();
+        let tokens = pair(10 * number, GrantId(u128::from(number).to_be_bytes()), "app", Some("alice"));
+        issue(&store, tokens).await;
     }
     // Two days later everything is gone but what is issued then.
     let later = NOW.plus(48 * HOUR);
     let fresh = TokenRecord { issued_at: later, expires_at: later.plus(HOUR), ..record("app", Some("alice")) };
     for number in 0..3 {
-        store.issue(single(5000 + number, fresh.clone())).await.unwrap();
+        issue(&store, single(5000 + number, fresh.clone())).await;
     }
     // Asked as if no time had passed, so that only the purge can have removed them.
     assert_eq!(store.list(&of_client("app"), None, 1000, NOW).await.unwrap().len(), 3);
@@ -119,7 +120,7 @@ async fn a_value_that_is_not_ours_does_not_stop_others() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.redb");
     let store = open(&path).await.unwrap();
-    store.issue(pair(1, grant(1), "app", Some("alice"))).await.unwrap();
+    issue(&store, pair(1, grant(1), "app", Some("alice"))).await;
     drop(store);
     let database = redb::Database::open(&path).unwrap();
     let transaction = database.begin_write().unwrap();
@@ -141,7 +142,7 @@ async fn a_value_that_is_not_ours_does_not_stop_others() {
         .collect();
     assert!(matches!(broken.await.unwrap(), Err(StoreError::Corrupt(_))));
     for issue in issues {
-        issue.await.unwrap().unwrap();
+        assert_eq!(issue.await.unwrap().unwrap(), Issued::Done);
     }
     assert_eq!(store.revoke_grant(grant(1)).await.unwrap(), 1);
     assert!(alive(&store, 1..=4).await.is_empty());
@@ -151,7 +152,7 @@ async fn a_value_that_is_not_ours_does_not_stop_others() {
 async fn a_caller_who_gives_up_does_not_undo_what_was_done() {
     let store = Place::memory().await.store;
     let notes = Notes::on(&store);
-    store.issue(single(1, record("app", None))).await.unwrap();
+    issue(&store, single(1, record("app", None))).await;
     let revoked = tokio::time::timeout(Duration::ZERO, store.revoke_access(&digest(1))).await;
     // Whether the answer came in time or not, the listener hears of what was done.
     while !notes.ended(1) {

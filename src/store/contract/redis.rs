@@ -34,12 +34,12 @@ fn access_key(number: u64) -> String {
 async fn a_redis_that_hangs_is_a_timeout_within_the_bound() {
     let server = RedisServer::start();
     let (store, _notes, _watch) = node(&server).await;
-    store.issue(single(1, record("app", None))).await.unwrap();
+    issue(&store, single(1, record("app", None))).await;
     server.signal("STOP");
     let start = Instant::now();
     let outcomes = [
         store.access_token(&digest(1), NOW).await.map(drop),
-        store.issue(single(2, record("app", None))).await,
+        store.issue(single(2, record("app", None))).await.map(drop),
         store.for_worker().access_token(&digest(1), NOW).await.map(drop),
     ];
     assert!(start.elapsed() < Duration::from_millis(3 * 1000 + 900), "{:?}", start.elapsed());
@@ -56,7 +56,7 @@ async fn a_redis_that_is_gone_is_unavailable_and_comes_back_by_itself() {
     let mut server = RedisServer::start();
     let (store, notes, _watch) = node(&server).await;
     let token = Token::mint(TokenKind::Access, &store.tag_keys()).unwrap();
-    store.issue(single(1, record("app", None))).await.unwrap();
+    issue(&store, single(1, record("app", None))).await;
     let cleared = notes.emptied();
     server.kill();
     eventually("distrust at once", Duration::from_millis(400), async || !store.is_trusted()).await;
@@ -71,7 +71,7 @@ async fn a_redis_that_is_gone_is_unavailable_and_comes_back_by_itself() {
     eventually("trust again", Duration::from_secs(5), async || store.is_trusted()).await;
     assert!(notes.emptied() > cleared, "what ended meanwhile is unknown");
     assert!(!valid(&store, 1).await, "it came back empty");
-    store.issue(single(3, record("app", None))).await.unwrap();
+    issue(&store, single(3, record("app", None))).await;
     assert!(valid(&store, 3).await);
     let fresh = Store::open(&server.settings()).await.unwrap();
     assert!(fresh.tag_keys().recognise(TokenKind::Access, token.secret().reveal().as_bytes()));
@@ -82,7 +82,7 @@ async fn a_redis_that_is_gone_is_unavailable_and_comes_back_by_itself() {
 async fn an_operators_del_is_a_revocation() {
     let server = RedisServer::start();
     let (store, notes, _watch) = node(&server).await;
-    store.issue(single(1, record("app", None))).await.unwrap();
+    issue(&store, single(1, record("app", None))).await;
     let before = notes.ended.lock().unwrap().iter().filter(|ended| **ended == digest(1)).count();
     server.command(&["DEL", &access_key(1)]);
     assert!(!valid(&store, 1).await);
@@ -99,7 +99,7 @@ async fn a_flush_ends_every_token_and_the_tag_key_is_put_back() {
     let server = RedisServer::start();
     let (store, notes, _watch) = node(&server).await;
     let token = Token::mint(TokenKind::Access, &store.tag_keys()).unwrap();
-    store.issue(single(1, record("app", None))).await.unwrap();
+    issue(&store, single(1, record("app", None))).await;
     let cleared = notes.emptied();
     server.command(&["FLUSHALL"]);
     eventually("the node hears of it", Duration::from_secs(1), async || notes.emptied() > cleared).await;
@@ -112,7 +112,7 @@ async fn a_flush_ends_every_token_and_the_tag_key_is_put_back() {
     assert!(fresh.tag_keys().recognise(TokenKind::Access, token.secret().reveal().as_bytes()));
     // The scripts were flushed too, as a restart does: they are loaded again.
     server.command(&["SCRIPT", "FLUSH"]);
-    store.issue(single(2, record("app", None))).await.unwrap();
+    issue(&store, single(2, record("app", None))).await;
     assert!(valid(&store, 2).await);
 }
 
@@ -124,7 +124,7 @@ async fn another_node_hears_of_a_revocation_within_50_milliseconds() {
     let (_there, notes, _watch) = node(&server).await;
     let mut delays = Vec::new();
     for number in 0..21 {
-        here.issue(single(number, record("app", None))).await.unwrap();
+        issue(&here, single(number, record("app", None))).await;
         eventually("the news of the issue", Duration::from_secs(5), async || notes.ended(number)).await;
         notes.ended.lock().unwrap().clear();
         here.revoke_access(&digest(number)).await.unwrap();
@@ -154,10 +154,10 @@ async fn a_tag_key_that_another_node_made_is_taken_over() {
 async fn a_redis_that_refuses_to_write_is_unavailable() {
     let server = RedisServer::start();
     let store = Store::open(&server.settings()).await.unwrap();
-    store.issue(pair(1, grant(1), "app", Some("alice"))).await.unwrap();
+    issue(&store, pair(1, grant(1), "app", Some("alice"))).await;
     server.command(&["CONFIG", "SET", "maxmemory", "1"]);
     let rotated: Result<Rotated, _> = store.rotate(rotation(2, 3, grant(1), NOW, GRACE)).await;
-    for outcome in [rotated.map(drop), store.issue(single(5, record("app", None))).await] {
+    for outcome in [rotated.map(drop), store.issue(single(5, record("app", None))).await.map(drop)] {
         assert!(matches!(outcome, Err(StoreError::Unavailable(_))), "{outcome:?}");
     }
     server.command(&["CONFIG", "SET", "maxmemory", "0"]);
@@ -171,7 +171,7 @@ async fn a_redis_that_refuses_to_write_is_unavailable() {
 async fn every_key_of_a_token_expires_by_itself() {
     let server = RedisServer::start();
     let store = Store::open(&server.settings()).await.unwrap();
-    store.issue(pair(1, grant(1), "app", Some("alice"))).await.unwrap();
+    issue(&store, pair(1, grant(1), "app", Some("alice"))).await;
     store.rotate(rotation(2, 3, grant(1), NOW, GRACE)).await.unwrap();
     let keys = server.command(&["KEYS", "tg:*"]);
     let keys: Vec<&str> = keys.split("\r\n").filter(|line| line.starts_with("tg:") && *line != "tg:k").collect();
@@ -210,7 +210,7 @@ async fn a_unix_socket_will_do() {
     let mut settings = server.settings();
     settings.location = Location::Redis(crate::secret::Secret::new(format!("redis+unix://{}", socket.display())));
     let store = Store::open(&settings).await.unwrap();
-    store.issue(single(1, record("app", None))).await.unwrap();
+    issue(&store, single(1, record("app", None))).await;
     assert!(valid(&store, 1).await);
 }
 
@@ -221,7 +221,7 @@ fn a_worker_connects_on_its_own_runtime() {
     let server = RedisServer::start();
     let first = runtime();
     let store = first.block_on(Store::open(&server.settings())).unwrap();
-    first.block_on(store.issue(single(1, record("app", None)))).unwrap();
+    first.block_on(issue(&store, single(1, record("app", None))));
     let worker = store.for_worker();
     let thread = std::thread::spawn(move || runtime().block_on(async { valid(&worker, 1).await }));
     assert!(thread.join().unwrap(), "while the first runtime stands still");

@@ -5,8 +5,8 @@
 
 use crate::clock::Timestamp;
 use crate::oauth::token::{GrantId, RefreshRecord, TokenDigest, TokenRecord};
-use crate::store::Issue;
 use crate::store::family::Family;
+use crate::store::{ClientRecord, Issue, Issued};
 use redb::{ReadableTable, Table, TableDefinition, WriteTransaction};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -31,10 +31,13 @@ pub(super) const BY_CLIENT: Index<'_> = Index::new("by_client");
 pub(super) const BY_SUBJECT: Index<'_> = Index::new("by_subject");
 /// Milliseconds and item.
 pub(super) const EXPIRY: TableDefinition<'_, (u64, &[u8]), ()> = TableDefinition::new("expiry");
-/// Clients by identifier.
+/// Clients by identifier, or [`LEAVING`].
 pub(super) const CLIENTS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("clients");
 /// The tag key and the format.
 pub(super) const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
+
+/// What stands in the place of a client while its tokens are being ended.
+pub(super) const LEAVING: &[u8] = b"";
 
 /// What can go wrong inside a transaction.
 #[derive(Debug)]
@@ -89,15 +92,25 @@ impl<'txn> Tables<'txn> {
     }
 
     /// Stores an access token and, where there is one, the refresh token that begins a family.
-    pub(super) fn issue(&mut self, issue: &Issue) -> Result<(), Trouble> {
+    pub(super) fn issue(&mut self, issue: &Issue) -> Result<Issued, Trouble> {
         let (access, record) = &issue.access;
+        if issue.needs_registration() {
+            let client = match self.clients.get(record.client_id.as_str())? {
+                Some(value) => decode_client(value.value())?,
+                None => None,
+            };
+            if client.is_none_or(|client| Some(client.registration) != issue.registration) {
+                return Ok(Issued::ClientGone);
+            }
+        }
         if let Some((refresh, record)) = &issue.refresh {
             let family = Family::begin(*refresh.as_bytes(), record, *access.as_bytes());
             self.put_family(record.grant, &family)?;
             self.index(&family.client_id, family.subject.as_deref(), family.expires_at, &record.grant.0)?;
             self.put_refresh(refresh, record)?;
         }
-        self.put_access(access, record)
+        self.put_access(access, record)?;
+        Ok(Issued::Done)
     }
 
     pub(super) fn put_access(&mut self, digest: &TokenDigest, record: &TokenRecord) -> Result<(), Trouble> {
@@ -244,6 +257,11 @@ pub(super) fn encode(value: &impl Serialize) -> Result<Vec<u8>, Trouble> {
 /// A stored value; `kind` names it when it is not ours.
 pub(super) fn decode<T: DeserializeOwned>(value: &[u8], kind: &'static str) -> Result<T, Trouble> {
     serde_json::from_slice(value).map_err(|_| Trouble::Corrupt(kind))
+}
+
+/// A stored client; `None` while it is being removed.
+pub(super) fn decode_client(value: &[u8]) -> Result<Option<ClientRecord>, Trouble> {
+    if value == LEAVING { Ok(None) } else { decode(value, "a client").map(Some) }
 }
 
 fn refresh_item(digest: &[u8; 32]) -> [u8; 33] {

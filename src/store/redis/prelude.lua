@@ -3,6 +3,7 @@
 --   tg:r:<digest>       record of a refresh token, used or not
 --   tg:{<grant>}:f      the family: current, access, previous, rotated_at, expires_at, client, subject
 --   tg:{<grant>}:a, :r  digests of its access tokens (by expiry) and of its refresh tokens
+--   tg:clients          clients by identifier, '' while the tokens of a removed one are being ended
 --   tg:i:c:<client>, tg:i:s:<subject>   "a<digest>" and "g<grant>" by expiry
 local LONGEST = 315360000000
 local TRIM = 64

@@ -23,7 +23,7 @@ use tables::{
     ACCESS, BY_CLIENT, BY_SUBJECT, CLIENTS, FAMILIES, FORMAT, LEAVING, META, REFRESH, Tables, Trouble, decode,
     decode_client, encode,
 };
-use writer::{Latest, Writer};
+use writer::Writer;
 
 /// How many tokens and grants a mass revocation ends in one transaction: others write in between.
 const CHUNK: usize = 500;
@@ -33,7 +33,6 @@ pub(super) struct Embedded {
     // The writer's thread ends before the file is let go.
     writer: Writer,
     file: Arc<File>,
-    latest: Arc<Latest>,
     timeout: Duration,
 }
 
@@ -47,9 +46,8 @@ impl Embedded {
         let file = Arc::new(File::open(path)?);
         let fresh = TagKey::generate().map_err(|error| StoreError::Unavailable(error.to_string()))?;
         let key = prepare(&file, fresh).map_err(|trouble| file.failed(trouble))?;
-        let latest = Arc::new(Latest::default());
-        let writer = Writer::start(Arc::clone(&file), feed, Arc::clone(&latest))?;
-        Ok((Self { writer, file, latest, timeout }, key))
+        let writer = Writer::start(Arc::clone(&file), feed)?;
+        Ok((Self { writer, file, timeout }, key))
     }
 
     pub(super) fn ping(&self) -> Result<(), StoreError> {
@@ -57,7 +55,6 @@ impl Embedded {
     }
 
     pub(super) fn access_token(&self, digest: &TokenDigest, now: Timestamp) -> Result<Option<TokenRecord>, StoreError> {
-        self.latest.saw(now);
         let found: Option<TokenRecord> =
             self.read(|view| get(view, ACCESS, digest.as_bytes(), |value| decode(value, "an access token")))?;
         Ok(found.filter(|record| now < record.expires_at))
@@ -68,7 +65,6 @@ impl Embedded {
         digest: &TokenDigest,
         now: Timestamp,
     ) -> Result<Option<RefreshRecord>, StoreError> {
-        self.latest.saw(now);
         let found: Option<RefreshRecord> =
             self.read(|view| get(view, REFRESH, digest.as_bytes(), |value| decode(value, "a refresh token")))?;
         Ok(found.filter(|record| now < record.expires_at))
@@ -85,12 +81,10 @@ impl Embedded {
     }
 
     pub(super) async fn issue(&self, issue: Issue) -> Result<Issued, StoreError> {
-        self.latest.saw(issue.access.1.issued_at);
         self.write(move |tables| tables.issue(&issue)).await
     }
 
     pub(super) async fn rotate(&self, rotation: Rotation) -> Result<Rotated, StoreError> {
-        self.latest.saw(rotation.now);
         self.write(move |tables| rotate(tables, &rotation)).await
     }
 
@@ -258,6 +252,7 @@ fn prepare(file: &File, fresh: TagKey) -> Result<TagKey, Trouble> {
 }
 
 fn rotate(tables: &mut Tables<'_>, rotation: &Rotation) -> Result<Rotated, Trouble> {
+    tables.now = Some(rotation.now);
     let Some(mut family) = tables.family(rotation.grant)? else { return Ok(Rotated::Unknown) };
     let of_family = match tables.refresh.get(rotation.presented.as_bytes())? {
         Some(value) => decode::<RefreshRecord>(value.value(), "a refresh token")?.grant == rotation.grant,

@@ -7,6 +7,7 @@ on_every_backend!(
     a_record_comes_back_as_it_was_stored,
     /// TOK-8
     a_token_is_not_valid_from_the_moment_it_expires,
+    a_clock_that_is_set_back_costs_no_token,
     /// R7009-2.1e
     revoking_an_access_token_ends_that_token_alone,
     /// R7009-2.2
@@ -41,6 +42,17 @@ async fn a_token_is_not_valid_from_the_moment_it_expires(store: &Store) {
     assert!(store.access_token(&digest(1), end).await.unwrap().is_none());
     assert!(store.list(&Filter::default(), None, 10, end).await.unwrap().is_empty());
     assert!(store.find_by_public_id(&digest(1).public_id(), end).await.unwrap().is_none());
+}
+
+/// A clock that was wrong for a moment must not decide over tokens that are issued when it is right.
+async fn a_clock_that_is_set_back_costs_no_token(store: &Store) {
+    let later = NOW.plus(48 * HOUR);
+    let late = TokenRecord { issued_at: later, expires_at: later.plus(HOUR), ..record("app", None) };
+    issue(store, single(1, late)).await;
+    store.access_token(&digest(1), later).await.unwrap();
+    issue(store, single(2, record("app", None))).await;
+    issue(store, single(3, record("app", None))).await;
+    assert!(valid(store, 2).await && valid(store, 3).await);
 }
 
 async fn revoking_an_access_token_ends_that_token_alone(store: &Store) {

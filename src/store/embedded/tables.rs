@@ -68,6 +68,8 @@ pub(super) struct Tables<'txn> {
     pub(super) by_subject: Table<'txn, (&'static str, &'static [u8]), ()>,
     pub(super) expiry: Table<'txn, (u64, &'static [u8]), ()>,
     pub(super) clients: Table<'txn, &'static str, &'static [u8]>,
+    /// The moment that the last of the operations spoke of.
+    pub(super) now: Option<Timestamp>,
     /// Access tokens that ended, to be told after the commit.
     pub(super) ended: Vec<TokenDigest>,
     /// Access tokens that were issued, likewise.
@@ -86,6 +88,7 @@ impl<'txn> Tables<'txn> {
             by_subject: transaction.open_table(BY_SUBJECT)?,
             expiry: transaction.open_table(EXPIRY)?,
             clients: transaction.open_table(CLIENTS)?,
+            now: None,
             ended: Vec::new(),
             issued: Vec::new(),
         })
@@ -94,6 +97,7 @@ impl<'txn> Tables<'txn> {
     /// Stores an access token and, where there is one, the refresh token that begins a family.
     pub(super) fn issue(&mut self, issue: &Issue) -> Result<Issued, Trouble> {
         let (access, record) = &issue.access;
+        self.now = Some(record.issued_at);
         if issue.needs_registration() {
             let client = match self.clients.get(record.client_id.as_str())? {
                 Some(value) => decode_client(value.value())?,

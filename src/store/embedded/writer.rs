@@ -7,12 +7,12 @@ use super::tables::{Tables, Trouble};
 use crate::clock::Timestamp;
 use crate::store::StoreError;
 use crate::store::feed::Feed;
+use std::cell::Cell;
 use std::mem;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 /// The most operations that share a transaction.
@@ -34,28 +34,11 @@ pub(super) struct Writer {
     thread: Option<JoinHandle<()>>,
 }
 
-/// The latest moment that a caller spoke of, in milliseconds: what "expired" means to the purge.
-#[derive(Default)]
-pub(super) struct Latest(AtomicU64);
-
-impl Latest {
-    /// Takes note of a moment. A second is fine enough, and keeps this a plain load mostly.
-    pub(super) fn saw(&self, now: Timestamp) {
-        if now.as_millis() >= self.0.load(Ordering::Relaxed).saturating_add(1000) {
-            self.0.fetch_max(now.as_millis(), Ordering::Relaxed);
-        }
-    }
-
-    fn cutoff(&self) -> Timestamp {
-        Timestamp::from_millis(self.0.load(Ordering::Relaxed).saturating_sub(LINGER))
-    }
-}
-
 impl Writer {
     /// Starts the thread.
-    pub(super) fn start(file: Arc<File>, feed: Arc<Feed>, latest: Arc<Latest>) -> Result<Self, StoreError> {
+    pub(super) fn start(file: Arc<File>, feed: Arc<Feed>) -> Result<Self, StoreError> {
         let (jobs, queue) = mpsc::channel();
-        let desk = Desk { file, feed, latest };
+        let desk = Desk { file, feed, latest: Cell::default() };
         let thread = thread::Builder::new()
             .name("store".to_owned())
             .spawn(move || desk.serve(&queue))
@@ -124,7 +107,9 @@ where
 struct Desk {
     file: Arc<File>,
     feed: Arc<Feed>,
-    latest: Arc<Latest>,
+    /// The moment that the latest write spoke of, and when that was: what "expired" means to the purge.
+    /// Not the latest moment of all: after a wrong clock was set right, it would purge what is new.
+    latest: Cell<Option<(Timestamp, Instant)>>,
 }
 
 impl Desk {
@@ -167,6 +152,12 @@ impl Desk {
         })
     }
 
+    /// What expired before this moment may go.
+    fn cutoff(&self) -> Timestamp {
+        let now = self.latest.get().map_or(Timestamp::default(), |(then, at)| then.plus(at.elapsed()));
+        Timestamp::from_millis(now.as_millis().saturating_sub(LINGER))
+    }
+
     fn transact(&self, batch: &mut [Box<dyn Job>]) -> Result<(), Trouble> {
         let transaction = self.file.write()?;
         let mut tables = Tables::open(&transaction)?;
@@ -174,7 +165,10 @@ impl Desk {
             job.apply(&mut tables)?;
         }
         let (ended, issued) = (mem::take(&mut tables.ended), mem::take(&mut tables.issued));
-        let purged = tables.purge(self.latest.cutoff(), PURGE)?;
+        if let Some(now) = tables.now {
+            self.latest.set(Some((now, Instant::now())));
+        }
+        let purged = tables.purge(self.cutoff(), PURGE)?;
         let idle = batch.is_empty() && purged == 0;
         drop(tables);
         if idle {

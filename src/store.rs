@@ -227,20 +227,19 @@ impl Store {
         }
     }
 
-    /// Ends one access token; `false` when there was none.
+    /// Ends one access token; `false` when there was none (any more).
     ///
     /// # Errors
     /// When it is not known to be ended.
     pub async fn revoke_access(&self, digest: &TokenDigest) -> Result<bool, StoreError> {
-        match &self.backend {
+        let ended = match &self.backend {
             Backend::Embedded(embedded) => embedded.revoke_access(*digest).await,
-            Backend::Redis(redis) => {
-                let ended = redis.revoke_access(digest).await;
-                // Whatever became of it: what is cached about it must be asked for again.
-                self.shared.feed.ended(&[*digest]);
-                ended
-            }
-        }
+            Backend::Redis(redis) => redis.revoke_access(digest).await,
+        };
+        // Whatever became of it: what is cached about it must be asked for again. Another call may have
+        // ended it a moment ago, and nobody here have heard of that yet.
+        self.shared.feed.ended(&[*digest]);
+        ended
     }
 
     /// Ends a grant: every refresh and access token of it. Returns how many access tokens ended.

@@ -27,8 +27,10 @@ impl Issuer {
         let ended = match kind {
             None => return Ok(()),
             Some(TokenKind::Access) => {
-                let Some(record) = self.store.access_token(&digest, request.now).await? else { return Ok(()) };
-                owned(client, &record.client_id, record.client_origin)?;
+                // One that is gone is revoked all the same: this node may still have it cached (R7009-2.1f).
+                if let Some(record) = self.store.access_token(&digest, request.now).await? {
+                    owned(client, &record.client_id, record.client_origin)?;
+                }
                 usize::from(self.store.revoke_access(&digest).await?)
             }
             Some(TokenKind::Refresh) => {

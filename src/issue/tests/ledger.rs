@@ -3,6 +3,8 @@
 use super::{Stage, call, clients, settings, word};
 use crate::issue::{Introspection, Order, OrderError};
 use crate::oauth::token::TokenDigest;
+use crate::store::Listener;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 async fn look(stage: &Stage, token: &str, basic: &str) -> Result<Introspection, &'static str> {
@@ -113,6 +115,29 @@ async fn revocation_is_for_the_one_it_was_issued_to() {
     let gone = format!("client_id=cli&token={access}");
     assert_eq!(revoke(&stage, &gone, None).await, "ok");
     assert_eq!(revoke(&stage, &gone, None).await, "ok", "twice is as good as once");
+}
+
+/// Keeps the tokens that it is told of.
+#[derive(Default)]
+struct Told(Mutex<Vec<TokenDigest>>);
+
+impl Listener for Told {
+    fn ended(&self, tokens: &[TokenDigest]) {
+        self.0.lock().unwrap().extend_from_slice(tokens);
+    }
+}
+
+/// R7009-2.1f: another node has revoked it, and this one, which may have it cached, is asked again.
+#[tokio::test]
+async fn a_token_that_is_gone_from_the_store_is_forgotten_before_the_answer() {
+    let stage = Stage::new().await;
+    let (_, access) = stage.family().await;
+    let digest = TokenDigest::of(access.as_bytes());
+    stage.store.revoke_access(&digest).await.unwrap();
+    let told = Arc::new(Told::default());
+    stage.store.listen(Arc::clone(&told) as Arc<dyn Listener>);
+    assert_eq!(revoke(&stage, &format!("client_id=cli&token={access}"), None).await, "ok");
+    assert_eq!(*told.0.lock().unwrap(), [digest]);
 }
 
 /// R7009-2.2.1

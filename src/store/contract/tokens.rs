@@ -13,6 +13,8 @@ on_every_backend!(
     /// R7009-2.2
     revoking_what_does_not_exist_says_so,
     listeners_hear_of_a_revocation_before_it_returns,
+    /// R7009-2.1f
+    listeners_hear_of_a_revocation_that_came_second,
     a_listing_goes_in_the_order_of_digests_page_by_page,
     a_listing_shows_what_the_filter_means,
     a_token_is_found_by_its_public_identifier,
@@ -83,6 +85,14 @@ async fn listeners_hear_of_a_revocation_before_it_returns(store: &Store) {
     assert!(notes.ended(1) && !notes.ended(4));
     store.revoke_where(&of_client("app")).await.unwrap();
     assert!(notes.ended(4));
+}
+
+/// What another revocation has just removed may still be cached here: whoever answers that it is gone
+/// must not accept it afterwards.
+async fn listeners_hear_of_a_revocation_that_came_second(store: &Store) {
+    let notes = Notes::on(store);
+    assert!(!store.revoke_access(&digest(1)).await.unwrap());
+    assert!(notes.ended(1));
 }
 
 async fn a_listing_goes_in_the_order_of_digests_page_by_page(store: &Store) {

@@ -21,7 +21,7 @@ pub use record::{ClientRecord, Filter, Issue, Issued, Listed, Rotated, Rotation}
 use crate::clock::Timestamp;
 use crate::oauth::token::{GrantId, RefreshRecord, TagKeys, TokenDigest, TokenRecord};
 use crate::secret::{Secret, TagKey};
-use arc_swap::ArcSwap;
+use arc_swap::ArcSwapOption;
 use embedded::Embedded;
 use feed::Feed;
 use record::Added;
@@ -82,7 +82,8 @@ enum Backend {
 /// What all handles of a process have in common.
 struct Shared {
     feed: Arc<Feed>,
-    tag_keys: ArcSwap<TagKeys>,
+    /// `None`: the store has not said them yet.
+    tag_keys: ArcSwapOption<TagKeys>,
 }
 
 impl Store {
@@ -91,21 +92,41 @@ impl Store {
     /// # Errors
     /// When it cannot be opened; the text names the file or the address.
     pub async fn open(settings: &Settings) -> Result<Self, StoreError> {
+        let store = Self::new(settings)?;
+        store.reach().await?;
+        Ok(store)
+    }
+
+    /// The store, whether it answers or not. A file is opened; another process is not asked for
+    /// anything yet: until [`reach`](Self::reach) or [`watch`](Self::watch) have found it,
+    /// everything fails.
+    ///
+    /// # Errors
+    /// When the file cannot be opened, or the address cannot be one; the text names it.
+    pub fn new(settings: &Settings) -> Result<Self, StoreError> {
         let feed = Arc::new(Feed::new(settings.feed_timeout));
-        let embedded = |path: Option<PathBuf>| -> Result<(Backend, TagKey), StoreError> {
+        let embedded = |path: Option<PathBuf>| -> Result<(Backend, Option<TagKey>), StoreError> {
             let (embedded, key) = Embedded::open(path, settings.timeout, Arc::clone(&feed))?;
-            Ok((Backend::Embedded(Arc::new(embedded)), key))
+            Ok((Backend::Embedded(Arc::new(embedded)), Some(key)))
         };
         let (backend, key) = match &settings.location {
             Location::Memory => embedded(None)?,
             Location::Redb(path) => embedded(Some(path.clone()))?,
-            Location::Redis(url) => {
-                let (redis, key) = Redis::open(url, settings.timeout).await?;
-                (Backend::Redis(redis), key)
-            }
+            Location::Redis(url) => (Backend::Redis(Redis::new(url, settings.timeout)?), None),
         };
-        let tag_keys = ArcSwap::from_pointee(TagKeys::new(key, Vec::new()));
+        let tag_keys = ArcSwapOption::from(key.map(|key| Arc::new(TagKeys::new(key, Vec::new()))));
         Ok(Self { backend, shared: Arc::new(Shared { feed, tag_keys }) })
+    }
+
+    /// Proves that the store answers, and agrees with it on the tag key.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn reach(&self) -> Result<(), StoreError> {
+        match &self.backend {
+            Backend::Embedded(_) => Ok(()),
+            Backend::Redis(redis) => redis.agree(&self.shared.tag_keys).await,
+        }
     }
 
     /// A handle for the calling thread's runtime, with a connection of its own.
@@ -123,8 +144,12 @@ impl Store {
     }
 
     /// The keys of the tags. Held in memory: costs nothing.
-    pub fn tag_keys(&self) -> Arc<TagKeys> {
-        self.shared.tag_keys.load_full()
+    ///
+    /// # Errors
+    /// When the store has not answered since the start: then nobody knows which tokens are forged.
+    pub fn tag_keys(&self) -> Result<Arc<TagKeys>, StoreError> {
+        let unknown = || StoreError::Unavailable("it has not answered since the start".to_owned());
+        self.shared.tag_keys.load_full().ok_or_else(unknown)
     }
 
     /// Proves that the store answers.

@@ -177,7 +177,7 @@ impl Admin {
         }
         let id = new.id.clone();
         let secret =
-            if new.public { None } else { Some(Token::mint(TokenKind::ClientSecret, &self.store.tag_keys())?) };
+            if new.public { None } else { Some(Token::mint(TokenKind::ClientSecret, &*self.store.tag_keys()?)?) };
         let hash = secret.as_ref().map(secret_hash);
         let record = new.record(hash.iter().cloned().collect(), now)?;
         if !self.store.add_client(record).await? {

@@ -168,7 +168,10 @@ const RESERVED: u64 = 256;
 
 impl Process {
     async fn new(configuration: Configuration, telemetry: &Arc<Telemetry>) -> Result<Self, String> {
-        let store = Store::open(&configuration.store).await.map_err(|error| error.to_string())?;
+        let store = Store::new(&configuration.store).map_err(|error| error.to_string())?;
+        if let Err(error) = store.reach().await {
+            tracing::warn!(%error, "starting without the store: what needs it is 503 until it answers");
+        }
         let cache = TokenCache::new(configuration.cache);
         store.listen(Arc::clone(&cache) as Arc<dyn Listener>);
         let watched = store.clone();
@@ -261,7 +264,10 @@ impl ProbeService {
             Phase::Starting => Readiness::Starting,
             Phase::Draining => Readiness::Draining,
             Phase::Serving if self.shared.store.is_trusted() => Readiness::Ready,
-            Phase::Serving if self.shared.plan.load().serve_cached => Readiness::Degraded,
+            // A store that has never answered has left nothing to serve.
+            Phase::Serving if self.shared.plan.load().serve_cached && self.shared.store.tag_keys().is_ok() => {
+                Readiness::Degraded
+            }
             Phase::Serving => Readiness::StoreOut,
         }
     }

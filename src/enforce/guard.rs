@@ -86,7 +86,7 @@ impl Guard {
     /// # Errors
     /// When it does not pass, or the store cannot answer.
     pub async fn check(&self, token: &[u8], digest: &TokenDigest, now: Timestamp) -> Result<Arc<Identity>, CheckError> {
-        if !self.store.tag_keys().recognise(TokenKind::Access, token) {
+        if !self.store.tag_keys()?.recognise(TokenKind::Access, token) {
             return Err(CheckError::Invalid(Invalid::Forged));
         }
         let ended = AtomicBool::new(false);

@@ -77,7 +77,7 @@ impl Issuer {
     /// Every check of R7662-4a: the kind of the token by its prefix, tag, store, expiry, and whether
     /// client and user still exist.
     async fn find(&self, token: &[u8], now: Timestamp) -> Result<Option<Found>, StoreError> {
-        let keys = self.store.tag_keys();
+        let keys = self.store.tag_keys()?;
         let digest = TokenDigest::of(token);
         let (kind, record) = if keys.recognise(TokenKind::Access, token) {
             (TokenKind::Access, self.store.access_token(&digest, now).await?)

@@ -7,7 +7,7 @@ use super::{Issuer, audit};
 use crate::clock::Timestamp;
 use crate::oauth::client::{Client, GrantType, RegistrationId};
 use crate::oauth::token::{GrantId, Origin, RefreshRecord, Token, TokenDigest, TokenKind, TokenRecord};
-use crate::secret::{RandomError, Secret};
+use crate::secret::Secret;
 use crate::store::{Issue, Issued, Rotated, Rotation};
 use std::sync::Arc;
 use std::time::Duration;
@@ -112,7 +112,7 @@ impl Issuer {
     async fn issue_family(&self, minting: Minting<'_>, now: Timestamp) -> Result<IssuedToken, IssueError> {
         let registration = minting.client.registration;
         let access = self.access(minting, now)?;
-        let refresh = Token::mint(TokenKind::Refresh, &self.store.tag_keys())?;
+        let refresh = Token::mint(TokenKind::Refresh, &*self.store.tag_keys()?)?;
         let record = access.family(now.plus(self.settings.refresh_token_ttl));
         self.keep(&access, record.map(|record| (refresh.digest(), record)), registration).await?;
         Ok(access.issued(Some(refresh), "password"))
@@ -153,7 +153,7 @@ impl Issuer {
             },
             now,
         )?;
-        let refresh = Token::mint(TokenKind::Refresh, &self.store.tag_keys())?;
+        let refresh = Token::mint(TokenKind::Refresh, &*self.store.tag_keys()?)?;
         let rotation = Rotation {
             presented,
             grant,
@@ -172,8 +172,8 @@ impl Issuer {
         }
     }
 
-    fn access(&self, minting: Minting<'_>, now: Timestamp) -> Result<Access, RandomError> {
-        let token = Token::mint(TokenKind::Access, &self.store.tag_keys())?;
+    fn access(&self, minting: Minting<'_>, now: Timestamp) -> Result<Access, IssueError> {
+        let token = Token::mint(TokenKind::Access, &*self.store.tag_keys()?)?;
         let record = TokenRecord {
             client_id: minting.client.id.clone(),
             client_origin: minting.client.origin(),

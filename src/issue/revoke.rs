@@ -21,7 +21,7 @@ impl Issuer {
         let authenticated = self.authenticate(request).await?;
         let client = authenticated.client();
         let token = request.params.get("token").ok_or(IssueError::InvalidRequest("token is missing"))?;
-        let keys = self.store.tag_keys();
+        let keys = self.store.tag_keys()?;
         let kind = TokenKind::of(token.as_bytes()).filter(|kind| keys.recognise(*kind, token.as_bytes()));
         let digest = TokenDigest::of(token.as_bytes());
         let ended = match kind {

@@ -4,6 +4,7 @@
 
 mod connection;
 mod feed;
+mod key;
 mod scan;
 
 use super::feed::Feed;
@@ -11,9 +12,9 @@ use super::record::Added;
 use super::{ClientRecord, Filter, Issue, Issued, Rotated, Rotation, StoreError};
 use crate::clock::Timestamp;
 use crate::oauth::token::{GrantId, RefreshRecord, TagKeys, TokenDigest, TokenRecord};
-use crate::secret::{Digest, Secret, TagKey, hex};
+use crate::secret::{Digest, Secret, hex};
 use ::redis::{Client, Cmd, cmd};
-use arc_swap::ArcSwap;
+use arc_swap::ArcSwapOption;
 use connection::{Connection, Procedure, Retry, Server};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -24,8 +25,6 @@ use std::time::Duration;
 const ACCESS: &str = "tg:a:";
 /// Before the digest of a refresh token.
 const REFRESH: &str = "tg:r:";
-/// The key of the tags, 32 octets.
-const TAG_KEY: &str = "tg:k";
 /// Clients by identifier, or [`LEAVING`].
 const CLIENTS: &str = "tg:clients";
 
@@ -47,8 +46,8 @@ struct Scripts {
 }
 
 impl Redis {
-    /// Connects; gives the tag key of the fleet, made now when there is none.
-    pub(super) async fn open(url: &Secret, timeout: Duration) -> Result<(Self, TagKey), StoreError> {
+    /// A handle that has not connected yet.
+    pub(super) fn new(url: &Secret, timeout: Duration) -> Result<Self, StoreError> {
         let client = Client::open(url.reveal())
             .map_err(|error| StoreError::Unavailable(format!("the URL of Redis cannot be used: {error}")))?;
         let scripts = Scripts {
@@ -57,11 +56,12 @@ impl Redis {
             end: Procedure::new(concat!(include_str!("redis/prelude.lua"), include_str!("redis/end.lua"))),
             forget: Procedure::new(include_str!("redis/forget.lua")),
         };
-        let connection = Connection::new(Server::new(client, timeout));
-        let redis = Self { connection, scripts: Arc::new(scripts) };
-        let fresh = TagKey::generate().map_err(|error| StoreError::Unavailable(error.to_string()))?;
-        let key = redis.shared_key(&fresh).await?;
-        Ok((redis, key))
+        Ok(Self { connection: Connection::new(Server::new(client, timeout)), scripts: Arc::new(scripts) })
+    }
+
+    /// Agrees with the fleet on the tag key.
+    pub(super) async fn agree(&self, keys: &ArcSwapOption<TagKeys>) -> Result<(), StoreError> {
+        key::agree(self.connection.server(), &mut self.connection.opened().await?, keys).await
     }
 
     /// A handle whose connection is made on the runtime that uses it first.
@@ -74,7 +74,7 @@ impl Redis {
     }
 
     /// Tells `feed` what changes; never returns.
-    pub(super) async fn watch(&self, feed: &Arc<Feed>, keys: &ArcSwap<TagKeys>) {
+    pub(super) async fn watch(&self, feed: &Arc<Feed>, keys: &ArcSwapOption<TagKeys>) {
         feed::follow(self.connection.server(), feed, keys).await;
     }
 
@@ -194,12 +194,6 @@ impl Redis {
         self.call(&self.scripts.forget, &[id.as_bytes().to_vec()]).await
     }
 
-    async fn shared_key(&self, fresh: &TagKey) -> Result<TagKey, StoreError> {
-        let () = self.read(cmd("SET").arg(TAG_KEY).arg(fresh.reveal().as_slice()).arg("NX")).await?;
-        let stored: Vec<u8> = self.read(cmd("GET").arg(TAG_KEY)).await?;
-        tag_key(&stored)
-    }
-
     async fn value<T: DeserializeOwned>(
         &self,
         prefix: &str,
@@ -242,10 +236,6 @@ fn digest_of(text: &[u8]) -> Option<TokenDigest> {
 
 fn digests<'a>(texts: impl Iterator<Item = &'a String>) -> Vec<TokenDigest> {
     texts.filter_map(|text| digest_of(text.as_bytes())).collect()
-}
-
-fn tag_key(stored: &[u8]) -> Result<TagKey, StoreError> {
-    stored.try_into().map(TagKey::from_bytes).map_err(|_| corrupt("the tag key"))
 }
 
 fn millis(at: Timestamp) -> Vec<u8> {

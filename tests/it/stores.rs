@@ -187,6 +187,44 @@ fn a_store_that_is_gone_is_503_and_recovers() {
     gateway.get("/notes/1").bearer(&cached).send().expect(200);
 }
 
+/// A gateway that starts before its store: it says so, refuses what it cannot decide with 503, serves what needs
+/// no store, and is ready within two seconds of the store's coming, without anybody's help.
+#[test]
+fn a_gateway_starts_without_its_store_and_finds_it() {
+    let upstream = Upstream::start();
+    let mut redis = Redis::start();
+    let first = Gateway::start(config(&upstream, &redis.url()));
+    let token = first.token("notes:read");
+    first.terminate();
+    redis.stop();
+    for on_outage in ["\"deny\"", "\"serve-cached\""] {
+        let gateway = Gateway::launch(config(&upstream, &redis.url()).set("cache.on_store_outage", on_outage));
+        eventually("it serves", || std::net::TcpStream::connect(("127.0.0.1", gateway.port())).is_ok());
+        eventually("it has started", || gateway.get("/public/x").send().status == 200);
+        for request in [
+            gateway.get("/notes/1").bearer(&token),
+            gateway.get("/notes/1").bearer(&format!("{}AAAAAAAA", &token[..47])),
+            gateway.get("/oauth2/tokeninfo").bearer(&token),
+            gateway.post("/oauth2/token").basic(SERVICE).form(&[("grant_type", "client_credentials")]),
+            gateway.post("/oauth2/revoke").basic(SERVICE).form(&[("token", &token)]),
+        ] {
+            let response = request.send();
+            response.expect(503);
+            assert!(response.field("retry-after").parse::<u32>().is_ok_and(|seconds| seconds > 0), "{response:?}");
+        }
+        gateway.get("/notes/1").send().expect(401);
+        gateway.telemetry("/livez").expect(200);
+        gateway.telemetry("/readyz").expect(503);
+        redis.start_again();
+        let answers = Instant::now();
+        eventually("it is ready", || gateway.telemetry("/readyz").status == 200);
+        assert!(answers.elapsed() < Duration::from_secs(2), "{:?}", answers.elapsed());
+        gateway.get("/notes/1").bearer(&token).send().expect(200);
+        gateway.terminate();
+        redis.stop();
+    }
+}
+
 /// `[store] timeout`: a store that accepts and says nothing is out as well.
 #[test]
 fn a_store_that_says_nothing_is_503_in_time() {

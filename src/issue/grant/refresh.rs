@@ -18,7 +18,7 @@ impl Issuer {
         let token = token.ok_or(IssueError::InvalidRequest("refresh_token is missing"))?.as_bytes();
         let client = authenticated.client();
         let bad = || IssueError::InvalidGrant(BAD_REFRESH_TOKEN);
-        if !self.store.tag_keys().recognise(TokenKind::Refresh, token) {
+        if !self.store.tag_keys()?.recognise(TokenKind::Refresh, token) {
             return Err(bad());
         }
         let presented = TokenDigest::of(token);

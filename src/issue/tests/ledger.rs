@@ -145,7 +145,7 @@ async fn a_token_that_is_gone_from_the_store_is_forgotten_before_the_answer() {
 async fn a_client_secret_is_no_token_to_revoke() {
     use crate::oauth::token::{Token, TokenKind};
     let stage = Stage::new().await;
-    let secret = Token::mint(TokenKind::ClientSecret, &stage.store.tag_keys()).unwrap();
+    let secret = Token::mint(TokenKind::ClientSecret, &stage.store.tag_keys().unwrap()).unwrap();
     let form = format!("client_id=cli&token={}", secret.secret().reveal());
     assert_eq!(revoke(&stage, &form, None).await, "unsupported_token_type");
 }

@@ -21,13 +21,13 @@ async fn what_was_answered_survives_a_crash() {
     issue(&store, single(3, record("app", None))).await;
     store.revoke_access(&digest(3)).await.unwrap();
     store.rotate(rotation(2, 5, grant(1), NOW, GRACE)).await.unwrap();
-    let token = Token::mint(TokenKind::Access, &store.tag_keys()).unwrap();
+    let token = Token::mint(TokenKind::Access, &store.tag_keys().unwrap()).unwrap();
     fs::copy(&path, &copy).unwrap();
 
     let again = open(&copy).await.unwrap();
     assert!(valid(&again, 1).await && valid(&again, 5).await && !valid(&again, 3).await);
     assert!(again.refresh_is_current(&digest(6), NOW).await.unwrap());
-    assert!(again.tag_keys().recognise(TokenKind::Access, token.secret().reveal().as_bytes()));
+    assert!(again.tag_keys().unwrap().recognise(TokenKind::Access, token.secret().reveal().as_bytes()));
 }
 
 #[tokio::test]
@@ -36,14 +36,14 @@ async fn the_file_is_free_as_soon_as_the_last_handle_is_gone() {
     let path = folder.path().join("a.redb");
     let store = open(&path).await.unwrap();
     let worker = store.for_worker();
-    let token = Token::mint(TokenKind::Access, &store.tag_keys()).unwrap();
+    let token = Token::mint(TokenKind::Access, &store.tag_keys().unwrap()).unwrap();
     issue(&store, single(1, record("app", None))).await;
     drop(store);
     assert!(valid(&worker, 1).await);
     drop(worker);
     let again = open(&path).await.unwrap();
     assert!(valid(&again, 1).await);
-    assert!(again.tag_keys().recognise(TokenKind::Access, token.secret().reveal().as_bytes()));
+    assert!(again.tag_keys().unwrap().recognise(TokenKind::Access, token.secret().reveal().as_bytes()));
 }
 
 /// TOK-16
@@ -86,7 +86,7 @@ async fn the_file_holds_no_token() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.redb");
     let store = open(&path).await.unwrap();
-    let token = Token::mint(TokenKind::Access, &store.tag_keys()).unwrap();
+    let token = Token::mint(TokenKind::Access, &store.tag_keys().unwrap()).unwrap();
     let access = (token.digest(), record("app", None));
     issue(&store, Issue { access, refresh: None, registration: None }).await;
     let text = token.secret().reveal().as_bytes();

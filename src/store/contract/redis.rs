@@ -55,7 +55,7 @@ async fn a_redis_that_hangs_is_a_timeout_within_the_bound() {
 async fn a_redis_that_is_gone_is_unavailable_and_comes_back_by_itself() {
     let mut server = RedisServer::start();
     let (store, notes, _watch) = node(&server).await;
-    let token = Token::mint(TokenKind::Access, &store.tag_keys()).unwrap();
+    let token = Token::mint(TokenKind::Access, &store.tag_keys().unwrap()).unwrap();
     issue(&store, single(1, record("app", None))).await;
     let cleared = notes.emptied();
     server.kill();
@@ -74,7 +74,26 @@ async fn a_redis_that_is_gone_is_unavailable_and_comes_back_by_itself() {
     issue(&store, single(3, record("app", None))).await;
     assert!(valid(&store, 3).await);
     let fresh = Store::open(&server.settings()).await.unwrap();
-    assert!(fresh.tag_keys().recognise(TokenKind::Access, token.secret().reveal().as_bytes()));
+    assert!(fresh.tag_keys().unwrap().recognise(TokenKind::Access, token.secret().reveal().as_bytes()));
+}
+
+/// Hazards 2.10: a gateway starts before its store.
+#[tokio::test]
+async fn a_redis_that_comes_later_is_found() {
+    let mut server = RedisServer::start();
+    server.kill();
+    let store = Store::new(&server.settings()).unwrap();
+    let watched = store.clone();
+    let _watch = tokio::spawn(async move { watched.watch().await });
+    assert!(matches!(store.reach().await, Err(StoreError::Unavailable(_))));
+    assert!(matches!(store.tag_keys(), Err(StoreError::Unavailable(_))));
+    assert!(!store.is_trusted());
+    server.restart();
+    eventually("trust", Duration::from_secs(2), async || store.is_trusted()).await;
+    let token = Token::mint(TokenKind::Access, &store.tag_keys().unwrap()).unwrap();
+    let another = Store::open(&server.settings()).await.unwrap();
+    assert!(another.tag_keys().unwrap().recognise(TokenKind::Access, token.secret().reveal().as_bytes()));
+    issue(&store, single(1, record("app", None))).await;
 }
 
 /// Promise 1
@@ -98,7 +117,7 @@ async fn an_operators_del_is_a_revocation() {
 async fn a_flush_ends_every_token_and_the_tag_key_is_put_back() {
     let server = RedisServer::start();
     let (store, notes, _watch) = node(&server).await;
-    let token = Token::mint(TokenKind::Access, &store.tag_keys()).unwrap();
+    let token = Token::mint(TokenKind::Access, &store.tag_keys().unwrap()).unwrap();
     issue(&store, single(1, record("app", None))).await;
     let cleared = notes.emptied();
     server.command(&["FLUSHALL"]);
@@ -109,7 +128,7 @@ async fn a_flush_ends_every_token_and_the_tag_key_is_put_back() {
     })
     .await;
     let fresh = Store::open(&server.settings()).await.unwrap();
-    assert!(fresh.tag_keys().recognise(TokenKind::Access, token.secret().reveal().as_bytes()));
+    assert!(fresh.tag_keys().unwrap().recognise(TokenKind::Access, token.secret().reveal().as_bytes()));
     // The scripts were flushed too, as a restart does: they are loaded again.
     server.command(&["SCRIPT", "FLUSH"]);
     issue(&store, single(2, record("app", None))).await;
@@ -141,12 +160,14 @@ async fn another_node_hears_of_a_revocation_within_50_milliseconds() {
 async fn a_tag_key_that_another_node_made_is_taken_over() {
     let server = RedisServer::start();
     let (store, _notes, _watch) = node(&server).await;
-    let old = Token::mint(TokenKind::Access, &store.tag_keys()).unwrap();
+    let old = Token::mint(TokenKind::Access, &store.tag_keys().unwrap()).unwrap();
     server.command(&["DEL", "tg:k"]);
     server.command(&["SET", "tg:k", &"k".repeat(32)]);
-    eventually("the new key", Duration::from_secs(3), async || store.tag_keys().current().reveal() == &[b'k'; 32])
-        .await;
-    assert!(store.tag_keys().recognise(TokenKind::Access, old.secret().reveal().as_bytes()));
+    eventually("the new key", Duration::from_secs(3), async || {
+        store.tag_keys().unwrap().current().reveal() == &[b'k'; 32]
+    })
+    .await;
+    assert!(store.tag_keys().unwrap().recognise(TokenKind::Access, old.secret().reveal().as_bytes()));
 }
 
 /// Hazards 2.9: a Redis that refuses to write is out of order, not empty.

@@ -116,6 +116,11 @@ impl Connection {
         &self.server
     }
 
+    /// The connection itself, made now when there is none.
+    pub(super) async fn opened(&self) -> Result<MultiplexedConnection, StoreError> {
+        self.server.bounded(self.open()).await.map(|(open, _)| open)
+    }
+
     /// Sends a command and waits for its answer.
     pub(super) async fn ask<T: FromRedisValue>(&self, command: &Cmd, retry: Retry) -> Result<T, StoreError> {
         let mut number = None;

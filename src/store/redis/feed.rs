@@ -4,12 +4,12 @@
 //! been answered, everything that ended before has been told.
 
 use super::connection::Server;
-use super::{ACCESS, TAG_KEY, digest_of, tag_key};
+use super::key::agree;
+use super::{ACCESS, digest_of};
 use crate::oauth::token::{TagKeys, TokenDigest};
-use crate::secret::{TagKey, constant_time_eq};
 use crate::store::StoreError;
 use crate::store::feed::Feed;
-use arc_swap::ArcSwap;
+use arc_swap::ArcSwapOption;
 use redis::aio::MultiplexedConnection;
 use redis::{Client, IntoConnectionInfo, ProtocolVersion, PushInfo, PushKind, RedisResult, Value};
 use std::convert::Infallible;
@@ -21,19 +21,42 @@ use std::time::Duration;
 const PROOF: Duration = Duration::from_millis(500);
 
 /// Follows the changes for ever, and begins anew when the connection breaks.
-pub(super) async fn follow(server: &Server, feed: &Arc<Feed>, keys: &ArcSwap<TagKeys>) {
+pub(super) async fn follow(server: &Server, feed: &Arc<Feed>, keys: &ArcSwapOption<TagKeys>) {
+    // Without a key it did not answer at the start, and that has been said.
+    let mut out = keys.load().is_none();
     loop {
         let in_use = Arc::new(AtomicBool::new(true));
-        if let Ok(mut connection) = server.bounded(track(server, feed, &in_use)).await {
-            // Whatever ended while nobody listened is unknown.
-            feed.all_ended();
-            while prove(server, &mut connection, keys).await.is_ok() && in_use.load(Ordering::Acquire) {
-                feed.proved();
-                tokio::time::sleep(PROOF).await;
-            }
-        }
+        let Err(error) = listen(server, feed, keys, &in_use, &mut out).await;
         in_use.store(false, Ordering::Release);
         feed.failed();
+        if !std::mem::replace(&mut out, true) {
+            tracing::warn!(%error, "the store does not answer, or does not tell what ends");
+        }
+        tokio::time::sleep(PROOF).await;
+    }
+}
+
+/// Follows the changes for as long as one connection lives.
+async fn listen(
+    server: &Server,
+    feed: &Arc<Feed>,
+    keys: &ArcSwapOption<TagKeys>,
+    in_use: &Arc<AtomicBool>,
+    out: &mut bool,
+) -> Result<Infallible, StoreError> {
+    let mut connection = server.bounded(track(server, feed, in_use)).await?;
+    // Whatever ended while nobody listened is unknown.
+    feed.all_ended();
+    loop {
+        // Asking for the key proves the connection, and finds out when the key is gone or another.
+        agree(server, &mut connection, keys).await?;
+        if !in_use.load(Ordering::Acquire) {
+            return Err(StoreError::Unavailable("the connection to Redis broke".to_owned()));
+        }
+        feed.proved();
+        if std::mem::take(out) {
+            tracing::info!("the store answers again");
+        }
         tokio::time::sleep(PROOF).await;
     }
 }
@@ -74,34 +97,4 @@ fn tell(feed: &Feed, in_use: &AtomicBool, push: &PushInfo) {
 fn digest_in(key: &Value) -> Option<TokenDigest> {
     let Value::BulkString(key) = key else { return None };
     digest_of(key.strip_prefix(ACCESS.as_bytes())?)
-}
-
-/// Asks for the tag key: proves the connection, and finds out when the key is gone or another.
-async fn prove(
-    server: &Server,
-    connection: &mut MultiplexedConnection,
-    keys: &ArcSwap<TagKeys>,
-) -> Result<(), StoreError> {
-    let held = keys.load_full();
-    let stored = server
-        .bounded(async {
-            let stored: Option<Vec<u8>> = redis::cmd("GET").arg(TAG_KEY).query_async(connection).await?;
-            if stored.is_none() {
-                // Redis was emptied. Every node puts the same key back; the first one wins.
-                let mut put = redis::cmd("SET");
-                put.arg(TAG_KEY).arg(held.current().reveal().as_slice()).arg("NX");
-                let () = put.query_async(connection).await?;
-            }
-            Ok(stored)
-        })
-        .await?;
-    match stored {
-        Some(stored) if !constant_time_eq(&stored, held.current().reveal()) => {
-            let current: TagKey = tag_key(&stored)?;
-            // Tokens of the old key may still be in use; more than one old key is nobody's.
-            keys.store(Arc::new(TagKeys::new(current, vec![held.current().clone()])));
-            Ok(())
-        }
-        _ => Ok(()),
-    }
 }

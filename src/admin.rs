@@ -147,7 +147,10 @@ impl Admin {
         };
         let identity = checked.map_err(|error| match error {
             CheckError::Invalid(_) => Refusal::InvalidToken,
-            CheckError::Store(error) => Refusal::Store(error),
+            CheckError::Store(error) => {
+                tracing::warn!(%error, "an operator's token cannot be checked");
+                Refusal::Undecided
+            }
         })?;
         if self.issuer.scopes().holds(&identity.scopes, SCOPE) { Ok(()) } else { Err(Refusal::Scope) }
     }

@@ -30,6 +30,8 @@ pub(super) enum Refusal {
     MediaType,
     /// 503.
     Store(StoreError),
+    /// 503 for whoever has not shown to be an operator: where the store is, is none of their business.
+    Undecided,
     /// 503.
     Random(RandomError),
 }
@@ -82,6 +84,7 @@ impl Refusal {
                 (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "send application/json".to_owned())
             }
             Self::Store(error) => (StatusCode::SERVICE_UNAVAILABLE, "store", error.to_string()),
+            Self::Undecided => (StatusCode::SERVICE_UNAVAILABLE, "store", "the token cannot be checked".to_owned()),
             Self::Random(error) => (StatusCode::SERVICE_UNAVAILABLE, "random", error.to_string()),
         };
         let mut response = json(status, &Problem { error, error_description: &description });
@@ -100,7 +103,7 @@ impl Refusal {
                 r#"Bearer realm="admin", error="insufficient_scope", scope="tollgate:admin""#,
             )),
             Self::Method(allow) => Some((header::ALLOW, *allow)),
-            Self::Store(_) | Self::Random(_) => Some((header::RETRY_AFTER, "1")),
+            Self::Store(_) | Self::Undecided | Self::Random(_) => Some((header::RETRY_AFTER, "1")),
             Self::Invalid(_) | Self::Page | Self::NotFound(_) | Self::Conflict(_) | Self::MediaType => None,
         }
     }

@@ -47,13 +47,14 @@ fn configured() -> Clients {
     }])
 }
 
-async fn admin() -> Admin {
-    let settings = crate::store::Settings {
-        location: Location::Memory,
-        timeout: Duration::from_secs(1),
-        feed_timeout: Duration::from_secs(2),
-    };
-    let store = Store::open(&settings).await.unwrap();
+fn admin() -> Admin {
+    over(Location::Memory)
+}
+
+fn over(location: Location) -> Admin {
+    let settings =
+        crate::store::Settings { location, timeout: Duration::from_secs(1), feed_timeout: Duration::from_secs(2) };
+    let store = Store::new(&settings).unwrap();
     let cache = TokenCache::new(CacheSettings { max_size: 1 << 20, ttl: Duration::from_secs(60) });
     store.listen(Arc::clone(&cache) as Arc<dyn Listener>);
     let guard = GuardSettings { generation: 1, serve_cached: false };
@@ -96,7 +97,7 @@ async fn issue(admin: &Admin, scope: &str) -> (String, String) {
 /// TOK-6
 #[tokio::test]
 async fn a_token_is_issued_inspected_listed_and_revoked_and_shown_once() {
-    let admin = admin().await;
+    let admin = admin();
     let (token, id) = issue(&admin, "notes:read").await;
     let (status, inspected) = call(&admin, "POST", "/tokens/inspect", value!({ "token": token })).await;
     assert_eq!((status, inspected["client"].as_str()), (200, Some("reporter")));
@@ -111,7 +112,7 @@ async fn a_token_is_issued_inspected_listed_and_revoked_and_shown_once() {
 
 #[tokio::test]
 async fn an_order_for_nobody_or_nothing_is_refused() {
-    let admin = admin().await;
+    let admin = admin();
     for (order, status) in [
         (value!({ "client": "nobody" }), 404),
         (value!({ "client": "reporter", "subject": "nobody" }), 404),
@@ -128,7 +129,7 @@ async fn an_order_for_nobody_or_nothing_is_refused() {
 /// Hazards section 1, line 40
 #[tokio::test]
 async fn a_listing_is_read_page_by_page_with_nothing_but_the_last_identifier() {
-    let admin = admin().await;
+    let admin = admin();
     let mut issued = Vec::new();
     for _ in 0..7 {
         issued.push(issue(&admin, "notes:read").await.1);
@@ -150,7 +151,7 @@ async fn a_listing_is_read_page_by_page_with_nothing_but_the_last_identifier() {
 
 #[tokio::test]
 async fn a_revocation_names_a_token_or_whose() {
-    let admin = admin().await;
+    let admin = admin();
     let (_, id) = issue(&admin, "notes:read").await;
     issue(&admin, "notes:read").await;
     assert_eq!(call(&admin, "DELETE", &format!("/tokens/{id}"), Value::Null).await.0, 200);
@@ -164,7 +165,7 @@ async fn a_revocation_names_a_token_or_whose() {
 /// TOK-7, TOK-13
 #[tokio::test]
 async fn a_client_is_made_with_a_secret_shown_once_and_removed_with_its_tokens() {
-    let admin = admin().await;
+    let admin = admin();
     let new = value!({ "id": "robot", "grants": ["client_credentials"], "scopes": "notes:read" });
     let (status, made) = call(&admin, "POST", "/clients", new.clone()).await;
     assert_eq!(status, 201, "{made}");
@@ -185,7 +186,7 @@ async fn a_client_is_made_with_a_secret_shown_once_and_removed_with_its_tokens()
 
 #[tokio::test]
 async fn a_client_that_could_not_work_is_refused() {
-    let admin = admin().await;
+    let admin = admin();
     for wrong in [
         value!({ "id": "" }),
         value!({ "id": "ü" }),
@@ -209,7 +210,7 @@ async fn a_client_that_could_not_work_is_refused() {
 /// TOK-6: URLs end up in logs.
 #[tokio::test]
 async fn tokens_do_not_stand_in_urls() {
-    let admin = admin().await;
+    let admin = admin();
     let (token, _) = issue(&admin, "notes:read").await;
     for method in ["GET", "DELETE"] {
         let (status, answer) = call(&admin, method, &format!("/tokens/{token}"), Value::Null).await;
@@ -220,7 +221,7 @@ async fn tokens_do_not_stand_in_urls() {
 
 #[tokio::test]
 async fn web_pages_are_not_answered() {
-    let admin = admin().await;
+    let admin = admin();
     let order = value!({ "client": "reporter" });
     let answers = async |name: &'static str, field: &'static str| {
         let mut request = request("POST", "/tokens", &order);
@@ -235,7 +236,7 @@ async fn web_pages_are_not_answered() {
 
 #[tokio::test]
 async fn over_tcp_a_token_with_the_scope_is_demanded() {
-    let admin = admin().await;
+    let admin = admin();
     let (operator, reader) = (issue(&admin, SCOPE).await.0, issue(&admin, "notes:read").await.0);
     for (field, status) in [
         (None, 401),
@@ -254,9 +255,42 @@ async fn over_tcp_a_token_with_the_scope_is_demanded() {
     }
 }
 
+/// Where the store is, is for operators: whoever has not shown to be one is told that it is out.
+#[tokio::test]
+async fn a_stranger_is_not_told_where_the_store_is() {
+    let admin = over(Location::Redis(crate::secret::Secret::new("redis://127.0.0.1:1/0")));
+    let field = format!("Bearer tga_{}", "0".repeat(51));
+    for (transport, told) in [(Transport::Tcp, false), (Transport::Private, true)] {
+        let mut request = request("GET", "/tokens", &Value::Null);
+        request.headers_mut().insert("authorization", field.parse().unwrap());
+        let response = admin.handle(request, transport).await;
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(response.headers()["retry-after"], "1");
+        let text = String::from_utf8_lossy(response.body());
+        assert_eq!(text.contains("the store cannot be used"), told, "{text}");
+    }
+}
+
+/// A variable of a shell that is empty must not widen what is revoked.
+#[tokio::test]
+async fn a_revocation_of_nobodys_tokens_is_refused() {
+    let admin = admin();
+    let (token, _) = issue(&admin, "notes:read").await;
+    for nobody in [
+        value!({ "client": "", "subject": "alice" }),
+        value!({ "client": "reporter", "subject": "" }),
+        value!({ "client": "" }),
+        value!({ "subject": "" }),
+        value!({}),
+    ] {
+        assert_eq!(call(&admin, "POST", "/tokens/revoke", nobody.clone()).await.0, 400, "{nobody}");
+    }
+    assert_eq!(call(&admin, "POST", "/tokens/inspect", value!({ "token": token })).await.0, 200);
+}
+
 #[tokio::test]
 async fn other_paths_and_methods_are_refused() {
-    let admin = admin().await;
+    let admin = admin();
     for (method, path, status) in [
         ("GET", "/", 404),
         ("GET", "/tokens/", 400),

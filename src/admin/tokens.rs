@@ -213,6 +213,9 @@ impl Admin {
                 return Err(Refusal::Invalid("give either token, or client, subject, or both".to_owned()));
             }
             Revocation { token: None, client, subject } => {
+                if [&client, &subject].into_iter().flatten().any(String::is_empty) {
+                    return Err(Refusal::Invalid("client or subject is empty".to_owned()));
+                }
                 let filter = Filter { client_id: client, subject };
                 let ended = self.store.revoke_where(&filter).await?;
                 let (client, subject) = (filter.client_id.as_deref(), filter.subject.as_deref());

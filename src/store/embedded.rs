@@ -7,7 +7,7 @@ mod file;
 mod tables;
 mod writer;
 
-use super::family::Use;
+use super::family::{Family, Use};
 use super::feed::Feed;
 use super::record::Added;
 use super::{ClientRecord, Filter, Issue, Issued, Listed, Rotated, Rotation, StoreError};
@@ -72,7 +72,7 @@ impl Embedded {
 
     pub(super) fn refresh_is_current(&self, digest: &TokenDigest, now: Timestamp) -> Result<bool, StoreError> {
         let Some(record) = self.refresh_token(digest, now)? else { return Ok(false) };
-        let family: Option<super::family::Family> = self.read(|view| {
+        let family: Option<Family> = self.read(|view| {
             let families = view.open_table(FAMILIES)?;
             let value = families.get(&record.grant.0)?;
             value.map(|value| decode(value.value(), "a family")).transpose()
@@ -287,20 +287,23 @@ fn end_whole(tables: &mut Tables<'_>, item: &[u8]) -> Result<usize, Trouble> {
     }
 }
 
-/// Up to [`CHUNK`] items that `filter` means.
+/// Up to [`CHUNK`] items that `filter` means, and those that cannot be read: nothing must stand in the way
+/// of a revocation.
 fn meant(view: &ReadTransaction, filter: &Filter) -> Result<Vec<Vec<u8>>, Trouble> {
     let access = view.open_table(ACCESS)?;
     let families = view.open_table(FAMILIES)?;
     let mut items = Vec::new();
     each_item(view, filter, &[], |item| {
         let means = if let Ok(digest) = <&[u8; 32]>::try_from(item) {
-            let record = access.get(digest)?;
-            let record = record.map(|value| decode::<TokenRecord>(value.value(), "an access token")).transpose()?;
-            record.is_some_and(|record| filter.means(&record.client_id, record.subject.as_deref()))
+            access.get(digest)?.is_some_and(|value| {
+                decode::<TokenRecord>(value.value(), "an access token")
+                    .map_or(true, |record| filter.means(&record.client_id, record.subject.as_deref()))
+            })
         } else if let Ok(grant) = <&[u8; 16]>::try_from(item) {
-            let family = families.get(grant)?;
-            let family = family.map(|value| decode::<super::family::Family>(value.value(), "a family")).transpose()?;
-            family.is_some_and(|family| filter.means(&family.client_id, family.subject.as_deref()))
+            families.get(grant)?.is_some_and(|value| {
+                decode::<Family>(value.value(), "a family")
+                    .map_or(true, |family| filter.means(&family.client_id, family.subject.as_deref()))
+            })
         } else {
             false
         };

@@ -148,10 +148,9 @@ impl Redis {
         self.end(&Filter::default(), vec![format!("g{}", hex(&grant.0)).into_bytes()]).await
     }
 
-    /// Ends those of `members` that `filter` means; gives the access tokens that ended.
+    /// Ends those of `members` that `filter` means, and what cannot be read; gives the access tokens that ended.
     async fn end(&self, filter: &Filter, members: Vec<Vec<u8>>) -> Result<Vec<TokenDigest>, StoreError> {
-        let part = |part: &Option<String>| part.clone().unwrap_or_default().into_bytes();
-        let mut arguments = vec![part(&filter.client_id), part(&filter.subject)];
+        let mut arguments = vec![encode(filter)?];
         arguments.extend(members);
         let ended: Vec<String> = self.call(&self.scripts.end, &arguments).await?;
         Ok(digests(ended.iter()))

@@ -148,6 +148,32 @@ async fn a_value_that_is_not_ours_does_not_stop_others() {
     assert!(alive(&store, 1..=4).await.is_empty());
 }
 
+/// What cannot be read must not stand in the way of a revocation, and is ended with the rest.
+#[tokio::test]
+async fn a_mass_revocation_passes_over_values_that_are_not_ours() {
+    for filter in [of_client("app"), of_subject("alice"), Filter::default()] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.redb");
+        let store = open(&path).await.unwrap();
+        for number in [1, 11, 21] {
+            issue(&store, pair(number, grant(u8::try_from(number).unwrap()), "app", Some("alice"))).await;
+        }
+        drop(store);
+        let database = redb::Database::open(&path).unwrap();
+        let transaction = database.begin_write().unwrap();
+        let table: redb::TableDefinition<'_, &[u8; 32], &[u8]> = redb::TableDefinition::new("access");
+        transaction.open_table(table).unwrap().insert(digest(1).as_bytes(), b"nonsense".as_slice()).unwrap();
+        let table: redb::TableDefinition<'_, &[u8; 16], &[u8]> = redb::TableDefinition::new("families");
+        transaction.open_table(table).unwrap().insert(&[11; 16], b"nonsense".as_slice()).unwrap();
+        transaction.commit().unwrap();
+        drop(database);
+
+        let store = open(&path).await.unwrap();
+        assert_eq!(store.revoke_where(&filter).await.unwrap(), 3, "{filter:?}");
+        assert!(alive(&store, [1, 2, 11, 12, 21, 22]).await.is_empty());
+    }
+}
+
 #[tokio::test]
 async fn a_caller_who_gives_up_does_not_undo_what_was_done() {
     let store = Place::memory().await.store;

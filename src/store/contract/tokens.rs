@@ -21,6 +21,7 @@ on_every_backend!(
     /// TOK-13
     a_mass_revocation_ends_what_the_filter_means,
     a_revocation_of_everything_leaves_nothing,
+    a_name_that_is_empty_means_nobody,
     the_tag_key_is_the_same_for_every_handle,
     a_hundred_concurrent_issues_are_all_kept,
     it_answers_a_ping,
@@ -163,6 +164,18 @@ async fn a_revocation_of_everything_leaves_nothing(store: &Store) {
     assert_eq!(store.revoke_where(&Filter::default()).await.unwrap(), 601);
     assert!(store.list(&Filter::default(), None, 10, NOW).await.unwrap().is_empty());
     assert!(!known(store, 1002).await);
+}
+
+async fn a_name_that_is_empty_means_nobody(store: &Store) {
+    issue(store, single(1, record("app", Some("alice")))).await;
+    let (nobody, app, alice) = (Some(String::new()), Some("app".to_owned()), Some("alice".to_owned()));
+    for (client_id, subject) in [(nobody.clone(), None), (None, nobody.clone()), (nobody.clone(), alice), (app, nobody)]
+    {
+        let filter = Filter { client_id, subject };
+        assert_eq!(store.revoke_where(&filter).await.unwrap(), 0, "{filter:?}");
+        assert!(store.list(&filter, None, 10, NOW).await.unwrap().is_empty());
+    }
+    assert!(valid(store, 1).await);
 }
 
 async fn the_tag_key_is_the_same_for_every_handle(store: &Store) {

@@ -1,10 +1,12 @@
--- client, or ''; subject, or ''; then members as in the indexes: "a<digest>" and "g<grant>"
--- Ends those that are of this client and this subject. Answers the digests of the access tokens
--- that ended.
-local any = ARGV[1] == '' and ARGV[2] == ''
+-- filter, then members as in the indexes: "a<digest>" and "g<grant>"
+-- Ends those that the filter means, and what cannot be read. Answers the digests of the access
+-- tokens that ended.
+local filter = cjson.decode(ARGV[1])
+local any = filter.client_id == cjson.null and filter.subject == cjson.null
 
 local function matches(client, subject)
-  return (ARGV[1] == '' or client == ARGV[1]) and (ARGV[2] == '' or subject == ARGV[2])
+  return (filter.client_id == cjson.null or client == filter.client_id)
+    and (filter.subject == cjson.null or subject == filter.subject)
 end
 
 local function token_meant(digest)
@@ -12,7 +14,8 @@ local function token_meant(digest)
   local json = redis.call('GET', 'tg:a:' .. digest)
   if not json then return false end
   local readable, record = pcall(cjson.decode, json)
-  return readable and type(record) == 'table' and matches(text(record.client_id), text(record.subject))
+  if not readable or type(record) ~= 'table' then return true end
+  return matches(text(record.client_id), text(record.subject))
 end
 
 local function grant_meant(grant)
@@ -22,7 +25,7 @@ local function grant_meant(grant)
 end
 
 local ended = {}
-for i = 3, #ARGV do
+for i = 2, #ARGV do
   local kind, id = string.sub(ARGV[i], 1, 1), string.sub(ARGV[i], 2)
   if kind == 'a' then
     if token_meant(id) and end_access(id) then ended[#ended + 1] = id end

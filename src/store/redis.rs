@@ -112,7 +112,7 @@ impl Redis {
         if let Some((refresh, record)) = &issue.refresh {
             arguments.extend([digest_text(refresh), encode(record)?]);
         }
-        let done: bool = self.call(&self.scripts.issue, &arguments).await?;
+        let done: bool = self.call(&self.scripts.issue, &arguments, Retry::Once).await?;
         Ok(if done { Issued::Done } else { Issued::ClientGone })
     }
 
@@ -128,7 +128,8 @@ impl Redis {
             millis(rotation.now),
             rotation.grace.as_millis().to_string().into_bytes(),
         ];
-        let answer: Vec<String> = self.call(&self.scripts.rotate, &arguments).await?;
+        // The second time would be reuse, and end the family.
+        let answer: Vec<String> = self.call(&self.scripts.rotate, &arguments, Retry::Never).await?;
         let rotated = match answer.first().map(String::as_str) {
             Some("done") => Rotated::Done,
             Some("reused") => Rotated::Reused,
@@ -152,7 +153,7 @@ impl Redis {
     async fn end(&self, filter: &Filter, members: Vec<Vec<u8>>) -> Result<Vec<TokenDigest>, StoreError> {
         let mut arguments = vec![encode(filter)?];
         arguments.extend(members);
-        let ended: Vec<String> = self.call(&self.scripts.end, &arguments).await?;
+        let ended: Vec<String> = self.call(&self.scripts.end, &arguments, Retry::Once).await?;
         Ok(digests(ended.iter()))
     }
 
@@ -190,7 +191,7 @@ impl Redis {
 
     /// Gives the identifier of a retired client free.
     pub(super) async fn forget_client(&self, id: &str) -> Result<(), StoreError> {
-        self.call(&self.scripts.forget, &[id.as_bytes().to_vec()]).await
+        self.call(&self.scripts.forget, &[id.as_bytes().to_vec()], Retry::Once).await
     }
 
     async fn value<T: DeserializeOwned>(
@@ -217,9 +218,10 @@ impl Redis {
         &self,
         script: &Procedure,
         arguments: &[Vec<u8>],
+        retry: Retry,
     ) -> Result<T, StoreError> {
         let arguments: Vec<&[u8]> = arguments.iter().map(Vec::as_slice).collect();
-        self.connection.call(script, &arguments).await
+        self.connection.call(script, &arguments, retry).await
     }
 }
 

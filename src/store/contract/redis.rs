@@ -77,6 +77,21 @@ async fn a_redis_that_is_gone_is_unavailable_and_comes_back_by_itself() {
     assert!(fresh.tag_keys().unwrap().recognise(TokenKind::Access, token.secret().reveal().as_bytes()));
 }
 
+/// What closes idle connections on the way must not cost the next client its token.
+#[tokio::test]
+async fn a_connection_that_was_closed_meanwhile_is_made_anew_for_what_may_be_done_twice() {
+    let server = RedisServer::start();
+    let store = Store::open(&server.settings()).await.unwrap();
+    server.command(&["CLIENT", "KILL", "TYPE", "normal"]);
+    issue(&store, pair(1, grant(1), "app", Some("alice"))).await;
+    server.command(&["CLIENT", "KILL", "TYPE", "normal"]);
+    assert!(store.revoke_access(&digest(1)).await.unwrap());
+    server.command(&["CLIENT", "KILL", "TYPE", "normal"]);
+    let rotated = store.rotate(rotation(2, 3, grant(1), NOW, GRACE)).await;
+    assert!(matches!(rotated, Err(StoreError::Unavailable(_))), "twice would be reuse: {rotated:?}");
+    assert_eq!(store.rotate(rotation(2, 3, grant(1), NOW, GRACE)).await.unwrap(), Rotated::Done);
+}
+
 /// Hazards 2.10: a gateway starts before its store.
 #[tokio::test]
 async fn a_redis_that_comes_later_is_found() {

@@ -137,12 +137,13 @@ impl Connection {
         &self,
         procedure: &Procedure,
         arguments: &[&[u8]],
+        retry: Retry,
     ) -> Result<T, StoreError> {
         let mut number = None;
         let called = async {
-            match self.attempt(&procedure.by_digest(arguments), Retry::Never, &mut number).await {
+            match self.attempt(&procedure.by_digest(arguments), retry, &mut number).await {
                 Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
-                    self.attempt(&procedure.whole(arguments), Retry::Never, &mut number).await
+                    self.attempt(&procedure.whole(arguments), retry, &mut number).await
                 }
                 answer => answer,
             }

@@ -54,8 +54,9 @@ impl FromStr for GrantType {
 #[error("unknown grant type")]
 pub struct UnknownGrantType(());
 
-/// What is kept of a client's secret.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What is kept of a client's secret. Not shown in `Debug`: a secret that a person chose can be guessed
+/// from it.
+#[derive(Clone, PartialEq, Eq)]
 pub enum SecretHash {
     /// A generated secret of 128 bits or more: a fast digest is enough (TOK-2).
     Digest(Digest),
@@ -86,6 +87,12 @@ impl fmt::Display for SecretHash {
             Self::Digest(digest) => write!(f, "{DIGEST_PREFIX}{}", digest.to_hex()),
             Self::Phc(text) => f.write_str(text),
         }
+    }
+}
+
+impl fmt::Debug for SecretHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretHash(…)")
     }
 }
 
@@ -152,5 +159,19 @@ impl Client {
     /// Whether it is registered for `grant`.
     pub fn may_use(&self, grant: GrantType) -> bool {
         self.grants.contains(&grant)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_debug_form_of_a_hash_does_not_show_it() {
+        for text in [crate::people::password::UNUSED_HASH, &format!("{DIGEST_PREFIX}{}", "ab".repeat(32))] {
+            let hash: SecretHash = text.parse().unwrap();
+            assert_eq!(hash.to_string(), text);
+            assert_eq!(format!("{hash:?}"), "SecretHash(…)");
+        }
     }
 }

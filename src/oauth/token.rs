@@ -8,6 +8,7 @@ use crate::clock::Timestamp;
 use crate::secret::{Digest, RandomError, Secret, TagKey, constant_time_eq, random};
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use zeroize::Zeroizing;
 
 const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 const PREFIX: usize = 4;
@@ -61,7 +62,7 @@ impl Token {
     /// # Errors
     /// When the operating system has no randomness to give.
     pub fn mint(kind: TokenKind, keys: &TagKeys) -> Result<Self, RandomError> {
-        let mut text = Vec::with_capacity(LENGTH);
+        let mut text = Zeroizing::new(Vec::with_capacity(LENGTH));
         text.extend_from_slice(kind.prefix().as_bytes());
         push_random(&mut text)?;
         let tag = keys.current().tag(&text);

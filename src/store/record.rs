@@ -4,6 +4,7 @@ use crate::clock::Timestamp;
 use crate::oauth::client::RegistrationId;
 use crate::oauth::token::{GrantId, Origin, RefreshRecord, TokenDigest, TokenRecord};
 use serde::{Deserialize, Serialize};
+use std::fmt;
 use std::time::Duration;
 
 /// Tokens to be written together, durable before the answer (promise 2).
@@ -91,7 +92,7 @@ pub struct Listed {
 }
 
 /// A client that was made at run time.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClientRecord {
     /// RFC 6749 section 2.2.
     pub id: String,
@@ -113,6 +114,13 @@ pub struct ClientRecord {
     pub registration: RegistrationId,
     /// Milliseconds since the Unix epoch.
     pub created_at: u64,
+}
+
+/// Without the hashes of its secrets.
+impl fmt::Debug for ClientRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientRecord").field("id", &self.id).field("scopes", &self.scopes).finish_non_exhaustive()
+    }
 }
 
 impl Filter {

@@ -110,9 +110,11 @@ fn said(configuration: &Configuration) -> String {
     let first = format!("{server:?}{telemetry:?}{admin:?}{store:?}{cache:?}{specs:?}{:?}", plan.upstreams);
     let scopes = plan.scopes.declared();
     let rest = format!("{scopes:?}{:?}{:?}{:?}{:?}", plan.clients, plan.users, plan.issue, plan.bearer);
-    // Users do not show their hashes.
+    // Neither users nor clients show their hashes.
     let hash = plan.users.get("alice").map(|user| user.password_hash.clone());
-    let all = format!("{first}{rest}{hash:?}{}{:?}{}{}", plan.realm, plan.trusted, plan.form_body, plan.serve_cached);
+    let secrets = plan.clients.iter().flat_map(|client| &client.secrets).map(ToString::to_string);
+    let hashes: Vec<String> = hash.into_iter().chain(secrets).collect();
+    let all = format!("{first}{rest}{hashes:?}{}{:?}{}{}", plan.realm, plan.trusted, plan.form_body, plan.serve_cached);
     // Each file is in a folder of its own, which stands in the places of the routes.
     all.replace(&configuration.file.display().to_string(), "")
 }

@@ -6,8 +6,10 @@ use crate::enforce::bearer::Methods;
 use crate::enforce::guard::{Directory, Guard, GuardSettings};
 use crate::issue::Clients;
 use crate::issue::tests::Stage;
+use crate::oauth::token::{Origin, Token, TokenKind, TokenRecord};
 use crate::people::users::Users;
 use crate::store::cache::{CacheSettings, TokenCache};
+use crate::store::{Issue, Issued};
 use bytes::Bytes;
 use http::{Method, Request, Response};
 use serde_json::Value;
@@ -28,7 +30,10 @@ impl Directory for Everybody {
 }
 
 async fn endpoints(bearer: Methods) -> Endpoints {
-    let stage = Stage::new().await;
+    over(Stage::new().await, bearer)
+}
+
+fn over(stage: Stage, bearer: Methods) -> Endpoints {
     let cache = TokenCache::new(CacheSettings { max_size: 1 << 20, ttl: Duration::from_mins(1) });
     stage.store.listen(Arc::<TokenCache<_>>::clone(&cache));
     let directory = Arc::new(Everybody(stage.clients, stage.users));
@@ -258,6 +263,34 @@ async fn token_information_tells_about_the_token() {
     let bearer = format!("bearer {}", own["access_token"].as_str().unwrap());
     let answer = get(&endpoints, "/oauth2/tokeninfo", &[("authorization", &bearer)]).await;
     assert_eq!((answer.status, answer.body.get("sub")), (200, None));
+}
+
+/// A scope that a reload took away is told by neither endpoint.
+#[tokio::test]
+async fn a_scope_that_no_longer_exists_is_not_told() {
+    let stage = Stage::new().await;
+    let token = Token::mint(TokenKind::Access, &stage.store.tag_keys().unwrap()).unwrap();
+    let now = clock::now();
+    let record = TokenRecord {
+        client_id: "cli".into(),
+        client_origin: Origin::Configuration,
+        subject: None,
+        subject_origin: Origin::Configuration,
+        scope: "gone read".into(),
+        audience: Vec::new(),
+        issued_at: now,
+        expires_at: now.plus(Duration::from_mins(1)),
+        grant: None,
+    };
+    let issue = Issue { access: (token.digest(), record), refresh: None, registration: None };
+    assert_eq!(stage.store.issue(issue).await.unwrap(), Issued::Done);
+    let endpoints = over(stage, HEADER);
+    let text = token.secret().reveal();
+    let bearer = format!("Bearer {text}");
+    let told = get(&endpoints, "/oauth2/tokeninfo", &[("authorization", &bearer)]).await;
+    assert_eq!(told.body["scope"], serde_json::json!(["read"]));
+    let form = format!("client_id=billing&client_secret=b-secret&token={text}");
+    assert_eq!(post(&endpoints, "/oauth2/introspect", &form).await.body["scope"], "read");
 }
 
 /// R6750-2.3a

@@ -6,6 +6,7 @@ use crate::clock::Timestamp;
 use crate::enforce::bearer::{Credential, Methods, authorization, from_query};
 use crate::enforce::guard::{CheckError, Identity};
 use crate::oauth::error::BearerErrorCode;
+use crate::oauth::scope::{Scope, ScopeTable, ScopeToken};
 use crate::oauth::token::TokenDigest;
 use bytes::Bytes;
 use http::header::AUTHORIZATION;
@@ -33,7 +34,7 @@ impl Endpoints {
             None => self.guard.check(&token, &digest, now).await,
         };
         match checked {
-            Ok(identity) => response::private(StatusCode::OK, &members(&identity, now)),
+            Ok(identity) => response::private(StatusCode::OK, &members(&identity, self.issuer.scopes(), now)),
             Err(CheckError::Invalid(_)) => refuse(BearerErrorCode::InvalidToken, INVALID),
             Err(CheckError::Store(_)) => response::unavailable(),
         }
@@ -60,10 +61,12 @@ fn token_of(request: &Request<Bytes>, methods: Methods) -> Result<Option<Zeroizi
     if tokens.len() > 1 { Err(TWO_TOKENS) } else { Ok(tokens.pop()) }
 }
 
-/// A token without a resource owner has no `sub`.
-fn members(identity: &Identity, now: Timestamp) -> Value {
+/// A token without a resource owner has no `sub`. Of its scopes those are told that still exist.
+fn members(identity: &Identity, scopes: &ScopeTable, now: Timestamp) -> Value {
+    let granted = identity.scope().parse::<Scope>().unwrap_or_default();
+    let scope: Vec<&str> = granted.iter().filter(|token| scopes.exists(token)).map(ScopeToken::as_str).collect();
     let mut body = json!({
-        "scope": identity.scope().split(' ').collect::<Vec<_>>(),
+        "scope": scope,
         "client_id": identity.client_id(),
         "expires_in": identity.expires_at.since(now).as_secs(),
         "token_type": "Bearer",

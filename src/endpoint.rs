@@ -37,8 +37,6 @@ pub struct Settings {
 pub struct Caller {
     /// `None` behind a unix socket without a trusted forwarding field.
     pub address: Option<IpAddr>,
-    /// `X-Request-Id` of the response.
-    pub request_id: String,
 }
 
 /// The endpoints of one configuration, for one worker.

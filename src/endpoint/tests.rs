@@ -68,7 +68,7 @@ async fn send(endpoints: &Endpoints, method: Method, uri: &str, fields: &[(&str,
         request = request.header(*name, *value);
     }
     let request = request.body(Bytes::copy_from_slice(body.as_bytes())).unwrap();
-    let caller = Caller { address: "192.0.2.1".parse().ok(), request_id: "r".into() };
+    let caller = Caller { address: "192.0.2.1".parse().ok() };
     let response = endpoints.handle(request, &caller).await;
     let body = serde_json::from_slice(response.body()).unwrap_or(Value::Null);
     Answer { status: response.status().as_u16(), body, response }

@@ -21,7 +21,7 @@ impl Gateway {
     ) -> Result<Response<Bytes>, Failure> {
         let body = exchange.collect(BODY_LIMIT).await.map_err(Failure::Body)?;
         let request = request(exchange, target, body)?;
-        let caller = Caller { address: origin.address, request_id: id.as_str().to_owned() };
+        let caller = Caller { address: origin.address };
         let mut response = self.endpoints.handle(request, &caller).await;
         insert(response.headers_mut(), REQUEST_ID, id.as_str());
         Ok(response)

@@ -18,6 +18,7 @@ pub use counters::{Counter, Counters, Gauge, Timings};
 pub use probes::{Probes, Readiness};
 pub use stamp::rfc3339;
 
+use crate::clock::Timestamp;
 use crate::http1::stream::Listen;
 use cells::{Cells, Ledger};
 use line::Style;
@@ -106,6 +107,8 @@ pub struct Event<'e> {
     pub reason: &'static str,
     /// The status that the client got; 0 when the connection was cut before there was one.
     pub status: u16,
+    /// When the response was complete.
+    pub ended: Timestamp,
     /// From the request's head to the end of the response.
     pub duration: Duration,
     /// From the forwarded request to the response's head; `None`: not forwarded.
@@ -203,8 +206,7 @@ impl Recorder {
     pub fn record(&self, event: &Event<'_>) {
         self.cells.record(event);
         if let Some(lines) = &self.lines {
-            let now = crate::clock::now();
-            lines.append(|bytes, stamps| self.style.write(bytes, stamps.at(now), event));
+            lines.append(|bytes, stamps| self.style.write(bytes, stamps.at(event.ended), event));
         }
     }
 }

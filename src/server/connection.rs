@@ -12,6 +12,7 @@ use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::Rc;
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// What a connection is doing, as far as draining is concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -162,10 +163,12 @@ async fn read_head(stream: &mut Stream, input: &mut Input, deadline: &mut Deadli
             Err(error) => return Reading::Refused(error),
         }
     }
-    let end = tokio::time::Instant::now() + limits.head_timeout;
+    // The usual head is there as a whole: then nobody asks for the time.
+    let mut end = None;
     loop {
         input.bytes.reserve(BUFFER.min(limits.head_size));
-        match deadline.until(end, stream.split().0.read(&mut input.bytes)).await {
+        let (mut reader, _) = stream.split();
+        match deadline.within_both(limits.head_timeout, end, reader.read(&mut input.bytes)).await {
             Err(_) if input.bytes.is_empty() => return Reading::Ended,
             Err(_) => return Reading::Refused(HeadError::Timeout),
             Ok(Ok(0) | Err(_)) => return Reading::Ended,
@@ -176,6 +179,7 @@ async fn read_head(stream: &mut Stream, input: &mut Input, deadline: &mut Deadli
             Ok(None) => {}
             Err(error) => return Reading::Refused(error),
         }
+        end.get_or_insert_with(|| Instant::now() + limits.head_timeout);
     }
 }
 

@@ -19,8 +19,14 @@ pub(super) enum Audience {
     HiddenBearer,
 }
 
-/// Appends `Cache-Control` for `audience`.
-pub(super) fn cache_control(response: &Response<'_>, audience: Audience, out: &mut Vec<u8>) {
+/// Appends `Cache-Control` for `audience`; `said`: the response has such a field.
+pub(super) fn cache_control(response: &Response<'_>, said: bool, audience: Audience, out: &mut Vec<u8>) {
+    if !said {
+        if audience != Audience::Anybody {
+            out.extend_from_slice(b"cache-control: private\r\n");
+        }
+        return;
+    }
     let directives = || response.values("cache-control").flat_map(directives);
     let says = |name: &[u8]| directives().any(|directive| is(directive, name));
     let private = match audience {
@@ -53,8 +59,15 @@ pub(super) fn cache_control(response: &Response<'_>, audience: Audience, out: &m
     out.extend_from_slice(b"\r\n");
 }
 
-/// Appends `Vary`, with `Authorization` in it where the response is a bearer's.
-pub(super) fn vary(response: &Response<'_>, audience: Audience, out: &mut Vec<u8>) {
+/// Appends `Vary`, with `Authorization` in it where the response is a bearer's; `said`: the response
+/// has such a field.
+pub(super) fn vary(response: &Response<'_>, said: bool, audience: Audience, out: &mut Vec<u8>) {
+    if !said {
+        if audience != Audience::Anybody {
+            out.extend_from_slice(b"vary: Authorization\r\n");
+        }
+        return;
+    }
     let names = || response.values("vary").flat_map(list);
     let says = |wanted: &[u8]| names().any(|name| name.eq_ignore_ascii_case(wanted));
     if audience == Audience::Anybody || says(b"authorization") || says(b"*") {

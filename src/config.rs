@@ -40,7 +40,7 @@ pub struct Configuration {
     pub store: store::Settings,
     /// `[cache]`.
     pub cache: CacheSettings,
-    /// Everything that a reload replaces.
+    /// What a reload replaces in one step, for all workers.
     pub plan: Arc<Plan>,
     /// What is allowed but unwise, in words, with file and line.
     pub warnings: Vec<String>,

@@ -325,19 +325,19 @@ async fn a_new_ttl_holds_for_what_is_cached_already() {
 #[tokio::test]
 async fn a_new_size_holds_at_once() {
     let cache = TokenCache::new(settings(1_000_000, 60));
-    let fill = async |from: u64| {
+    let put_many = async |from: u64| {
         for number in from..from + 5000 {
             put(&cache, number, fact(number)).await;
         }
         cache.usage().1
     };
-    let full = fill(0).await;
+    let full = put_many(0).await;
     assert!((900_000..=1_000_000).contains(&full), "{full}");
     cache.adjust(settings(100_000, 60));
     let (entries, bytes) = cache.usage();
     assert!(bytes <= 100_100 && entries > 100, "{entries} entries, {bytes} bytes");
-    assert!(fill(10_000).await <= 100_100);
+    assert!(put_many(10_000).await <= 100_100);
     cache.adjust(settings(2_000_000, 60));
-    let full = fill(20_000).await;
+    let full = put_many(20_000).await;
     assert!((1_000_000..=2_000_100).contains(&full), "{full}");
 }

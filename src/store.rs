@@ -9,6 +9,7 @@ pub mod cache;
 mod embedded;
 mod family;
 mod feed;
+mod patience;
 mod record;
 mod redis;
 
@@ -24,6 +25,7 @@ use crate::secret::{Secret, TagKey};
 use arc_swap::ArcSwap;
 use embedded::Embedded;
 use feed::Feed;
+use patience::Patience;
 use redis::Redis;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -81,6 +83,7 @@ enum Backend {
 /// What all handles of a process have in common.
 struct Shared {
     feed: Arc<Feed>,
+    patience: Arc<Patience>,
     tag_keys: ArcSwap<TagKeys>,
 }
 
@@ -90,21 +93,22 @@ impl Store {
     /// # Errors
     /// When it cannot be opened; the text names the file or the address.
     pub async fn open(settings: &Settings) -> Result<Self, StoreError> {
-        let feed = Arc::new(Feed::new(settings.feed_timeout));
+        let patience = Arc::new(Patience::of(settings));
+        let feed = Arc::new(Feed::new(Arc::clone(&patience)));
         let embedded = |path: Option<PathBuf>| -> Result<(Backend, TagKey), StoreError> {
-            let (embedded, key) = Embedded::open(path, settings.timeout, Arc::clone(&feed))?;
+            let (embedded, key) = Embedded::open(path, Arc::clone(&patience), Arc::clone(&feed))?;
             Ok((Backend::Embedded(Arc::new(embedded)), key))
         };
         let (backend, key) = match &settings.location {
             Location::Memory => embedded(None)?,
             Location::Redb(path) => embedded(Some(path.clone()))?,
             Location::Redis(url) => {
-                let (redis, key) = Redis::open(url, settings.timeout).await?;
+                let (redis, key) = Redis::open(url, Arc::clone(&patience)).await?;
                 (Backend::Redis(redis), key)
             }
         };
         let tag_keys = ArcSwap::from_pointee(TagKeys::new(key, Vec::new()));
-        Ok(Self { backend, shared: Arc::new(Shared { feed, tag_keys }) })
+        Ok(Self { backend, shared: Arc::new(Shared { feed, patience, tag_keys }) })
     }
 
     /// A handle for the calling thread's runtime, with a connection of its own.
@@ -114,6 +118,11 @@ impl Store {
             Backend::Redis(redis) => Backend::Redis(redis.for_worker()),
         };
         Self { backend, shared: Arc::clone(&self.shared) }
+    }
+
+    /// From the next operation on the times of `settings` hold, for every handle; where the store is stays.
+    pub fn adjust(&self, settings: &Settings) {
+        self.shared.patience.adjust(settings);
     }
 
     /// Has `listener` told of every token that ends from now on.

@@ -14,7 +14,7 @@ use crate::http1::exchange::{Exchange, Outcome};
 use crate::http1::head::HeadError;
 use crate::http1::stream::{Listen, Peer};
 use crate::issue::Throttle;
-use crate::server::{self, Drain, DrainSwitch, Load, Service};
+use crate::server::{self, Control, Drain, DrainSwitch, Load, Service};
 use crate::store::cache::TokenCache;
 use crate::store::{Listener, Store};
 use crate::telemetry::{Probes, Readiness, Telemetry};
@@ -81,6 +81,7 @@ struct Process {
     configuration: Configuration,
     generation: u64,
     shared: Arc<Shared>,
+    control: Control,
     phase: Rc<Cell<Phase>>,
     /// The listeners beside the public one: they end last, so that probes can be asked meanwhile.
     beside: Vec<JoinHandle<bool>>,
@@ -94,7 +95,7 @@ async fn run(configuration: Configuration, telemetry: &Arc<Telemetry>) -> Result
     raise_descriptors(configuration.server.connections);
     let mut signals = Signals::new()?;
     let bound = server::bind(&configuration.server).map_err(|error| error.to_string())?;
-    let mut process = Process::new(configuration, telemetry).await?;
+    let mut process = Process::new(configuration, telemetry, bound.control()).await?;
     let (end_beside, drain_beside) = Drain::new();
     process.serve_telemetry(bound.load(), &drain_beside)?;
     process.serve_admin(&drain_beside)?;
@@ -167,7 +168,7 @@ fn raise_descriptors(connections: usize) {
 const RESERVED: u64 = 256;
 
 impl Process {
-    async fn new(configuration: Configuration, telemetry: &Arc<Telemetry>) -> Result<Self, String> {
+    async fn new(configuration: Configuration, telemetry: &Arc<Telemetry>, control: Control) -> Result<Self, String> {
         let store = Store::open(&configuration.store).await.map_err(|error| error.to_string())?;
         let cache = TokenCache::new(configuration.cache);
         store.listen(Arc::clone(&cache) as Arc<dyn Listener>);
@@ -181,7 +182,7 @@ impl Process {
             telemetry: Arc::clone(telemetry),
         });
         let phase = Rc::new(Cell::new(Phase::Starting));
-        Ok(Self { configuration, generation: 1, shared, phase, beside: Vec::new() })
+        Ok(Self { configuration, generation: 1, shared, control, phase, beside: Vec::new() })
     }
 
     /// Reloads when asked or when a file has changed; returns when told to end.
@@ -241,6 +242,10 @@ impl Process {
             tracing::warn!("a change of `{key}` takes effect at the next start");
         }
         self.generation += 1;
+        raise_descriptors(next.server.connections);
+        self.control.apply(&next.server);
+        self.shared.store.adjust(&next.store);
+        self.shared.cache.adjust(next.cache);
         self.shared.plan.store(Arc::clone(&next.plan));
         counters.reloads_succeeded.increment();
         tracing::info!("the new configuration is in force");

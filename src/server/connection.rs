@@ -84,7 +84,6 @@ pub(super) async fn serve<S: Service>(
     state: Rc<Cell<State>>,
     entry: Entry,
 ) {
-    let limits = entry.connections.limits;
     let mut deadline = Deadline::new();
     let mut pipelined = None;
     loop {
@@ -93,13 +92,15 @@ pub(super) async fn serve<S: Service>(
         } else {
             // An idle connection holds no buffer.
             state.set(State::Idle);
-            let readable = deadline.within(limits.idle_timeout, stream.readable()).await;
+            let readable = deadline.within(entry.connections.limits().idle_timeout, stream.readable()).await;
             if !matches!(readable, Ok(Ok(()))) {
                 return;
             }
             state.set(State::Busy);
             Input::take()
         };
+        // A message keeps the limits with which it began.
+        let limits = entry.connections.limits();
         let length = match read_head(&mut stream, &mut input, &mut deadline, &limits).await {
             Reading::Complete(length) => length,
             Reading::Ended => return,

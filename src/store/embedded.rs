@@ -9,6 +9,7 @@ mod writer;
 
 use super::family::Use;
 use super::feed::Feed;
+use super::patience::Patience;
 use super::{ClientRecord, Filter, Issue, Listed, Rotated, Rotation, StoreError};
 use crate::clock::Timestamp;
 use crate::oauth::token::{GrantId, RefreshRecord, TokenDigest, TokenRecord};
@@ -17,7 +18,6 @@ use file::File;
 use redb::{ReadTransaction, ReadableTable, TableDefinition};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 use tables::{
     ACCESS, BY_CLIENT, BY_SUBJECT, CLIENTS, FAMILIES, FORMAT, META, REFRESH, Tables, Trouble, decode, encode,
 };
@@ -32,14 +32,14 @@ pub(super) struct Embedded {
     writer: Writer,
     file: Arc<File>,
     latest: Arc<Latest>,
-    timeout: Duration,
+    patience: Arc<Patience>,
 }
 
 impl Embedded {
     /// Opens a file, or memory where there is no path; returns the tag key beside it.
     pub(super) fn open(
         path: Option<PathBuf>,
-        timeout: Duration,
+        patience: Arc<Patience>,
         feed: Arc<Feed>,
     ) -> Result<(Self, TagKey), StoreError> {
         let file = Arc::new(File::open(path)?);
@@ -47,7 +47,7 @@ impl Embedded {
         let key = prepare(&file, fresh).map_err(|trouble| file.failed(trouble))?;
         let latest = Arc::new(Latest::default());
         let writer = Writer::start(Arc::clone(&file), feed, Arc::clone(&latest))?;
-        Ok((Self { writer, file, latest, timeout }, key))
+        Ok((Self { writer, file, latest, patience }, key))
     }
 
     pub(super) fn ping(&self) -> Result<(), StoreError> {
@@ -209,8 +209,9 @@ impl Embedded {
         &self,
         step: impl FnMut(&mut Tables<'_>) -> Result<T, Trouble> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let written = tokio::time::timeout(self.timeout, self.writer.write(step)).await;
-        written.unwrap_or(Err(StoreError::Timeout(self.timeout)))
+        let timeout = self.patience.operation();
+        let written = tokio::time::timeout(timeout, self.writer.write(step)).await;
+        written.unwrap_or(Err(StoreError::Timeout(timeout)))
     }
 }
 

@@ -7,6 +7,7 @@ mod feed;
 mod scan;
 
 use super::feed::Feed;
+use super::patience::Patience;
 use super::{ClientRecord, Filter, Issue, Rotated, Rotation, StoreError};
 use crate::clock::Timestamp;
 use crate::oauth::token::{GrantId, RefreshRecord, TagKeys, TokenDigest, TokenRecord};
@@ -17,7 +18,6 @@ use connection::{Connection, Procedure, Retry, Server};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Before the digest of an access token.
 const ACCESS: &str = "tg:a:";
@@ -43,7 +43,7 @@ struct Scripts {
 
 impl Redis {
     /// Connects; gives the tag key of the fleet, made now when there is none.
-    pub(super) async fn open(url: &Secret, timeout: Duration) -> Result<(Self, TagKey), StoreError> {
+    pub(super) async fn open(url: &Secret, patience: Arc<Patience>) -> Result<(Self, TagKey), StoreError> {
         let client = Client::open(url.reveal())
             .map_err(|error| StoreError::Unavailable(format!("the URL of Redis cannot be used: {error}")))?;
         let scripts = Scripts {
@@ -51,7 +51,7 @@ impl Redis {
             rotate: Procedure::new(concat!(include_str!("redis/prelude.lua"), include_str!("redis/rotate.lua"))),
             end: Procedure::new(concat!(include_str!("redis/prelude.lua"), include_str!("redis/end.lua"))),
         };
-        let connection = Connection::new(Server::new(client, timeout));
+        let connection = Connection::new(Server::new(client, patience));
         let redis = Self { connection, scripts: Arc::new(scripts) };
         let fresh = TagKey::generate().map_err(|error| StoreError::Unavailable(error.to_string()))?;
         let key = redis.shared_key(&fresh).await?;

@@ -121,15 +121,24 @@ impl Place {
         Some((line, from..to))
     }
 
+    /// The lines before the one of the place.
+    pub(super) fn text_before(&self) -> &str {
+        &self.source.text[..self.line_start()]
+    }
+
     fn line_start(&self) -> usize {
         self.line().checked_sub(1).and_then(|line| self.source.lines.get(line)).copied().unwrap_or_default()
     }
 }
 
-/// `file:line`, for messages and for the routes' own errors.
+/// `file:line:column`, for warnings and for the routes' own errors: two routes may share a line.
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.path().display(), self.line())
+        let path = self.path().display();
+        match self.line() {
+            0 => write!(f, "{path}"),
+            line => write!(f, "{path}:{line}:{}", self.column()),
+        }
     }
 }
 
@@ -151,7 +160,8 @@ mod tests {
         let place = Place::new(&source, 14..15);
         assert_eq!((place.line(), place.column(), place.written()), (2, 9, "1"));
         assert_eq!(place.excerpt(), Some(("zwölf = 1", 9..10)));
-        assert_eq!(place.to_string(), "a.toml:2");
+        assert_eq!(place.to_string(), "a.toml:2:9");
+        assert_eq!(Place::whole(&source).to_string(), "a.toml");
     }
 
     #[test]

@@ -201,6 +201,15 @@ fn files_that_cannot_be_read_are_explained() {
     assert!(folder.load().err().unwrap().to_string().contains("8 MiB"));
 }
 
+#[test]
+fn a_file_that_is_no_configuration_is_not_shown_whole() {
+    let log = "Nov 24 23:00:00 host app[1]: hello\n".repeat(20_000);
+    let errors = load_text(&log).err().unwrap();
+    let shown = errors.render(false);
+    assert!(errors.count() > 10_000 && errors.iter().count() == 100, "{}", errors.count());
+    assert!(shown.len() < 100_000 && shown.ends_with("problems in the configuration; 100 of them are shown"));
+}
+
 /// Loads `content` and shows what is wrong with it; the test is that this ends.
 fn survives(folder: &Folder, content: &[u8]) {
     folder.write("gateway.toml", content);

@@ -175,6 +175,8 @@ fn routes_refer_to_what_exists() {
         ("servers = [\"echo:\"]", "servers = []", "an upstream needs a server"),
         ("servers = [\"echo:\"]", "servers = [\"http://a/b\"]", "is no server"),
     ]);
+    let shown = load_text(&SMALL.replace("echo:", "http://u:hunter2@a")).err().unwrap().render(false);
+    assert!(!shown.contains("hunter2"), "{shown}");
     let named = "[[routes]]\nname = \"n\"\npath = \"/a\"\naccess = \"public\"\nupstream = \"notes\"\n";
     let text = format!("{SMALL}\n{named}\n{}", named.replace("/a", "/b"));
     assert_eq!(problems(&text), [(33, "two routes have the name `n`".to_owned())]);
@@ -224,6 +226,13 @@ fn paths_rewrites_and_conflicts_are_checked() {
     let shown = errors.render(false);
     assert!(shown.contains("/notes/{*rest}") && shown.contains("/notes/{*all}"), "{shown}");
     assert!(shown.contains("21 |") && shown.contains("26 |"), "{shown}");
+    let route = |path: &str| format!("{{ path = \"{path}\", access = \"public\", upstream = \"a\" }}");
+    let line = format!("routes = [{}, {}, {}]", route("/a"), route("/{b}"), route("/{c}"));
+    let small = "server = { listen = \"127.0.0.1:1\", public_url = \"http://127.0.0.1:1\" }\nstore.url = \"memory:\"\n";
+    let errors = load_text(&format!("{small}upstreams.a.servers = [\"echo:\"]\n{line}\n")).err().unwrap();
+    let shown = errors.render(false);
+    let columns = ["/{b}", "/{c}"].map(|path| line.find(&route(path)).unwrap() + 1);
+    assert!(columns.iter().all(|column| shown.contains(&format!("gateway.toml:4:{column}"))), "{shown}");
 }
 
 #[test]
@@ -286,6 +295,8 @@ fn users_stand_once_and_have_a_hash() {
 #[test]
 fn errors_do_not_show_secrets() {
     for line in [
+        "secret = \"hun\\\"hunter2\" x",
+        "secret = \"\"\"\nhunter2\\q\"\"\"",
         "secret = \"hunter2",
         "secret = hunter2",
         "secret = [\"hunter2\", 1]",

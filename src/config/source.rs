@@ -36,19 +36,14 @@ impl Source {
         Arc::new(Self { path: path.to_owned(), text, lines })
     }
 
-    /// Reads the file at `path`.
-    pub(super) fn read(path: &Path) -> Result<Arc<Self>, Unreadable> {
+    /// Reads the file at `path`; `help` says what to do when there is none to be read.
+    pub(super) fn read(path: &Path, help: &'static str) -> Result<Arc<Self>, Unreadable> {
         let whole = |why: String, help: &'static str| Unreadable {
             at: Place::whole(&Self::new(path, String::new())),
             why,
             help,
         };
-        let bytes = read_bounded(path).map_err(|error| {
-            whole(
-                format!("the file cannot be read: {error}"),
-                "name another file with `--config`, or make this one readable",
-            )
-        })?;
+        let bytes = read_bounded(path).map_err(|error| whole(format!("the file cannot be read: {error}"), help))?;
         if bytes.len() as u64 > MAX_SIZE {
             return Err(whole(
                 "the file is longer than 8 MiB".to_owned(),

@@ -153,7 +153,7 @@ fn an_included_file_adds_to_the_main_one() {
 
     folder.write(
         "routes.d/other.toml",
-        b"[upstreams.team]\nservers = [\"echo:\"]\n[[clients]]\nid = \"reporter\"\n[server]\n[[resources]]\nx = 1\n",
+        b"[upstreams.team]\nservers = [\"echo:\"]\n[[clients]]\nid = \"reporter\"\n[server]\nlisten = \"127.0.0.1:2\"\n[[resources]]\nx = 1\n",
     );
     let errors = folder.load().err().unwrap();
     let all: Vec<_> = errors.iter().map(|problem| (problem.line, problem.message.as_str())).collect();
@@ -161,12 +161,16 @@ fn an_included_file_adds_to_the_main_one() {
         all,
         [
             (4, "the client `reporter` stands here twice"),
-            (5, "`server` belongs into the main file"),
-            (6, "`resources` belongs to a later version and is not supported in this version"),
+            (5, "`server` belongs in the main file"),
+            (7, "`resources` belongs to a later version and is not supported in this version"),
             (3, "`team` stands in `upstreams` twice"),
         ]
     );
     let shown = errors.render(false);
+    folder.write("routes.d/other.toml", b"");
+    std::fs::create_dir(folder.path("routes.d/x.toml")).unwrap();
+    let unreadable = folder.load().err().unwrap();
+    assert!(unreadable.count() == 1 && unreadable.to_string().contains("`include`"), "{unreadable}");
     assert!(shown.contains("other.toml:4:6") && shown.contains("gateway.toml:"), "{shown}");
 }
 

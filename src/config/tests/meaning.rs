@@ -60,6 +60,7 @@ fn the_public_url_is_an_issuer() {
         (URL, "public_url = \"a.example\"", "is no URL"),
         (URL, "public_url = \"\"", "is no URL"),
         (URL, "public_url = \"https://a.example/a/../b\"", "two ways"),
+        (URL, "trusted_proxies = \"10/8\"\npublic_url = \"http://localhost\"", "must be a list"),
         (URL, "trusted_proxies = [\"10.0.0.0/99\"]\npublic_url = \"http://localhost\"", "is no network"),
     ]);
     each_is_taken(&[
@@ -146,7 +147,7 @@ fn a_route_says_once_how_it_is_protected() {
         (needs, "scopes = { get = \"notes:read\" }\nup", "`get` is no method"),
         (needs, "scopes = { CONNECT = \"notes:read\" }\nup", "`CONNECT` is no method"),
         (needs, "scopes = { GET = \"\" }\nup", "no scope is named"),
-        (needs, "access = \"maybe\"\nup", "unknown value"),
+        (needs, "access = \"maybe\"\nup", "is unknown"),
         (needs, "scopes = \"shelf:{id}\"\nup", "no parameter `id`"),
         (needs, "scopes = \"book:{rest}\"\nup", "`book:{rest}` does not exist"),
         (needs, "scopes = \"shelf:{a}{b}\"\nup", "exactly one parameter"),
@@ -248,7 +249,7 @@ fn clients_are_complete() {
         (secret, "secret_hash = \"nonsense\"\n", "`secret_hash` cannot be read"),
         (secret, "secret_hash = \"$argon2id$v=19$m=19456,t=2,p=1\"\n", "can never be matched"),
         (secret, "secret = [\"env:APP_SECRET\", \"env:APP_SECRET\", \"env:APP_SECRET\"]\n", "two secrets at most"),
-        (grants, "grants = [\"client_credential\"]", "unknown value"),
+        (grants, "grants = [\"client_credential\"]", "is unknown"),
         (grants, "grants = [\"authorization_code\"]", "needs `redirect_uris`"),
         (grants, "grants = []\nredirect_uris = [\"https://a.example/#x\"]", "has a fragment"),
         (grants, "grants = []\nredirect_uris = [\"https://u@a.example/\"]", "user information"),

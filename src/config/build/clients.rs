@@ -113,7 +113,10 @@ fn check(client: &Client, section: &Section<'_>, at: &Place, scopes: &Scopes) {
         if section.texts("redirect_uris").is_empty() {
             report.problem(at, "`authorization_code` needs `redirect_uris`", "RFC 6749 section 3.1.2.2");
         }
-        report.warning(at, format!("`{}`: the authorization endpoint is not part of this version", client.id));
+    }
+    if client.may_use(GrantType::AuthorizationCode) || !client.redirect_uris.is_empty() {
+        let why = "the authorization endpoint is not part of this version, so `redirect_uris` are for later";
+        report.warning(at, format!("`{}`: {why}", client.id));
     }
     check_scopes(client, section, at, scopes);
 }

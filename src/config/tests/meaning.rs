@@ -256,6 +256,8 @@ fn clients_are_complete() {
         ("id = \"reporter\"", "id = \"\"", "`id` is empty"),
         ("id = \"reporter\"", "id = \"ä\"", "`id` is empty or has"),
     ]);
+    let early = right(&SMALL.replace(secret, &format!("{secret}redirect_uris = [\"https://a.example/cb\"]\n")));
+    assert!(early.warnings.iter().any(|warning| warning.contains("not part of this version")), "{:?}", early.warnings);
     let public = SMALL.replace(secret, "introspect = true\n").replace("client_credentials", "password");
     assert_eq!(problems(&public), [(12, "`introspect` needs a client that can keep a secret".to_owned())]);
     let literal = right(&SMALL.replace(secret, "secret = \"short\"\n"));

@@ -101,7 +101,9 @@ impl Checker<'_> {
             (Kind::Table(keys), Value::Table(table)) => check(table, keys, name, &node.at, self.report),
             (Kind::List(kind), Value::List(items)) => {
                 let item = Checker { place: "a value of ", ..*self };
-                items.iter().for_each(|node| item.node(node, kind, name));
+                for node in items {
+                    item.node(node, kind, name);
+                }
             }
             (Kind::Named(kind), Value::Table(table)) => self.named(table, kind, name),
             (Kind::TextOr(_) | Kind::Text, Value::Text(_))

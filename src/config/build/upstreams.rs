@@ -1,11 +1,11 @@
 //! `[upstreams.NAME]`.
 
-use super::url::Url;
 use crate::config::error::Report;
 use crate::config::file::{Entry, Node};
 use crate::config::keys::UPSTREAM;
 use crate::config::section::Section;
 use crate::config::shape::nearest;
+use crate::oauth::url::Url;
 use crate::proxy::upstream::{Balance, HostHeader, Server, Upstream};
 use std::sync::Arc;
 

@@ -5,7 +5,7 @@ mod watch;
 
 use self::admin::AdminService;
 use self::watch::Watch;
-use super::banner;
+use super::{banner, output};
 use crate::admin::Transport;
 use crate::config::{self, Configuration};
 use crate::gateway::{Shared, Worker};
@@ -23,7 +23,7 @@ use bytes::Bytes;
 use http::{Method, Response, StatusCode};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::cell::Cell;
-use std::io::{self, IsTerminal};
+use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 use std::rc::Rc;
@@ -42,13 +42,7 @@ enum Phase {
 
 /// Serves `file` until a signal ends it.
 pub(super) fn serve(file: &Path) -> ExitCode {
-    let configuration = match config::load(file, 1) {
-        Ok(configuration) => configuration,
-        Err(errors) => {
-            eprint!("{}", errors.render(io::stderr().is_terminal()));
-            return ExitCode::FAILURE;
-        }
-    };
+    let Ok(configuration) = output::load(file) else { return ExitCode::FAILURE };
     let telemetry = match Telemetry::install(&configuration.telemetry) {
         Ok(telemetry) => telemetry,
         Err(error) => {

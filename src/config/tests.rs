@@ -61,31 +61,7 @@ fn problems(text: &str) -> Vec<(usize, String)> {
 }
 
 /// A small file that is right.
-const SMALL: &str = r#"[server]
-listen = "127.0.0.1:18080"
-public_url = "http://127.0.0.1:18080"
-
-[store]
-url = "memory:"
-
-[scopes]
-"notes:read" = "Read your notes"
-"shelf:{id}" = "One shelf"
-
-[[clients]]
-id = "reporter"
-secret = "env:REPORTER_SECRET"
-grants = ["client_credentials"]
-scopes = "notes:read"
-
-[upstreams.notes]
-servers = ["echo:"]
-
-[[routes]]
-path = "/notes/{*rest}"
-scopes = "notes:read"
-upstream = "notes"
-"#;
+const SMALL: &str = include_str!("testdata/small.toml");
 
 #[test]
 fn a_small_file_has_the_documented_defaults() {

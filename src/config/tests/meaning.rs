@@ -38,12 +38,14 @@ fn a_plain_listener_is_local_or_behind_tls() {
         ("[store]", "[telemetry]\nlisten = \"127.0.0.1:18080\"\n[store]", "taken by another section"),
         ("[store]", "[admin]\nlisten = \"0.0.0.0:1\"\n[store]", "operators' tokens"),
         ("[store]", "[telemetry]\nlog = \"a=b=c\"\n[store]", "this is no filter"),
+        ("[store]", "[telemetry]\nlog = \"inof,tollgate::audit=info\"\n[store]", "`inof` is no level"),
     ]);
     each_is_taken(&[
         (LISTEN, "listen = \"unix:a.sock\""),
         (LISTEN, "listen = [\"[::1]:18080\", \"127.0.0.1:0\", \"127.9.9.9:0\"]"),
         (LISTEN, "behind_tls = true\nlisten = \"0.0.0.0:18080\""),
         (LISTEN, "listen = \"127.0.0.1:${PORT}\""),
+        ("[store]", "[telemetry]\nlog = \"WARN, tollgate::audit=info\"\n[store]"),
         ("[store]", "[telemetry]\nlisten = \"0.0.0.0:9090\"\n[admin]\nlisten = \"127.0.0.1:9091\"\n[store]"),
     ]);
 }

@@ -37,7 +37,7 @@ pub(super) fn assemble(file: &Path, variable: &dyn Fn(&str) -> Option<String>, r
 }
 
 /// What to do about a main file that cannot be read, and about an included one.
-const HELP: &str = "name another file with `--config` or TOLLGATE_CONFIG, or make this one readable";
+const HELP: &str = "name another with `--config` or TOLLGATE_CONFIG (else ./gateway.toml, else /etc/tollgate/gateway.toml), or make this one readable";
 const HELP_INCLUDED: &str = "make it a readable file, or change the `include` that names it";
 
 fn read(path: &Path, help: &'static str, variable: &dyn Fn(&str) -> Option<String>, report: &Report) -> Option<Table> {

@@ -40,7 +40,7 @@ pub struct Configuration {
     pub store: store::Settings,
     /// `[cache]`.
     pub cache: CacheSettings,
-    /// Everything that a reload replaces.
+    /// What a reload replaces in one step, for all workers.
     pub plan: Arc<Plan>,
     /// What is allowed but unwise, in words, with file and line.
     pub warnings: Vec<String>,
@@ -58,9 +58,6 @@ impl Configuration {
             ("server.workers", self.server.workers != new.server.workers),
             ("telemetry", telemetry),
             ("admin.listen", self.admin.listen != new.admin.listen),
-            ("cache", self.cache.max_size != new.cache.max_size || self.cache.ttl != new.cache.ttl),
-            ("limits", self.server.limits != new.server.limits || self.server.connections != new.server.connections),
-            ("server.shutdown_grace", self.server.shutdown_grace != new.server.shutdown_grace),
             ("store.url", !is_same_store(&self.store.location, &new.store.location)),
         ];
         changes.into_iter().filter(|(_, changed)| *changed).map(|(key, _)| key).collect()

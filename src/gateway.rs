@@ -5,6 +5,7 @@
 
 mod credential;
 mod failure;
+mod notes;
 mod own;
 mod passage;
 mod request_id;

@@ -14,7 +14,7 @@
 //! 3  people                  resource owners
 //! 2  store  http1  telemetry what must be remembered; messages on a connection; logs and metrics
 //! 1  oauth                   the words of the RFCs, without I/O
-//! 0  clock  secret           the only reader of time; the only caller of the crypto library
+//! 0  clock  secret  text     the only reader of time; the only caller of the crypto library; octets
 //! ```
 
 pub mod admin;
@@ -33,3 +33,4 @@ pub mod secret;
 pub mod server;
 pub mod store;
 pub mod telemetry;
+pub mod text;

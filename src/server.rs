@@ -5,10 +5,12 @@
 
 mod connection;
 mod listener;
+mod places;
 mod worker;
 
 pub use self::listener::BindError;
 use self::listener::Listener;
+use self::places::Places;
 pub use self::worker::serve_one;
 use crate::http1::Limits;
 use crate::http1::exchange::{Exchange, Outcome};
@@ -18,7 +20,7 @@ use bytes::Bytes;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 
 /// `[server]` and `[limits]`, as far as connections are concerned.
 #[derive(Clone, Debug)]
@@ -77,13 +79,18 @@ impl DrainSwitch {
     }
 }
 
-/// What the connections of a server have in common.
-#[derive(Clone, Debug)]
+/// What holds for every connection of a server, and may change while it serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Bounds {
     limits: Limits,
     grace: Duration,
-    /// A permit for each connection, over all workers.
-    connections: Arc<Semaphore>,
+}
+
+/// Changes the bounds of a server that serves already; what it listens on and its workers stay.
+#[derive(Clone, Debug)]
+pub struct Control {
+    bounds: watch::Sender<Bounds>,
+    places: Arc<Places>,
 }
 
 /// Listeners that are bound, for every worker.
@@ -92,7 +99,7 @@ pub struct Bound {
     /// One set for each worker.
     workers: Vec<Vec<Listener>>,
     addresses: Vec<SocketAddr>,
-    bounds: Bounds,
+    control: Control,
 }
 
 /// Binds every address for every worker, before anything is served.
@@ -110,12 +117,24 @@ pub fn bind(settings: &Settings) -> Result<Bound, BindError> {
         let siblings = workers[0].iter().map(Listener::sibling).collect::<Result<_, _>>()?;
         workers.push(siblings);
     }
-    let bounds = Bounds {
-        limits: settings.limits,
-        grace: settings.shutdown_grace,
-        connections: Arc::new(Semaphore::new(settings.connections.min(Semaphore::MAX_PERMITS))),
-    };
-    Ok(Bound { workers, addresses, bounds })
+    let bounds = watch::Sender::new(Bounds::of(settings));
+    let control = Control { bounds, places: Places::new(settings.connections) };
+    Ok(Bound { workers, addresses, control })
+}
+
+impl Bounds {
+    const fn of(settings: &Settings) -> Self {
+        Self { limits: settings.limits, grace: settings.shutdown_grace }
+    }
+}
+
+impl Control {
+    /// Has the bounds of `settings` hold: for each connection from its next message on, for the number of
+    /// connections at once, for the end when it begins. No connection is cut.
+    pub fn apply(&self, settings: &Settings) {
+        self.bounds.send_replace(Bounds::of(settings));
+        self.places.resize(settings.connections);
+    }
 }
 
 impl Bound {
@@ -126,13 +145,14 @@ impl Bound {
 
     /// How many connections are open, to be asked at any time.
     pub fn load(&self) -> Load {
-        // Each accept loop holds the permit of the connection that it waits for.
+        // Each accept loop holds the place of the connection that it waits for.
         let waiting = self.workers.iter().map(Vec::len).sum();
-        Load {
-            permits: Arc::clone(&self.bounds.connections),
-            most: self.bounds.connections.available_permits(),
-            waiting,
-        }
+        Load { places: Arc::clone(&self.control.places), waiting }
+    }
+
+    /// Changes the bounds while it serves.
+    pub fn control(&self) -> Control {
+        self.control.clone()
     }
 
     /// Serves until `drain` begins and what is in flight has finished, or its time is up. Blocks.
@@ -148,10 +168,11 @@ impl Bound {
     ) -> std::io::Result<bool> {
         let mut threads = Vec::new();
         for (number, listeners) in self.workers.into_iter().enumerate() {
-            let (bounds, drain, service) = (self.bounds.clone(), drain.clone(), service.clone());
+            let (bounds, places) = (self.control.bounds.subscribe(), Arc::clone(&self.control.places));
+            let (drain, service) = (drain.clone(), service.clone());
             let name = format!("worker-{number}");
             let thread = std::thread::Builder::new().name(name);
-            threads.push(thread.spawn(move || worker::run(listeners, service, bounds, drain))?);
+            threads.push(thread.spawn(move || worker::run(listeners, service, (bounds, places), drain))?);
         }
         let mut finished = true;
         for thread in threads {
@@ -164,15 +185,13 @@ impl Bound {
 /// How many connections a server has.
 #[derive(Clone, Debug)]
 pub struct Load {
-    permits: Arc<Semaphore>,
-    most: usize,
+    places: Arc<Places>,
     waiting: usize,
 }
 
 impl Load {
     /// Connections that are open now.
     pub fn open(&self) -> u64 {
-        let taken = self.most.saturating_sub(self.permits.available_permits());
-        u64::try_from(taken.saturating_sub(self.waiting)).unwrap_or(u64::MAX)
+        u64::try_from(self.places.taken().saturating_sub(self.waiting)).unwrap_or(u64::MAX)
     }
 }

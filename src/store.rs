@@ -9,6 +9,7 @@ pub mod cache;
 mod embedded;
 mod family;
 mod feed;
+mod patience;
 mod record;
 mod redis;
 
@@ -24,6 +25,7 @@ use crate::secret::{Secret, TagKey};
 use arc_swap::ArcSwapOption;
 use embedded::Embedded;
 use feed::Feed;
+use patience::Patience;
 use record::Added;
 use redis::Redis;
 use std::path::PathBuf;
@@ -82,6 +84,7 @@ enum Backend {
 /// What all handles of a process have in common.
 struct Shared {
     feed: Arc<Feed>,
+    patience: Arc<Patience>,
     /// `None`: the store has not said them yet.
     tag_keys: ArcSwapOption<TagKeys>,
 }
@@ -104,18 +107,19 @@ impl Store {
     /// # Errors
     /// When the file cannot be opened, or the address cannot be one; the text names it.
     pub fn new(settings: &Settings) -> Result<Self, StoreError> {
-        let feed = Arc::new(Feed::new(settings.feed_timeout));
+        let patience = Arc::new(Patience::of(settings));
+        let feed = Arc::new(Feed::new(Arc::clone(&patience)));
         let embedded = |path: Option<PathBuf>| -> Result<(Backend, Option<TagKey>), StoreError> {
-            let (embedded, key) = Embedded::open(path, settings.timeout, Arc::clone(&feed))?;
+            let (embedded, key) = Embedded::open(path, Arc::clone(&patience), Arc::clone(&feed))?;
             Ok((Backend::Embedded(Arc::new(embedded)), Some(key)))
         };
         let (backend, key) = match &settings.location {
             Location::Memory => embedded(None)?,
             Location::Redb(path) => embedded(Some(path.clone()))?,
-            Location::Redis(url) => (Backend::Redis(Redis::new(url, settings.timeout)?), None),
+            Location::Redis(url) => (Backend::Redis(Redis::new(url, Arc::clone(&patience))?), None),
         };
         let tag_keys = ArcSwapOption::from(key.map(|key| Arc::new(TagKeys::new(key, Vec::new()))));
-        Ok(Self { backend, shared: Arc::new(Shared { feed, tag_keys }) })
+        Ok(Self { backend, shared: Arc::new(Shared { feed, patience, tag_keys }) })
     }
 
     /// Proves that the store answers, and agrees with it on the tag key.
@@ -136,6 +140,11 @@ impl Store {
             Backend::Redis(redis) => Backend::Redis(redis.for_worker()),
         };
         Self { backend, shared: Arc::clone(&self.shared) }
+    }
+
+    /// From the next operation on the times of `settings` hold, for every handle; where the store is stays.
+    pub fn adjust(&self, settings: &Settings) {
+        self.shared.patience.adjust(settings);
     }
 
     /// Has `listener` told of every token that ends from now on.

@@ -18,6 +18,7 @@ pub use counters::{Counter, Counters, Gauge, Timings};
 pub use probes::{Probes, Readiness};
 pub use stamp::rfc3339;
 
+use crate::clock::Timestamp;
 use crate::http1::stream::Listen;
 use cells::{Cells, Ledger};
 use line::Style;
@@ -28,7 +29,7 @@ use std::marker::PhantomData;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tracing_subscriber::filter::Targets;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 
 /// `[telemetry]`.
 #[derive(Clone, Debug)]
@@ -106,6 +107,8 @@ pub struct Event<'e> {
     pub reason: &'static str,
     /// The status that the client got; 0 when the connection was cut before there was one.
     pub status: u16,
+    /// When the response was complete.
+    pub ended: Timestamp,
     /// From the request's head to the end of the response.
     pub duration: Duration,
     /// From the forwarded request to the response's head; `None`: not forwarded.
@@ -203,8 +206,7 @@ impl Recorder {
     pub fn record(&self, event: &Event<'_>) {
         self.cells.record(event);
         if let Some(lines) = &self.lines {
-            let now = crate::clock::now();
-            lines.append(|bytes, stamps| self.style.write(bytes, stamps.at(now), event));
+            lines.append(|bytes, stamps| self.style.write(bytes, stamps.at(event.ended), event));
         }
     }
 }
@@ -231,12 +233,17 @@ fn style(format: LogFormat, terminal: bool) -> Style {
     }
 }
 
-/// Checks the text of a filter.
+/// Checks the text of a filter. A word alone is a level: taken for a target, a slip of the pen
+/// (`inof`) would end the log without a word.
 ///
 /// # Errors
 /// What is wrong with it.
 pub fn check_filter(text: &str) -> Result<(), String> {
-    text.parse::<Targets>().map(drop).map_err(|error| error.to_string())
+    text.parse::<Targets>().map_err(|error| error.to_string())?;
+    match text.split(',').map(str::trim).find(|part| !part.contains('=') && part.parse::<LevelFilter>().is_err()) {
+        Some(word) => Err(format!("`{word}` is no level: off, error, warn, info, debug or trace")),
+        None => Ok(()),
+    }
 }
 
 /// `RUST_LOG` where it says something, else the configuration.

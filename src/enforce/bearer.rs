@@ -56,8 +56,7 @@ pub fn authorization(value: &[u8]) -> Credential<'_> {
 /// Whether an `Authorization` value of another scheme holds a token of ours, which no upstream may
 /// get (PX-3): as a word of it, or as name or password of `Basic`.
 pub fn holds_token(value: &[u8]) -> bool {
-    let starts_word = |at: usize| at == 0 || !value[at - 1].is_ascii_alphanumeric();
-    if memchr::memmem::find_iter(value, b"tg").any(|at| starts_word(at) && TokenKind::of(&value[at..]).is_some()) {
+    if prefixes(value).any(|at| at == 0 || !value[at - 1].is_ascii_alphanumeric()) {
         return true;
     }
     let Some((scheme, rest)) = trim(value).split_at_checked("basic".len()) else { return false };
@@ -66,6 +65,14 @@ pub fn holds_token(value: &[u8]) -> bool {
     }
     let Ok(pair) = STANDARD.decode(trim(rest)).map(Zeroizing::new) else { return false };
     pair.splitn(2, |octet| *octet == b':').any(|half| TokenKind::of(half).is_some())
+}
+
+/// Where prefixes of our tokens stand in `text`. Their last character is the rarest.
+fn prefixes(text: &[u8]) -> impl Iterator<Item = usize> {
+    const BEFORE: usize = "tga".len();
+    memchr::memchr_iter(b'_', text)
+        .filter_map(|at| at.checked_sub(BEFORE))
+        .filter(|at| TokenKind::of(&text[*at..]).is_some())
 }
 
 /// A query or a form without its tokens.
@@ -136,10 +143,21 @@ fn trim(mut value: &[u8]) -> &[u8] {
 
 /// `1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="`
 fn is_b64token(token: &[u8]) -> bool {
-    let body = token.iter().rposition(|octet| *octet != b'=').map_or(0, |last| last + 1);
-    let legal = |octet: &u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'.' | b'_' | b'~' | b'+' | b'/');
-    body > 0 && token[..body].iter().all(legal)
+    let body = token.iter().position(|octet| !B64TOKEN[usize::from(*octet)]).unwrap_or(token.len());
+    body > 0 && token[body..].iter().all(|octet| *octet == b'=')
 }
+
+/// What a `b64token` holds before its padding.
+const B64TOKEN: [bool; 256] = {
+    let legal = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/";
+    let mut table = [false; 256];
+    let mut at = 0;
+    while at < legal.len() {
+        table[legal[at] as usize] = true;
+        at += 1;
+    }
+    table
+};
 
 /// A character of a token in the sense of RFC 9110 section 5.6.2: the scheme's name goes on.
 fn is_tchar(octet: u8) -> bool {

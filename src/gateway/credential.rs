@@ -88,6 +88,11 @@ impl<'r> Taken<'r> {
         Ok(taken)
     }
 
+    /// Whether a form was read.
+    pub(super) const fn has_form(&self) -> bool {
+        !matches!(self.body, Read::Nothing)
+    }
+
     /// Whether the body is a form in which nobody has looked for a token.
     pub(super) const fn has_unsearched_form(&self) -> bool {
         self.unsearched

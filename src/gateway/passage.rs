@@ -3,7 +3,8 @@
 use super::Gateway;
 use super::credential::{Sent, Taken};
 use super::failure::{Failure, REQUEST_ID};
-use super::request_id::{RequestId, RequestIds};
+use super::notes::Notes;
+use super::request_id::RequestIds;
 use crate::clock;
 use crate::enforce::bearer::Methods;
 use crate::enforce::decide::{self, Access, Permit};
@@ -15,30 +16,19 @@ use crate::http1::stream::Peer;
 use crate::oauth::token::TokenDigest;
 use crate::proxy::forward::{self, ForwardError};
 use crate::proxy::origin::Origin;
-use crate::proxy::route::{Matched, NoRoute, Route};
+use crate::proxy::route::{Matched, NoRoute};
 use crate::proxy::target::{Host, PathPolicy, Target, TargetError};
 use crate::telemetry::{Event, Verdict};
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-
-/// What is known of a request when it ends, for the log and the metrics.
-struct Notes<'g> {
-    route: Option<&'g Route>,
-    identity: Option<Arc<Identity>>,
-    verdict: Verdict,
-    reason: &'static str,
-    status: u16,
-    upstream: Option<Duration>,
-    sent: u64,
-}
+use std::time::Duration;
 
 /// Who asks, and under which identifier.
 struct Asker<'a> {
     origin: &'a Origin,
-    id: &'a RequestId<'a>,
+    id: &'a str,
 }
 
 /// A request on its way, decided.
@@ -52,27 +42,18 @@ struct Passage<'a> {
 impl Gateway {
     /// Answers one request and records it.
     pub(super) async fn serve(&self, exchange: &mut Exchange<'_>, ids: &RequestIds) -> Outcome {
-        let started = Instant::now();
         let request = exchange.request;
         let origin = self.plan.trusted.origin(&request, exchange.peer);
         let id = ids.of(&request, origin.trusted);
-        let mut notes = Notes {
-            route: None,
-            identity: None,
-            verdict: Verdict::Public,
-            reason: "ok",
-            status: 0,
-            upstream: None,
-            sent: 0,
-        };
-        let asker = Asker { origin: &origin, id: &id };
+        let mut notes = Notes::begin();
+        let asker = Asker { origin: &origin, id: id.as_str() };
         let outcome = match self.pass(exchange, &asker, &mut notes).await {
             Ok(outcome) => outcome,
             Err(failure) => self.fail(exchange, &failure, &asker, &mut notes).await,
         };
         let identity = notes.identity.as_deref();
         self.recorder.record(&Event {
-            request_id: id.as_str(),
+            request_id: asker.id,
             method: request.method(),
             path: path_of(request.target()),
             route: notes.route.map(|route| (route.index, route.spec.name.as_str())),
@@ -82,7 +63,8 @@ impl Gateway {
             verdict: notes.verdict,
             reason: notes.reason,
             status: notes.status,
-            duration: started.elapsed(),
+            ended: notes.timestamp(),
+            duration: notes.duration(),
             upstream: notes.upstream,
             sent: notes.sent,
         });
@@ -105,6 +87,7 @@ impl Gateway {
             verdict: failure.verdict(),
             reason: failure.reason(),
             status: response.status().as_u16(),
+            ended: clock::now(),
             duration: Duration::ZERO,
             upstream: None,
             sent: 0,
@@ -121,9 +104,12 @@ impl Gateway {
     ) -> Outcome {
         notes.verdict = failure.verdict();
         notes.reason = failure.reason();
-        let request_id = asker.id.as_str();
+        let request_id = asker.id;
         match failure {
-            Failure::Forward(ForwardError::ClientGone) => return Outcome::Abort,
+            Failure::Forward(ForwardError::ClientGone) => {
+                notes.waited();
+                return Outcome::Abort;
+            }
             Failure::Forward(error) => tracing::warn!(request_id, %error, "the upstream did not answer"),
             Failure::Check(CheckError::Store(error)) => tracing::warn!(request_id, %error, "a token was not checked"),
             Failure::Body(_)
@@ -138,9 +124,7 @@ impl Gateway {
             | Failure::Scope(_)
             | Failure::Tunnel => {}
         }
-        let response = failure.response(&self.challenge, request_id);
-        notes.status = response.status().as_u16();
-        exchange.respond(response).await
+        reply(exchange, failure.response(&self.challenge, request_id), notes).await
     }
 
     async fn pass<'g>(
@@ -151,8 +135,7 @@ impl Gateway {
     ) -> Result<Outcome, Failure> {
         let request = exchange.request;
         if let Some(answer) = without_target(&request)? {
-            notes.status = answer.status().as_u16();
-            return Ok(exchange.respond(with_id(answer, asker.id)).await);
+            return Ok(reply(exchange, with_id(answer, asker.id), notes).await);
         }
         let target = Target::read(request.target()).map_err(malformed)?;
         let host = self.host(&request, &target)?;
@@ -161,8 +144,7 @@ impl Gateway {
                 return Err(TWO_READINGS);
             }
             let response = Box::pin(self.own(exchange, &target, asker.origin, asker.id)).await?;
-            notes.status = response.status().as_u16();
-            return Ok(exchange.respond(response).await);
+            return Ok(reply(exchange, response, notes).await);
         }
         let (matched, preflight) = self.route(&request, &host, &target)?;
         notes.route = Some(matched.route);
@@ -187,6 +169,9 @@ impl Gateway {
         notes: &mut Notes<'_>,
     ) -> Result<Outcome, Failure> {
         let Passage { matched, target, host, taken } = passage;
+        if taken.has_form() {
+            notes.waited();
+        }
         let action = &matched.route.spec.action;
         let path = match &action.rewrite {
             None => Cow::Borrowed(target.path()),
@@ -194,18 +179,20 @@ impl Gateway {
         };
         let consumed = permit.identity().is_some() && matches!(taken.token, Ok(Some(Sent::Header(_))));
         let plan = forward::Plan {
+            start: notes.now(),
             action,
             path: &path,
             query: taken.query.as_deref(),
             host,
             origin: asker.origin,
-            request_id: asker.id.as_str(),
+            request_id: asker.id,
             strip_authorization: taken.ours_in_header || consumed,
             body: taken.body.as_body(),
             token_in_query: matches!(taken.token, Ok(Some(Sent::Query(_)))),
         };
         let forwarded = self.forwarder.send(permit, &plan, exchange).await.map_err(Failure::Forward)?;
         notes.status = forwarded.status;
+        notes.waited_until(forwarded.ended);
         notes.upstream = Some(forwarded.waited);
         notes.sent = forwarded.sent;
         Ok(forwarded.outcome)
@@ -274,12 +261,15 @@ impl Gateway {
             return Ok(permit);
         }
         let params = matched.values(target);
+        if taken.has_form() {
+            notes.waited();
+        }
         let sent = match std::mem::replace(&mut taken.token, Ok(None)) {
             Ok(sent) => sent,
             Err(misuse) => return Err(misuse),
         };
         let Some(sent) = sent else { return Err(Failure::NoToken(decide::needed(matched.access, &params))) };
-        let checked = self.check(sent.as_bytes()).await;
+        let checked = self.check(sent.as_bytes(), notes).await;
         taken.token = Ok(Some(sent));
         let identity = checked.map_err(Failure::Check)?;
         notes.identity = Some(Arc::clone(&identity));
@@ -288,26 +278,35 @@ impl Gateway {
             .map_err(|denial| Failure::Scope(denial.needed))
     }
 
-    async fn check(&self, token: &[u8]) -> Result<Arc<Identity>, CheckError> {
-        let now = clock::now();
+    async fn check(&self, token: &[u8], notes: &mut Notes<'_>) -> Result<Arc<Identity>, CheckError> {
+        let now = notes.timestamp();
         let digest = TokenDigest::of(token);
         let counters = self.recorder.counters();
         if let Some(answer) = self.guard.cached(&digest, now) {
             counters.cache_hits.increment();
             return answer.map_err(CheckError::Invalid);
         }
-        let asked = Instant::now();
+        let asked = notes.now();
         let checked = Box::pin(self.guard.check(token, &digest, now)).await;
+        notes.waited();
         match &checked {
             Err(CheckError::Invalid(Invalid::Forged)) => counters.tokens_forged.increment(),
             Err(CheckError::Store(_)) => counters.store_failures.increment(),
             Ok(_) | Err(CheckError::Invalid(_)) => {
                 counters.cache_misses.increment();
-                counters.store_lookups.observe(asked.elapsed());
+                counters.store_lookups.observe(notes.now().duration_since(asked));
             }
         }
         checked
     }
+}
+
+/// Answers without an upstream.
+async fn reply(exchange: &mut Exchange<'_>, response: Response<Bytes>, notes: &mut Notes<'_>) -> Outcome {
+    notes.status = response.status().as_u16();
+    let outcome = exchange.respond(response).await;
+    notes.waited();
+    outcome
 }
 
 /// PATH-2 to PATH-11.
@@ -343,8 +342,8 @@ fn without_target(request: &Request<'_>) -> Result<Option<Response<Bytes>>, Fail
     Ok(Some(response))
 }
 
-fn with_id(mut response: Response<Bytes>, id: &RequestId<'_>) -> Response<Bytes> {
-    super::failure::insert(response.headers_mut(), REQUEST_ID, id.as_str());
+fn with_id(mut response: Response<Bytes>, id: &str) -> Response<Bytes> {
+    super::failure::insert(response.headers_mut(), REQUEST_ID, id);
     response
 }
 

@@ -29,6 +29,19 @@ impl Deadline {
     /// # Errors
     /// When `limit` passes first; `work` is dropped.
     pub async fn within<F: Future>(&mut self, limit: Duration, work: F) -> Result<F::Output, Elapsed> {
+        self.within_both(limit, None, work).await
+    }
+
+    /// Runs `work` for `limit` at most, and until the moment `last` at most, where there is one.
+    ///
+    /// # Errors
+    /// When either passes first; `work` is dropped.
+    pub async fn within_both<F: Future>(
+        &mut self,
+        limit: Duration,
+        last: Option<Instant>,
+        work: F,
+    ) -> Result<F::Output, Elapsed> {
         let mut work = pin!(work);
         let mut end = None;
         poll_fn(|context| {
@@ -36,7 +49,10 @@ impl Deadline {
                 return Poll::Ready(Ok(output));
             }
             // The clock is read only when there is something to wait for.
-            let end = *end.get_or_insert_with(|| Instant::now() + limit);
+            let end = *end.get_or_insert_with(|| {
+                let end = Instant::now() + limit;
+                last.map_or(end, |last| last.min(end))
+            });
             self.poll_end(end, context).map(Err)
         })
         .await

@@ -166,7 +166,11 @@ impl<'h> Request<'h> {
 
     /// The method: a token of 32 octets at most.
     pub fn method(&self) -> &'h str {
-        std::str::from_utf8(self.head.method.of(self.bytes)).unwrap_or_default()
+        match self.head.method.of(self.bytes) {
+            b"GET" => "GET",
+            b"POST" => "POST",
+            other => std::str::from_utf8(other).unwrap_or_default(),
+        }
     }
 
     /// The request target as received; no octet outside `0x21..=0x7e`.
@@ -182,6 +186,11 @@ impl<'h> Request<'h> {
     /// Every field line in the order of the message.
     pub fn fields(&self) -> impl Iterator<Item = Field<'h>> + use<'h> {
         self.head.lines.iter(self.bytes)
+    }
+
+    /// The values of the `Connection` lines.
+    pub fn connection(&self) -> impl Iterator<Item = &'h [u8]> + use<'h> {
+        self.head.lines.connection(self.bytes)
     }
 
     /// The values of every line of the field `name` (lower case).
@@ -289,7 +298,7 @@ impl ResponseHead {
             _ => return Err(malformed),
         };
         let digits = code.iter().all(u8::is_ascii_digit) && code[0] != b'0';
-        if !digits || !(reason.is_empty() || reason[0] == b' ') || !reason.iter().all(|octet| lines::is_text(*octet)) {
+        if !digits || !(reason.is_empty() || reason[0] == b' ') || !lines::are_text(reason) {
             return Err(malformed);
         }
         self.status = code.iter().fold(0, |status, digit| status * 10 + u16::from(digit - b'0'));
@@ -329,6 +338,11 @@ impl<'h> Response<'h> {
     /// Every field line in the order of the message.
     pub fn fields(&self) -> impl Iterator<Item = Field<'h>> + use<'h> {
         self.head.lines.iter(self.bytes)
+    }
+
+    /// The values of the `Connection` lines.
+    pub fn connection(&self) -> impl Iterator<Item = &'h [u8]> + use<'h> {
+        self.head.lines.connection(self.bytes)
     }
 
     /// The values of every line of the field `name` (lower case).

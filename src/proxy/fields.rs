@@ -28,7 +28,7 @@ pub fn request_fate(name: &[u8]) -> Fate {
     };
     let mut canonical = true;
     for (to, &from) in folded.iter_mut().zip(name) {
-        *to = fold(from);
+        *to = FOLDED[usize::from(from)];
         canonical &= *to == from.to_ascii_lowercase();
     }
     match meaning(folded) {
@@ -115,6 +115,7 @@ impl Named {
     }
 
     /// Whether `name` is among them.
+    #[inline]
     pub(super) fn contains(&self, name: &[u8]) -> bool {
         !self.0.is_empty() && self.0.binary_search(&name.to_ascii_lowercase()).is_ok()
     }
@@ -124,8 +125,20 @@ impl Named {
 const LONGEST: usize = 64;
 
 const fn fold(octet: u8) -> u8 {
-    if octet.is_ascii_alphanumeric() { octet.to_ascii_lowercase() } else { b'-' }
+    FOLDED[octet as usize]
 }
+
+const FOLDED: [u8; 256] = {
+    let mut table = [b'-'; 256];
+    let mut octet = 0u8;
+    while octet < 128 {
+        if octet.is_ascii_alphanumeric() {
+            table[octet as usize] = octet.to_ascii_lowercase();
+        }
+        octet += 1;
+    }
+    table
+};
 
 /// The fate of a name that is too long to be one of the known ones, but may begin like one.
 fn overlong_fate(name: &[u8]) -> Fate {

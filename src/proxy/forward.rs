@@ -50,6 +50,8 @@ const SWEEP: Duration = Duration::from_secs(10);
 /// What is sent, beside what the exchange holds.
 #[derive(Debug)]
 pub struct Plan<'p> {
+    /// Now.
+    pub start: Instant,
     /// How the route forwards.
     pub action: &'p Action,
     /// The path for the upstream: as received, or rewritten.
@@ -91,6 +93,8 @@ pub struct Forwarded {
     pub outcome: Outcome,
     /// From the request to the response's head.
     pub waited: Duration,
+    /// When the response had been passed on.
+    pub ended: Instant,
     /// Octets of content that the client got.
     pub sent: u64,
 }
@@ -203,7 +207,7 @@ impl Forwarder {
             .upstreams
             .get(upstream.index)
             .ok_or_else(|| ForwardError::BadGateway(format!("there is no upstream `{}`", upstream.name)))?;
-        let start = Instant::now();
+        let start = plan.start;
         if start.duration_since(self.swept.get()) >= SWEEP {
             self.sweep();
         }
@@ -245,14 +249,16 @@ impl Forwarder {
     ) -> Result<Forwarded, ForwardError> {
         let mut tried = Tried::default();
         let mut retries = job.upstream.retries;
+        let mut now = job.start;
         loop {
-            let Some((position, node)) = servers.choose(tried, &self.dice, Instant::now()) else {
+            let Some((position, node)) = servers.choose(tried, &self.dice, now) else {
                 return Err(ForwardError::BadGateway("there is no server".to_owned()));
             };
             let failed = match try_server(job, node, exchange, buffers).await {
                 Ok(forwarded) => return Ok(forwarded),
                 Err(failed) => failed,
             };
+            now = Instant::now();
             tried.add(position);
             let again = match failed.stage {
                 Stage::Connecting => servers.has_other(tried),

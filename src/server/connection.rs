@@ -12,6 +12,7 @@ use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::Rc;
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// What a connection is doing, as far as draining is concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,7 +84,6 @@ pub(super) async fn serve<S: Service>(
     state: Rc<Cell<State>>,
     entry: Entry,
 ) {
-    let limits = entry.connections.limits;
     let mut deadline = Deadline::new();
     let mut pipelined = None;
     loop {
@@ -92,13 +92,15 @@ pub(super) async fn serve<S: Service>(
         } else {
             // An idle connection holds no buffer.
             state.set(State::Idle);
-            let readable = deadline.within(limits.idle_timeout, stream.readable()).await;
+            let readable = deadline.within(entry.connections.limits().idle_timeout, stream.readable()).await;
             if !matches!(readable, Ok(Ok(()))) {
                 return;
             }
             state.set(State::Busy);
             Input::take()
         };
+        // A message keeps the limits with which it began.
+        let limits = entry.connections.limits();
         let length = match read_head(&mut stream, &mut input, &mut deadline, &limits).await {
             Reading::Complete(length) => length,
             Reading::Ended => return,
@@ -162,10 +164,12 @@ async fn read_head(stream: &mut Stream, input: &mut Input, deadline: &mut Deadli
             Err(error) => return Reading::Refused(error),
         }
     }
-    let end = tokio::time::Instant::now() + limits.head_timeout;
+    // The usual head is there as a whole: then nobody asks for the time.
+    let mut end = None;
     loop {
         input.bytes.reserve(BUFFER.min(limits.head_size));
-        match deadline.until(end, stream.split().0.read(&mut input.bytes)).await {
+        let (mut reader, _) = stream.split();
+        match deadline.within_both(limits.head_timeout, end, reader.read(&mut input.bytes)).await {
             Err(_) if input.bytes.is_empty() => return Reading::Ended,
             Err(_) => return Reading::Refused(HeadError::Timeout),
             Ok(Ok(0) | Err(_)) => return Reading::Ended,
@@ -176,6 +180,7 @@ async fn read_head(stream: &mut Stream, input: &mut Input, deadline: &mut Deadli
             Ok(None) => {}
             Err(error) => return Reading::Refused(error),
         }
+        end.get_or_insert_with(|| Instant::now() + limits.head_timeout);
     }
 }
 

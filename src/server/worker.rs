@@ -2,6 +2,7 @@
 
 use super::connection::{self, State};
 use super::listener::{Accepting, BindError, Listener, PRIVATE_MODE, PUBLIC_MODE};
+use super::places::{Place, Places};
 use super::{Bounds, Drain, Service};
 use crate::http1::Limits;
 use crate::http1::stream::{Listen, Peer, Stream};
@@ -12,7 +13,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::{Builder, LocalOptions};
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 
 /// After a failed accept (no file descriptor left, say) the next try waits, so that it does not spin.
@@ -20,17 +21,20 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Connections of the operator's and the telemetry's listeners.
 const FEW: usize = 256;
 
+/// What a worker is told: the bounds in force, and the places that all workers share.
+pub(super) type Terms = (watch::Receiver<Bounds>, Arc<Places>);
+
 /// Serves `listeners` on the calling thread until the draining is done.
 pub(super) fn run<S: Service>(
     listeners: Vec<Listener>,
     service: impl Fn() -> S,
-    bounds: Bounds,
+    terms: Terms,
     drain: Drain,
 ) -> io::Result<bool> {
     let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
     runtime.block_on(async {
         let accepting = listeners.into_iter().map(Listener::into_accepting).collect::<Result<Vec<_>, _>>()?;
-        Ok(serve(accepting, Rc::new(service()), bounds, drain).await)
+        Ok(serve(accepting, Rc::new(service()), terms, drain).await)
     })
 }
 
@@ -48,10 +52,11 @@ pub fn serve_one<S: Service>(
     drain: Drain,
 ) -> Result<impl Future<Output = bool> + use<S>, BindError> {
     let listener = Listener::bind(listen, if private { PRIVATE_MODE } else { PUBLIC_MODE })?;
-    let bounds = Bounds { limits, grace: Duration::from_secs(1), connections: Arc::new(Semaphore::new(FEW)) };
+    let (_, bounds) = watch::channel(Bounds { limits, grace: Duration::from_secs(1) });
+    let terms = (bounds, Places::new(FEW));
     Ok(async move {
         match listener.into_accepting() {
-            Ok(accepting) => serve(vec![accepting], Rc::new(service), bounds, drain).await,
+            Ok(accepting) => serve(vec![accepting], Rc::new(service), terms, drain).await,
             Err(error) => {
                 tracing::error!(%error, "a listener does not work");
                 false
@@ -69,23 +74,30 @@ pub(super) struct Connections {
     next: Cell<u64>,
     pub(super) draining: Cell<bool>,
     changed: Notify,
-    pub(super) limits: Limits,
+    bounds: RefCell<watch::Receiver<Bounds>>,
+    limits: Cell<Limits>,
 }
 
-async fn serve<S: Service>(accepting: Vec<Accepting>, service: Rc<S>, bounds: Bounds, mut drain: Drain) -> bool {
+async fn serve<S: Service>(
+    accepting: Vec<Accepting>,
+    service: Rc<S>,
+    (bounds, places): Terms,
+    mut drain: Drain,
+) -> bool {
+    let limits = Cell::new(bounds.borrow().limits);
     let connections = Rc::new(Connections {
         open: RefCell::default(),
         next: Cell::new(0),
         draining: Cell::new(false),
         changed: Notify::new(),
-        limits: bounds.limits,
+        bounds: RefCell::new(bounds),
+        limits,
     });
     let loops: Vec<_> = accepting
         .into_iter()
         .map(|listener| {
-            let (service, connections, permits) =
-                (Rc::clone(&service), Rc::clone(&connections), Arc::clone(&bounds.connections));
-            tokio::task::spawn_local(accept(listener, service, connections, permits))
+            let (service, connections, places) = (Rc::clone(&service), Rc::clone(&connections), Arc::clone(&places));
+            tokio::task::spawn_local(accept(listener, service, connections, places))
         })
         .collect();
     drain.begun().await;
@@ -94,22 +106,23 @@ async fn serve<S: Service>(accepting: Vec<Accepting>, service: Rc<S>, bounds: Bo
         // An aborted loop gives its listener back before the connections are counted.
         let _ = accepting.await;
     }
-    connections.drain(bounds.grace).await
+    connections.drain().await
 }
 
-async fn accept<S: Service>(
-    listener: Accepting,
-    service: Rc<S>,
-    connections: Rc<Connections>,
-    permits: Arc<Semaphore>,
-) {
+async fn accept<S: Service>(listener: Accepting, service: Rc<S>, connections: Rc<Connections>, places: Arc<Places>) {
     loop {
-        // With no permit left nothing is accepted: the kernel's queue holds what comes.
-        let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { return };
-        match listener.accept().await {
+        let resized = places.resized();
+        // With no place left nothing is accepted: the kernel's queue holds what comes.
+        let Some(place) = places.take().await else { return };
+        let accepted = tokio::select! {
+            biased;
+            () = resized => continue,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
             Ok((stream, peer)) => {
                 service.accepted();
-                connections.open(stream, peer, Rc::clone(&service), permit);
+                connections.open(stream, peer, Rc::clone(&service), place);
             }
             Err(error) => {
                 tracing::warn!(%error, "a connection was not accepted");
@@ -120,17 +133,28 @@ async fn accept<S: Service>(
 }
 
 impl Connections {
-    fn open<S: Service>(self: &Rc<Self>, stream: Stream, peer: Peer, service: Rc<S>, permit: OwnedSemaphorePermit) {
+    fn open<S: Service>(self: &Rc<Self>, stream: Stream, peer: Peer, service: Rc<S>, place: Place) {
         let number = self.next.get();
         self.next.set(number.wrapping_add(1));
         let state = Rc::new(Cell::new(State::Busy));
-        let entry = Entry { connections: Rc::clone(self), number, _permit: permit };
+        let entry = Entry { connections: Rc::clone(self), number, _place: place };
         let task = tokio::task::spawn_local(connection::serve(stream, peer, service, Rc::clone(&state), entry));
         self.open.borrow_mut().insert(number, (task.abort_handle(), state));
     }
 
+    /// The limits in force. A change is seen without waiting for it, and while there is none this costs
+    /// one load.
+    pub(super) fn limits(&self) -> Limits {
+        let mut bounds = self.bounds.borrow_mut();
+        if bounds.has_changed().unwrap_or(false) {
+            self.limits.set(bounds.borrow_and_update().limits);
+        }
+        self.limits.get()
+    }
+
     /// Ends what is idle, waits for the rest; gives whether it finished in time.
-    async fn drain(&self, grace: Duration) -> bool {
+    async fn drain(&self) -> bool {
+        let grace = self.bounds.borrow().borrow().grace;
         self.draining.set(true);
         for (task, state) in self.open.borrow().values() {
             if state.get() == State::Idle {
@@ -150,7 +174,7 @@ impl Connections {
 pub(super) struct Entry {
     pub(super) connections: Rc<Connections>,
     number: u64,
-    _permit: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 impl Drop for Entry {

@@ -17,6 +17,7 @@ use flight::{Boarding, Flights, Known};
 use quick_cache::Weighter;
 use quick_cache::sync::{Cache, EntryAction, EntryResult};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// What an entry takes beside its value: digest, times, and its share of the map's table, which
@@ -49,14 +50,16 @@ pub trait Cached: Clone + Send + Sync + 'static {
 pub struct TokenCache<V> {
     entries: Cache<TokenDigest, Entry<V>, Bytes>,
     flights: Flights<V>,
-    ttl: Duration,
+    /// In milliseconds.
+    ttl: AtomicU64,
 }
 
-/// What is known of a token until `until`; `None`: it is not in the store.
+/// What was known of a token at `since`; `None`: it was not in the store. It ends by the ttl in force,
+/// not by the one with which it was kept, and with its token.
 #[derive(Clone)]
 struct Entry<V> {
     value: Option<V>,
-    until: Timestamp,
+    since: Timestamp,
 }
 
 #[derive(Clone)]
@@ -69,8 +72,16 @@ impl<V: Cached> TokenCache<V> {
         Arc::new(Self {
             entries: Cache::with_weighter(expected, settings.max_size, Bytes),
             flights: Flights::default(),
-            ttl: settings.ttl,
+            ttl: AtomicU64::new(millis(settings.ttl)),
         })
+    }
+
+    /// From now on `settings` hold, for what is cached already as well. What has no room any more is
+    /// let go of.
+    pub fn adjust(&self, settings: CacheSettings) {
+        self.ttl.store(millis(settings.ttl), Ordering::Relaxed);
+        // The map stays cut into the shards that it has: each gets its share.
+        self.entries.set_capacity(settings.max_size);
     }
 
     /// A value that may be used now: not older than the ttl, not expired.
@@ -120,7 +131,6 @@ impl<V: Cached> TokenCache<V> {
         let mut value = Some(value);
         let outcome = self.entries.entry(digest, Some(Duration::ZERO), |_, entry| {
             if let (Some(held), Some(value)) = (&mut entry.value, value.take()) {
-                entry.until = entry.until.min(value.expires_at());
                 *held = value;
             }
             EntryAction::Retain(())
@@ -136,19 +146,28 @@ impl<V: Cached> TokenCache<V> {
 
     fn known(&self, digest: &TokenDigest, now: Timestamp) -> Option<Known<V>> {
         let entry = self.entries.get(digest)?;
-        (now < entry.until).then_some(Known(entry.value))
+        (now < self.end_of(&entry)).then_some(Known(entry.value))
     }
 
     fn keep(&self, digest: &TokenDigest, outcome: &Result<Option<V>, StoreError>, now: Timestamp) {
         let Ok(value) = outcome else { return };
-        let until = match value {
-            Some(value) => now.plus(self.ttl).min(value.expires_at()),
-            None => now.plus(self.ttl.min(NEGATIVE_TTL)),
-        };
-        if now < until {
-            self.entries.insert(*digest, Entry { value: value.clone(), until });
+        let entry = Entry { value: value.clone(), since: now };
+        if now < self.end_of(&entry) {
+            self.entries.insert(*digest, entry);
         }
     }
+
+    fn end_of(&self, entry: &Entry<V>) -> Timestamp {
+        let ttl = Duration::from_millis(self.ttl.load(Ordering::Relaxed));
+        match &entry.value {
+            Some(value) => entry.since.plus(ttl).min(value.expires_at()),
+            None => entry.since.plus(ttl.min(NEGATIVE_TTL)),
+        }
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 impl<V: Cached> Listener for TokenCache<V> {

@@ -9,6 +9,7 @@ mod writer;
 
 use super::family::{Family, Use};
 use super::feed::Feed;
+use super::patience::Patience;
 use super::record::Added;
 use super::{ClientRecord, Filter, Issue, Issued, Listed, Rotated, Rotation, StoreError};
 use crate::clock::Timestamp;
@@ -18,7 +19,6 @@ use file::File;
 use redb::{ReadTransaction, ReadableTable, TableDefinition};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 use tables::{
     ACCESS, BY_CLIENT, BY_SUBJECT, CLIENTS, FAMILIES, FORMAT, LEAVING, META, REFRESH, Tables, Trouble, decode,
     decode_client, encode,
@@ -33,21 +33,21 @@ pub(super) struct Embedded {
     // The writer's thread ends before the file is let go.
     writer: Writer,
     file: Arc<File>,
-    timeout: Duration,
+    patience: Arc<Patience>,
 }
 
 impl Embedded {
     /// Opens a file, or memory where there is no path; returns the tag key beside it.
     pub(super) fn open(
         path: Option<PathBuf>,
-        timeout: Duration,
+        patience: Arc<Patience>,
         feed: Arc<Feed>,
     ) -> Result<(Self, TagKey), StoreError> {
         let file = Arc::new(File::open(path)?);
         let fresh = TagKey::generate().map_err(|error| StoreError::Unavailable(error.to_string()))?;
         let key = prepare(&file, fresh).map_err(|trouble| file.failed(trouble))?;
         let writer = Writer::start(Arc::clone(&file), feed)?;
-        Ok((Self { writer, file, timeout }, key))
+        Ok((Self { writer, file, patience }, key))
     }
 
     pub(super) fn ping(&self) -> Result<(), StoreError> {
@@ -224,8 +224,9 @@ impl Embedded {
         &self,
         step: impl FnMut(&mut Tables<'_>) -> Result<T, Trouble> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let written = tokio::time::timeout(self.timeout, self.writer.write(step)).await;
-        written.unwrap_or(Err(StoreError::Timeout(self.timeout)))
+        let timeout = self.patience.operation();
+        let written = tokio::time::timeout(timeout, self.writer.write(step)).await;
+        written.unwrap_or(Err(StoreError::Timeout(timeout)))
     }
 }
 

@@ -1,9 +1,10 @@
 //! Who is told when tokens end, and whether what was told so far can be the whole truth.
 
+use super::patience::Patience;
 use crate::oauth::token::TokenDigest;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Told of ended tokens before the call that ended them returns.
 pub trait Listener: Send + Sync {
@@ -25,13 +26,13 @@ pub(super) struct Feed {
     start: Instant,
     /// Milliseconds from `start` to the last proof, plus one; zero: there is none.
     proof: AtomicU64,
-    timeout: Duration,
+    patience: Arc<Patience>,
 }
 
 impl Feed {
-    /// A feed without listeners and without proof, which distrusts a proof older than `timeout`.
-    pub(super) fn new(timeout: Duration) -> Self {
-        Self { listeners: RwLock::default(), start: Instant::now(), proof: AtomicU64::new(0), timeout }
+    /// A feed without listeners and without proof, which distrusts a proof older than `patience` says.
+    pub(super) fn new(patience: Arc<Patience>) -> Self {
+        Self { listeners: RwLock::default(), start: Instant::now(), proof: AtomicU64::new(0), patience }
     }
 
     pub(super) fn listen(&self, listener: Arc<dyn Listener>) {
@@ -66,7 +67,7 @@ impl Feed {
 
     pub(super) fn is_trusted(&self) -> bool {
         let Some(proof) = self.proof.load(Ordering::Acquire).checked_sub(1) else { return false };
-        u128::from(self.elapsed().saturating_sub(proof)) <= self.timeout.as_millis()
+        u128::from(self.elapsed().saturating_sub(proof)) <= self.patience.feed().as_millis()
     }
 
     fn elapsed(&self) -> u64 {
@@ -82,10 +83,20 @@ impl Feed {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::{Location, Settings};
+    use std::time::Duration;
+
+    fn settings(feed_timeout: Duration) -> Settings {
+        Settings { location: Location::Memory, timeout: Duration::ZERO, feed_timeout }
+    }
+
+    fn feed(timeout: Duration) -> Feed {
+        Feed::new(Arc::new(Patience::of(&settings(timeout))))
+    }
 
     #[test]
     fn a_feed_is_trusted_from_its_proof_until_its_failure() {
-        let feed = Feed::new(Duration::from_secs(60));
+        let feed = feed(Duration::from_secs(60));
         assert!(!feed.is_trusted());
         feed.proved();
         assert!(feed.is_trusted());
@@ -95,10 +106,14 @@ mod tests {
 
     #[test]
     fn an_old_proof_proves_nothing() {
-        let feed = Feed::new(Duration::ZERO);
+        let feed = feed(Duration::ZERO);
         feed.proved();
         while feed.is_trusted() {
             std::thread::yield_now();
         }
+        feed.patience.adjust(&settings(Duration::from_secs(60)));
+        assert!(feed.is_trusted(), "as long as was said last");
+        feed.patience.adjust(&settings(Duration::ZERO));
+        assert!(!feed.is_trusted());
     }
 }

@@ -8,6 +8,7 @@ mod key;
 mod scan;
 
 use super::feed::Feed;
+use super::patience::Patience;
 use super::record::Added;
 use super::{ClientRecord, Filter, Issue, Issued, Rotated, Rotation, StoreError};
 use crate::clock::Timestamp;
@@ -19,7 +20,6 @@ use connection::{Connection, Procedure, Retry, Server};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Before the digest of an access token.
 const ACCESS: &str = "tg:a:";
@@ -47,7 +47,7 @@ struct Scripts {
 
 impl Redis {
     /// A handle that has not connected yet.
-    pub(super) fn new(url: &Secret, timeout: Duration) -> Result<Self, StoreError> {
+    pub(super) fn new(url: &Secret, patience: Arc<Patience>) -> Result<Self, StoreError> {
         let client = Client::open(url.reveal())
             .map_err(|error| StoreError::Unavailable(format!("the URL of Redis cannot be used: {error}")))?;
         let scripts = Scripts {
@@ -56,7 +56,7 @@ impl Redis {
             end: Procedure::new(concat!(include_str!("redis/prelude.lua"), include_str!("redis/end.lua"))),
             forget: Procedure::new(include_str!("redis/forget.lua")),
         };
-        Ok(Self { connection: Connection::new(Server::new(client, timeout)), scripts: Arc::new(scripts) })
+        Ok(Self { connection: Connection::new(Server::new(client, patience)), scripts: Arc::new(scripts) })
     }
 
     /// Agrees with the fleet on the tag key.

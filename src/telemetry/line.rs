@@ -3,6 +3,7 @@
 //! in, and what looks like one of our tokens is cut (TOK-6).
 
 use super::{Event, REQUEST_TARGET, Verdict};
+use crate::text;
 use std::io::Write as _;
 use std::time::Duration;
 
@@ -47,16 +48,23 @@ fn json(line: &mut Vec<u8>, stamp: &str, event: &Event<'_>) {
     member(line, "client", event.client);
     member(line, "subject", event.subject);
     if let Some(address) = event.address {
-        write(line, format_args!(",\"address\":\"{address}\""));
+        line.extend_from_slice(b",\"address\":\"");
+        text::address(line, address);
+        line.push(b'"');
     }
-    member(line, "verdict", Some(event.verdict.as_str()));
-    member(line, "reason", Some(event.reason));
-    number(line, b",\"status\":", event.status.into());
+    line.extend_from_slice(b",\"verdict\":\"");
+    line.extend_from_slice(event.verdict.as_str().as_bytes());
+    line.extend_from_slice(b"\",\"reason\":\"");
+    line.extend_from_slice(event.reason.as_bytes());
+    line.push(b'"');
+    line.extend_from_slice(b",\"status\":");
+    text::decimal(line, event.status.into());
     millis(line, b",\"duration_ms\":", event.duration);
     if let Some(upstream) = event.upstream {
         millis(line, b",\"upstream_ms\":", upstream);
     }
-    number(line, b",\"sent\":", event.sent);
+    line.extend_from_slice(b",\"sent\":");
+    text::decimal(line, event.sent);
     line.push(b'}');
 }
 
@@ -76,13 +84,15 @@ fn pretty(line: &mut Vec<u8>, stamp: &str, event: &Event<'_>, colours: bool) {
     pair(line, "client", event.client);
     pair(line, "subject", event.subject);
     if let Some(address) = event.address {
-        write(line, format_args!(" address={address}"));
+        line.extend_from_slice(b" address=");
+        text::address(line, address);
     }
     millis(line, b" duration_ms=", event.duration);
     if let Some(upstream) = event.upstream {
         millis(line, b" upstream_ms=", upstream);
     }
-    number(line, b" sent=", event.sent);
+    line.extend_from_slice(b" sent=");
+    text::decimal(line, event.sent);
     pair(line, "request_id", Some(event.request_id));
 }
 
@@ -103,25 +113,11 @@ fn pair(line: &mut Vec<u8>, name: &str, value: Option<&str>) {
     escaped(line, value);
 }
 
-/// Decimal digits without the formatting machinery, which would be half of the line's cost.
-fn number(line: &mut Vec<u8>, before: &[u8], value: u64) {
-    line.extend_from_slice(before);
-    let (mut digits, mut at, mut rest) = ([0_u8; 20], 20, value);
-    while at > 0 {
-        at -= 1;
-        digits[at] = b'0' + u8::try_from(rest % 10).unwrap_or_default();
-        rest /= 10;
-        if rest == 0 {
-            break;
-        }
-    }
-    line.extend_from_slice(&digits[at..]);
-}
-
 /// Milliseconds with three decimals.
 fn millis(line: &mut Vec<u8>, before: &[u8], value: Duration) {
     let micros = u64::try_from(value.as_micros()).unwrap_or(u64::MAX);
-    number(line, before, micros / 1000);
+    line.extend_from_slice(before);
+    text::decimal(line, micros / 1000);
     line.push(b'.');
     for divisor in [100, 10, 1] {
         line.push(b'0' + u8::try_from(micros % 1000 / divisor % 10).unwrap_or_default());
@@ -141,9 +137,14 @@ fn without_query(path: &str) -> &str {
 
 /// Appends `text` as the inside of a JSON string, which serves people as well.
 fn escaped(line: &mut Vec<u8>, text: &str) {
+    let suspicions = text.bytes().fold(0, |suspicions, octet| suspicions | SUSPICIONS[usize::from(octet)]);
+    if suspicions == 0 && text.len() <= LONGEST {
+        line.extend_from_slice(text.as_bytes());
+        return;
+    }
     let (text, cut) = bounded(text);
     let (text, secret) = before_token(text);
-    if text.bytes().any(needs_escape) {
+    if suspicions & ESCAPED != 0 {
         text.chars().for_each(|character| escape(line, character));
     } else {
         line.extend_from_slice(text.as_bytes());
@@ -152,6 +153,28 @@ fn escaped(line: &mut Vec<u8>, text: &str) {
         line.extend_from_slice("…".as_bytes());
     }
 }
+
+/// The octet may have to be escaped.
+const ESCAPED: u8 = 1;
+/// The octet may stand in a token of ours.
+const UNDERSCORE: u8 = 2;
+/// What an octet gives reason to look for: in most texts there is none.
+const SUSPICIONS: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut octet = 0u8;
+    loop {
+        table[octet as usize] = match octet {
+            b'_' => UNDERSCORE,
+            _ if needs_escape(octet) => ESCAPED,
+            _ => 0,
+        };
+        if octet == u8::MAX {
+            break;
+        }
+        octet += 1;
+    }
+    table
+};
 
 /// ASCII that JSON or a terminal gives a meaning, and everything outside ASCII for a closer look.
 const fn needs_escape(octet: u8) -> bool {
@@ -194,6 +217,7 @@ fn before_token(text: &str) -> (&str, bool) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::Timestamp;
     use proptest::prelude::*;
 
     fn event<'e>(path: &'e str, client: &'e str) -> Event<'e> {
@@ -208,6 +232,7 @@ mod tests {
             verdict: Verdict::Denied,
             reason: "insufficient_scope",
             status: 403,
+            ended: Timestamp::from_secs(1_795_556_585),
             duration: Duration::from_micros(12_034),
             upstream: Some(Duration::from_micros(7)),
             sent: 1234,

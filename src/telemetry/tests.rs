@@ -42,6 +42,7 @@ fn event(route: Option<(usize, &'static str)>, verdict: Verdict, status: u16) ->
         verdict,
         reason: if verdict == Verdict::Denied { "expired" } else { "ok" },
         status,
+        ended: Timestamp::from_secs(1_795_556_585),
         duration: Duration::from_micros(400),
         upstream: None,
         sent: 10,

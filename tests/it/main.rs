@@ -18,6 +18,7 @@ mod introspect_revoke;
 mod metadata;
 mod paths;
 mod reload;
+mod reload_bounds;
 mod responses;
 mod scopes;
 mod stores;

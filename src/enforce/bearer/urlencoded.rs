@@ -78,9 +78,12 @@ pub(super) fn decoded(text: &[u8]) -> impl Iterator<Item = u8> {
 
 /// A quick look that finds every text with something to take out, and few others.
 fn may_hold_token(text: &[u8]) -> bool {
-    memchr::memchr(b'%', text).is_some()
-        || memchr::memmem::find(text, ACCESS_TOKEN).is_some()
-        || memchr::memmem::find_iter(text, b"tg").any(|at| TokenKind::of(&text[at..]).is_some())
+    // Both the name and the prefixes of our tokens have an underscore.
+    memchr::memchr2(b'%', b'_', text).is_some_and(|at| {
+        memchr::memchr(b'%', &text[at..]).is_some()
+            || memchr::memmem::find(text, ACCESS_TOKEN).is_some()
+            || super::prefixes(text).next().is_some()
+    })
 }
 
 fn fate(pair: &[u8], enabled: bool) -> Fate {

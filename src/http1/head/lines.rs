@@ -3,6 +3,7 @@
 
 use super::{Field, HeadError};
 use crate::http1::Version;
+use crate::text::has_no_control;
 
 /// A range of the connection's buffer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -60,6 +61,8 @@ pub(super) struct Lines {
     pub(super) host: Option<Span>,
     pub(super) continues: bool,
     pub(super) other_expectation: bool,
+    /// There is a `Connection` line.
+    connection: bool,
     close: bool,
     keep_alive: bool,
 }
@@ -85,26 +88,34 @@ impl Lines {
         self.fields.iter().map(move |field| Field { name: field.name.of(bytes), value: field.value.of(bytes) })
     }
 
+    /// The values of the `Connection` lines (H-conn-1); most messages have none.
+    pub(super) fn connection<'h>(&'h self, bytes: &'h [u8]) -> impl Iterator<Item = &'h [u8]> + use<'h> {
+        let fields = if self.connection { self.fields.as_slice() } else { &[] };
+        let named = fields.iter().filter(move |field| field.name.of(bytes).eq_ignore_ascii_case(b"connection"));
+        named.map(move |field| field.value.of(bytes))
+    }
+
     /// Takes in one line (H-line-2, H-line-3).
     pub(super) fn add(&mut self, bytes: &[u8], line: Span, version: Version) -> Result<(), &'static str> {
         let text = line.of(bytes);
         if matches!(text[0], b' ' | b'\t') {
             return Err("a line begins with white space");
         }
-        let Some(colon) = memchr::memchr(b':', text) else { return Err("a field line has no colon") };
-        let name = &text[..colon];
-        if name.is_empty() || !name.iter().all(|octet| is_token(*octet)) {
-            return Err("a field name is not a token");
-        }
-        let value = &text[colon + 1..];
-        if !value.iter().all(|octet| is_text(*octet)) {
+        let length = text.iter().position(|octet| !is_token(*octet)).unwrap_or(text.len());
+        let (name, rest) = text.split_at(length);
+        let value = match rest.split_first() {
+            Some((b':', value)) if !name.is_empty() => value,
+            Some(_) if text.contains(&b':') => return Err("a field name is not a token"),
+            Some(_) | None => return Err("a field line has no colon"),
+        };
+        if !are_text(value) {
             return Err("a field value holds a control character");
         }
         let is_space = |octet: &u8| matches!(octet, b' ' | b'\t');
         let leading = value.iter().take_while(|octet| is_space(octet)).count();
         let trailing = value[leading..].iter().rev().take_while(|octet| is_space(octet)).count();
-        let value = line.part(colon + 1 + leading, text.len() - trailing);
-        self.fields.push(FieldSpan { name: line.part(0, colon), value });
+        let value = line.part(length + 1 + leading, text.len() - trailing);
+        self.fields.push(FieldSpan { name: line.part(0, length), value });
         self.take_note(name, value, bytes, version)
     }
 
@@ -123,6 +134,7 @@ impl Lines {
                 self.other_expectation |= !continues;
             }
             10 if name.eq_ignore_ascii_case(b"connection") => {
+                self.connection = true;
                 for option in text.split(|octet| *octet == b',').map(<[u8]>::trim_ascii) {
                     self.close |= option.eq_ignore_ascii_case(b"close");
                     self.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
@@ -230,6 +242,11 @@ pub(in crate::http1) const fn is_token(octet: u8) -> bool {
 /// What may stand in a field value or a reason phrase: no control character but the tab.
 pub(in crate::http1) const fn is_text(octet: u8) -> bool {
     matches!(octet, b'\t' | 0x20..=0x7e | 0x80..)
+}
+
+/// Whether all of `value` is [text](is_text).
+pub(in crate::http1) fn are_text(value: &[u8]) -> bool {
+    has_no_control(value) || value.iter().all(|octet| is_text(*octet))
 }
 
 const TOKEN: [bool; 256] = {

@@ -95,7 +95,7 @@ pub(super) async fn attempt(
     }
     let (forwarded, reusable) = converse(job, &mut connection.stream, exchange, buffers).await?;
     if reusable {
-        node.keep(connection, Instant::now());
+        node.keep(connection, forwarded.ended);
     }
     Ok(forwarded)
 }
@@ -153,7 +153,7 @@ async fn converse(
     let (sent, begun) = (down.sent, down.begun);
     let outcome = outcome(ended, begun, passing)?;
     let reusable = whole && response.persistent() && response.length() != BodyLength::Close;
-    Ok((Forwarded { status: response.status(), outcome, waited, sent }, reusable))
+    Ok((Forwarded { status: response.status(), outcome, waited, ended: Instant::now(), sent }, reusable))
 }
 
 /// The head, and what is here of the body, in one write.
@@ -213,8 +213,8 @@ impl Waits<'_> {
         let mut work = pin!(heads.next());
         let mut now = self.job.start;
         loop {
-            let left = (self.pace.since() + self.limit()).saturating_duration_since(now);
-            match patience.within(left.min(TICK), inbound.alongside(work.as_mut())).await {
+            let end = (self.pace.since() + self.limit()).min(now + TICK);
+            match patience.until(end, inbound.alongside(work.as_mut())).await {
                 Ok(done) => return done?,
                 Err(Elapsed) => now = Instant::now(),
             }

@@ -47,7 +47,8 @@ pub(super) async fn echo(
         Ok(Ok(())) => Outcome::Close,
         Ok(Err(_)) | Err(_) => Outcome::Abort,
     };
-    Ok(Forwarded { status: 200, outcome, waited, sent: u64::try_from(content.len()).unwrap_or(u64::MAX) })
+    let sent = u64::try_from(content.len()).unwrap_or(u64::MAX);
+    Ok(Forwarded { status: 200, outcome, waited, ended: Instant::now(), sent })
 }
 
 async fn collect(job: &Job<'_>, start: &[u8], exchange: &mut Exchange<'_>) -> Result<Vec<u8>, ForwardError> {

@@ -184,10 +184,12 @@ pub(super) struct Patience<'d> {
 impl Patience<'_> {
     /// Does `work` within `limit` and within the route's time.
     pub(super) async fn within<F: Future>(&mut self, limit: Duration, work: F) -> Result<F::Output, Elapsed> {
-        match self.until {
-            None => self.deadline.within(limit, work).await,
-            Some(until) => self.deadline.until(until.min(Instant::now() + limit), work).await,
-        }
+        self.deadline.within_both(limit, self.until, work).await
+    }
+
+    /// Does `work` until the moment `end`, and within the route's time.
+    pub(super) async fn until<F: Future>(&mut self, end: Instant, work: F) -> Result<F::Output, Elapsed> {
+        self.deadline.until(self.until.map_or(end, |until| until.min(end)), work).await
     }
 
     /// Whether the route's time is up.

@@ -3,9 +3,10 @@
 //! says has been dropped, and ours stands alone.
 
 use super::Plan;
-use super::edits::{address, covers, line};
+use super::edits::{covers, line};
 use crate::http1::head::Request;
 use crate::http1::stream::Peer;
+use crate::text::address;
 use std::net::IpAddr;
 
 /// Whether [`append`] makes this field: the client's is not copied, but read.

@@ -64,7 +64,7 @@ impl Outgoing<'_> {
 
     /// The fields that pass, in order. Gives whether the client announced a length.
     fn passed(&self, out: &mut Vec<u8>) -> Result<bool, Looped> {
-        let named = Named::read(self.request.values("connection"));
+        let named = Named::read(self.request.connection());
         let mut announced = false;
         for field in self.request.fields() {
             let passes = match request_fate(field.name) {

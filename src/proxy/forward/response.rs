@@ -2,11 +2,12 @@
 
 use super::Plan;
 use super::caching::{self, Audience};
-use super::edits::{append_set, content_length, covers, line, number};
+use super::edits::{append_set, content_length, covers, line};
 use crate::http1::body::BodyLength;
 use crate::http1::head::{Field, Request, Response};
 use crate::http1::{Version, date};
 use crate::proxy::fields::{Named, ResponseFate, response_fate};
+use crate::text::decimal;
 
 /// What the head depends on beside the upstream's.
 #[derive(Debug)]
@@ -17,6 +18,15 @@ pub(super) struct Answer<'a> {
     pub(super) identified: bool,
     /// The client's connection may take another request, as far as the request is concerned.
     pub(super) persist: bool,
+}
+
+/// What the upstream says, of what is not simply passed on.
+#[derive(Clone, Copy, Debug, Default)]
+struct Said {
+    /// A `Date` that was passed on.
+    date: bool,
+    cache_control: bool,
+    vary: bool,
 }
 
 /// How the content goes to the client.
@@ -33,17 +43,17 @@ impl Answer<'_> {
     pub(super) fn write(&self, response: &Response<'_>, out: &mut Vec<u8>) -> Passing {
         out.clear();
         status_line(response, out);
-        let dated = self.passed(response, out);
+        let said = self.passed(response, out);
         let edits = &self.plan.action.response_headers;
-        if !dated && !covers(edits, b"date") {
+        if !said.date && !covers(edits, b"date") {
             date::append(out);
         }
         let audience = self.audience();
         if !covers(edits, b"cache-control") {
-            caching::cache_control(response, audience, out);
+            caching::cache_control(response, said.cache_control, audience, out);
         }
         if !covers(edits, b"vary") {
-            caching::vary(response, audience, out);
+            caching::vary(response, said.vary, audience, out);
         }
         if !covers(edits, b"x-request-id") {
             line(out, b"x-request-id", self.plan.request_id.as_bytes());
@@ -54,25 +64,33 @@ impl Answer<'_> {
         passing
     }
 
-    /// The upstream's fields that pass, in order. Gives whether there is a `Date`.
-    fn passed(&self, response: &Response<'_>, out: &mut Vec<u8>) -> bool {
-        let named = Named::read(response.values("connection"));
+    /// The upstream's fields that pass, in order.
+    fn passed(&self, response: &Response<'_>, out: &mut Vec<u8>) -> Said {
+        let named = Named::read(response.connection());
         let edits = &self.plan.action.response_headers;
         let private = self.audience() != Audience::Anybody;
-        let mut dated = false;
+        let mut said = Said::default();
         for field in response.fields() {
             let passes = match response_fate(field.name) {
                 ResponseFate::Pass => !(private && caching::is_targeted(field.name)),
-                ResponseFate::Date => !std::mem::replace(&mut dated, true),
-                ResponseFate::Drop | ResponseFate::CacheControl | ResponseFate::Vary => false,
+                ResponseFate::Date => !std::mem::replace(&mut said.date, true),
+                ResponseFate::CacheControl => {
+                    said.cache_control = true;
+                    false
+                }
+                ResponseFate::Vary => {
+                    said.vary = true;
+                    false
+                }
+                ResponseFate::Drop => false,
             };
             if passes && !named.contains(field.name) && !covers(edits, field.name) {
                 line(out, field.name, field.value);
             } else if field.is("date") && named.contains(field.name) {
-                dated = false;
+                said.date = false;
             }
         }
-        dated
+        said
     }
 
     fn audience(&self) -> Audience {
@@ -123,7 +141,7 @@ impl Answer<'_> {
 pub(super) fn interim(response: &Response<'_>, out: &mut Vec<u8>) {
     out.clear();
     status_line(response, out);
-    let named = Named::read(response.values("connection"));
+    let named = Named::read(response.connection());
     let passes = |field: &Field<'_>| response_fate(field.name) != ResponseFate::Drop && !named.contains(field.name);
     for field in response.fields().filter(passes) {
         line(out, field.name, field.value);
@@ -133,7 +151,7 @@ pub(super) fn interim(response: &Response<'_>, out: &mut Vec<u8>) {
 
 fn status_line(response: &Response<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(b"HTTP/1.1 ");
-    number(out, response.status().into());
+    decimal(out, response.status().into());
     out.push(b' ');
     out.extend_from_slice(response.reason());
     out.extend_from_slice(b"\r\n");

@@ -299,3 +299,45 @@ async fn an_entry_is_weighed_with_its_share_of_the_map() {
         assert!(used / count <= OVERHEAD as u64, "{} bytes an entry", used / count);
     }
 }
+
+fn settings(max_size: u64, ttl: u64) -> CacheSettings {
+    CacheSettings { max_size, ttl: Duration::from_secs(ttl) }
+}
+
+/// Promise 7: what is cached already ends with the ttl in force.
+#[tokio::test]
+async fn a_new_ttl_holds_for_what_is_cached_already() {
+    let cache = cache();
+    put(&cache, 1, fact(1)).await;
+    cache.adjust(settings(1 << 20, 5));
+    assert_eq!(cache.get(&digest(1), Timestamp::from_millis(after(5).as_millis() - 1)), Some(fact(1)));
+    assert_eq!(cache.get(&digest(1), after(5)), None);
+    cache.adjust(settings(1 << 20, 30));
+    assert_eq!(cache.get(&digest(1), after(29)), Some(fact(1)));
+    assert_eq!(cache.get(&digest(1), after(30)), None);
+    cache.adjust(settings(1 << 20, 0));
+    assert_eq!(cache.get(&digest(1), NOW), None);
+    put(&cache, 2, fact(2)).await;
+    assert_eq!(cache.get(&digest(2), NOW), None);
+}
+
+/// Promise 8
+#[tokio::test]
+async fn a_new_size_holds_at_once() {
+    let cache = TokenCache::new(settings(1_000_000, 60));
+    let put_many = async |from: u64| {
+        for number in from..from + 5000 {
+            put(&cache, number, fact(number)).await;
+        }
+        cache.usage().1
+    };
+    let full = put_many(0).await;
+    assert!((900_000..=1_000_000).contains(&full), "{full}");
+    cache.adjust(settings(100_000, 60));
+    let (entries, bytes) = cache.usage();
+    assert!(bytes <= 100_100 && entries > 100, "{entries} entries, {bytes} bytes");
+    assert!(put_many(10_000).await <= 100_100);
+    cache.adjust(settings(2_000_000, 60));
+    let full = put_many(20_000).await;
+    assert!((1_000_000..=2_000_100).contains(&full), "{full}");
+}

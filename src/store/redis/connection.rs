@@ -2,19 +2,19 @@
 //! anew after a failure, and never waited for longer than the store's timeout.
 
 use crate::store::StoreError;
+use crate::store::patience::Patience;
 use redis::aio::MultiplexedConnection;
 use redis::{
     AsyncConnectionConfig, Client, Cmd, ErrorKind, FromRedisValue, RedisError, RedisResult, Script, ServerErrorKind,
 };
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::Mutex;
 
 /// How to reach a Redis.
 #[derive(Clone)]
 pub(super) struct Server {
     client: Client,
-    timeout: Duration,
+    patience: Arc<Patience>,
 }
 
 /// A place for one connection. Its clones share it; [`Connection::another`] does not.
@@ -68,8 +68,8 @@ fn evaluation(command: &str, script: &str, arguments: &[&[u8]]) -> Cmd {
 }
 
 impl Server {
-    pub(super) fn new(client: Client, timeout: Duration) -> Self {
-        Self { client, timeout }
+    pub(super) fn new(client: Client, patience: Arc<Patience>) -> Self {
+        Self { client, patience }
     }
 
     pub(super) const fn client(&self) -> &Client {
@@ -85,10 +85,11 @@ impl Server {
 
     /// `work`, for as long as one operation may take.
     pub(super) async fn bounded<T>(&self, work: impl Future<Output = RedisResult<T>>) -> Result<T, StoreError> {
-        match tokio::time::timeout(self.timeout, work).await {
+        let timeout = self.patience.operation();
+        match tokio::time::timeout(timeout, work).await {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(error)) => Err(self.failed(&error)),
-            Err(_) => Err(StoreError::Timeout(self.timeout)),
+            Err(_) => Err(StoreError::Timeout(timeout)),
         }
     }
 

@@ -50,7 +50,7 @@ impl Gateway {
         gateway
     }
 
-    /// Writes the configuration; a running gateway does not read it before it is told.
+    /// Writes the configuration; a running gateway reads it when it is told, or a moment later by itself.
     pub(crate) fn configure(&self, mut config: Config) {
         for (section, key, value) in [
             ("server", "listen", format!("\"127.0.0.1:{}\"", self.port)),

@@ -18,6 +18,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::Instant;
 
 /// The identity fields of the tests.
 pub(in crate::proxy) const IDENTITY: &[u8] =
@@ -96,6 +97,7 @@ impl Setup {
 
     pub(in crate::proxy) fn plan(&self) -> Plan<'_> {
         Plan {
+            start: Instant::now(),
             action: &self.action,
             path: self.path,
             query: self.query,

@@ -19,6 +19,7 @@ mod metadata;
 mod paths;
 mod reload;
 mod reload_bounds;
+mod resource_indicators;
 mod responses;
 mod scopes;
 mod stores;

@@ -179,6 +179,7 @@ fn other(name: &[u8]) -> Fate {
     match name {
         b"te"
         | b"dpop"
+        | b"proxy"
         | b"trailer"
         | b"upgrade"
         | b"keep-alive"

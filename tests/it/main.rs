@@ -25,3 +25,4 @@ mod scopes;
 mod stores;
 mod telemetry;
 mod token_endpoint;
+mod trail;

@@ -51,7 +51,10 @@ enum Command {
     #[command(subcommand)]
     Client(client::Command),
     /// List the users of the configuration
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "A user is a `[[users]]` of the configuration: `tollgate hash` makes the `password_hash`."
+    )]
     User(user::Command),
     /// Turn a password on standard input into what `password_hash` takes
     Hash,
@@ -90,6 +93,12 @@ pub fn run() -> ExitCode {
 fn default_file() -> PathBuf {
     let places = ["gateway.toml", "/etc/tollgate/gateway.toml"].map(PathBuf::from);
     places.iter().find(|place| place.exists()).unwrap_or(&places[0]).clone()
+}
+
+/// Whether the arguments are right.
+#[cfg(test)]
+fn takes(line: &[&str]) -> bool {
+    Arguments::try_parse_from([&["tollgate"], line].concat()).is_ok()
 }
 
 #[cfg(test)]

@@ -4,6 +4,8 @@ pub mod authorization;
 pub mod client;
 pub mod error;
 pub mod params;
+pub(crate) mod redirect;
 pub mod request;
 pub mod scope;
 pub mod token;
+pub(crate) mod url;

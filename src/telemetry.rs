@@ -29,7 +29,7 @@ use std::marker::PhantomData;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tracing_subscriber::filter::Targets;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 
 /// `[telemetry]`.
 #[derive(Clone, Debug)]
@@ -233,12 +233,17 @@ fn style(format: LogFormat, terminal: bool) -> Style {
     }
 }
 
-/// Checks the text of a filter.
+/// Checks the text of a filter. A word alone is a level: taken for a target, a slip of the pen
+/// (`inof`) would end the log without a word.
 ///
 /// # Errors
 /// What is wrong with it.
 pub fn check_filter(text: &str) -> Result<(), String> {
-    text.parse::<Targets>().map(drop).map_err(|error| error.to_string())
+    text.parse::<Targets>().map_err(|error| error.to_string())?;
+    match text.split(',').map(str::trim).find(|part| !part.contains('=') && part.parse::<LevelFilter>().is_err()) {
+        Some(word) => Err(format!("`{word}` is no level: off, error, warn, info, debug or trace")),
+        None => Ok(()),
+    }
 }
 
 /// `RUST_LOG` where it says something, else the configuration.

@@ -54,20 +54,31 @@ fn dotted(out: &mut Vec<u8>, address: Ipv4Addr) {
 /// Whether no octet of `text` is below `0x20` or `0x7f`: eight at a time, because every octet of
 /// every field of every message is asked.
 pub const fn has_no_control(text: &[u8]) -> bool {
-    const ONES: u64 = u64::from_le_bytes([0x01; 8]);
     const HIGH: u64 = u64::from_le_bytes([0x80; 8]);
     let (mut rest, mut found) = (text, 0);
+    // The last eight may have been looked at in part already.
+    let Some(last) = text.last_chunk::<8>() else { return few_have_no_control(text) };
     while let Some((eight, after)) = rest.split_first_chunk::<8>() {
-        let word = u64::from_le_bytes(*eight);
-        let deletes = word ^ (ONES * 0x7f);
-        // Bit Twiddling Hacks, "hasless": exact as to whether there is one.
-        found |= word.wrapping_sub(ONES * 0x20) & !word | deletes.wrapping_sub(ONES) & !deletes;
+        found |= controls(u64::from_le_bytes(*eight));
         rest = after;
     }
-    let mut clean = found & HIGH == 0;
-    while let Some((octet, after)) = rest.split_first() {
+    found |= controls(u64::from_le_bytes(*last));
+    found & HIGH == 0
+}
+
+/// The high bit of an octet is set if there is a control character among the eight ("hasless" of Bit
+/// Twiddling Hacks: exact as to whether there is one, not as to where).
+const fn controls(eight: u64) -> u64 {
+    const ONES: u64 = u64::from_le_bytes([0x01; 8]);
+    let deletes = eight ^ (ONES * 0x7f);
+    eight.wrapping_sub(ONES * 0x20) & !eight | deletes.wrapping_sub(ONES) & !deletes
+}
+
+const fn few_have_no_control(mut text: &[u8]) -> bool {
+    let mut clean = true;
+    while let Some((octet, after)) = text.split_first() {
         clean &= *octet >= 0x20 && *octet != 0x7f;
-        rest = after;
+        text = after;
     }
     clean
 }

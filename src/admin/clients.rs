@@ -4,6 +4,7 @@ use super::answer::{Refusal, json};
 use super::{AUDIT, Admin};
 use crate::clock::Timestamp;
 use crate::oauth::client::{GrantType, SecretHash};
+use crate::oauth::redirect;
 use crate::oauth::scope::{Scope, ScopeTable};
 use crate::oauth::token::{Token, TokenKind};
 use crate::secret::Digest;
@@ -102,21 +103,11 @@ fn scope_of(text: &str) -> Result<Scope, String> {
     if text.is_empty() { Ok(Scope::default()) } else { text.parse().map_err(|error| format!("{text}: {error}")) }
 }
 
-/// RFC 6749 section 3.1.2: absolute, without a fragment; and without userinfo, which misleads people.
 fn check_redirect_uri(uri: &str) -> Result<(), String> {
-    let scheme = uri.split_once(':').map(|(scheme, _)| scheme);
-    let named = scheme.is_some_and(|scheme| {
-        scheme.starts_with(|first: char| first.is_ascii_alphabetic())
-            && scheme.bytes().all(|octet| octet.is_ascii_alphanumeric() || matches!(octet, b'+' | b'-' | b'.'))
-            && !["javascript", "data", "vbscript"].iter().any(|bad| scheme.eq_ignore_ascii_case(bad))
-    });
-    let visible = uri.len() <= LONGEST && uri.bytes().all(|octet| matches!(octet, b'!'..=b'~') && octet != b'#');
-    let authority = uri.split_once("://").map_or("", |(_, rest)| rest.split(['/', '?']).next().unwrap_or_default());
-    if named && visible && !authority.contains('@') {
-        Ok(())
-    } else {
-        Err(format!("{uri:?} is no absolute redirect URI without fragment and user (RFC 6749 section 3.1.2)"))
+    if uri.len() > LONGEST {
+        return Err(format!("a redirect URI has {LONGEST} octets at most"));
     }
+    redirect::wrong(uri).map_or(Ok(()), |(why, help)| Err(format!("the redirect URI {uri:?} {why}: {help}")))
 }
 
 /// A client as it is shown: never its secrets.

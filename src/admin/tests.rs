@@ -158,7 +158,9 @@ async fn a_revocation_names_a_token_or_whose() {
     for wrong in [value!({}), value!({ "token": id, "client": "a" }), value!({ "token": "hunter2" })] {
         assert_eq!(call(&admin, "POST", "/tokens/revoke", wrong.clone()).await.0, 400, "{wrong}");
     }
-    let (_, answer) = call(&admin, "POST", "/tokens/revoke", value!({ "subject": "alice" })).await;
+    let (_, listed) = call(&admin, "GET", "/tokens?subject=ALICE", Value::Null).await;
+    assert!(!listed["tokens"].as_array().unwrap().is_empty(), "upper and lower case are one");
+    let (_, answer) = call(&admin, "POST", "/tokens/revoke", value!({ "subject": "Alice" })).await;
     assert_eq!(answer["revoked"], 1);
 }
 
@@ -200,6 +202,8 @@ async fn a_client_that_could_not_work_is_refused() {
         value!({ "id": "a", "redirect_uris": ["https://good@evil.example/"] }),
         value!({ "id": "a", "redirect_uris": ["https://a.example/#x"] }),
         value!({ "id": "a", "redirect_uris": ["javascript:x"] }),
+        value!({ "id": "a", "redirect_uris": ["http://app.example/cb"] }),
+        value!({ "id": "a", "redirect_uris": ["https://app.example/cb?code=1"] }),
         value!({ "id": "a", "secret": "mine" }),
     ] {
         let (status, answer) = call(&admin, "POST", "/clients", wrong.clone()).await;

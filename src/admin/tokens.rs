@@ -154,7 +154,7 @@ impl Admin {
             "token": issued.access_token().reveal(),
             "id": issued.public_id(),
             "client": new.client,
-            "subject": new.subject,
+            "subject": new.subject.as_deref().map(|name| self.as_issued(name)),
             "scope": issued.scope(),
             "expires_in": issued.expires_in(),
         });
@@ -174,7 +174,7 @@ impl Admin {
         let after = query.get("after").map(after).transpose()?;
         let filter = Filter {
             client_id: query.get("client").map(str::to_owned),
-            subject: query.get("subject").map(str::to_owned),
+            subject: query.get("subject").map(|name| self.as_issued(name)),
         };
         // One more than asked for says whether there is a next page.
         let mut listed = self.store.list(&filter, after, limit + 1, now).await?;
@@ -223,14 +223,29 @@ impl Admin {
                 return Err(Refusal::Invalid("give either token, or client, subject, or both".to_owned()));
             }
             Revocation { token: None, client, subject } => {
-                let filter = Filter { client_id: client, subject };
-                let ended = self.store.revoke_where(&filter).await?;
-                let (client, subject) = (filter.client_id.as_deref(), filter.subject.as_deref());
-                tracing::info!(target: AUDIT, client, subject, ended, by = "operator", "tokens revoked");
-                ended
+                // As it is written too: the configuration may have spelled the name so when they were issued.
+                let issued =
+                    subject.as_deref().map(|name| self.as_issued(name)).filter(|name| subject.as_ref() != Some(name));
+                let ended = self.revoke_all(Filter { client_id: client.clone(), subject }).await?;
+                match issued {
+                    Some(name) => ended + self.revoke_all(Filter { client_id: client, subject: Some(name) }).await?,
+                    None => ended,
+                }
             }
         };
         Ok(json(StatusCode::OK, &value!({ "revoked": revoked })))
+    }
+
+    async fn revoke_all(&self, filter: Filter) -> Result<usize, Refusal> {
+        let ended = self.store.revoke_where(&filter).await?;
+        let (client, subject) = (filter.client_id.as_deref(), filter.subject.as_deref());
+        tracing::info!(target: AUDIT, client, subject, ended, by = "operator", "tokens revoked");
+        Ok(ended)
+    }
+
+    /// The user's name as tokens have it: upper and lower case are one.
+    fn as_issued(&self, name: &str) -> String {
+        self.users.get(name).map_or(name, |user| user.name.as_str()).to_owned()
     }
 
     /// Gives how many access tokens ended.

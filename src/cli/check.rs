@@ -112,7 +112,7 @@ fn wrong(errors: &ConfigErrors) -> Value {
             })
         })
         .collect();
-    json!({ "ok": false, "problems": problems })
+    json!({ "ok": false, "count": errors.count(), "problems": problems })
 }
 
 #[cfg(test)]

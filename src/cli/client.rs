@@ -93,6 +93,7 @@ fn new(file: &Path, arguments: New) -> Result<(), Failure> {
         introspect: arguments.introspect,
     };
     let answer = if arguments.print {
+        can_be_written(&client)?;
         made_here(&client)?
     } else {
         let body = serde_json::to_value(&client).map_err(|error| error.to_string())?;
@@ -125,6 +126,17 @@ fn made_here(client: &NewClient) -> Result<Value, Failure> {
     Ok(json!({ "id": client.id, "secret": secret.secret().reveal(), "secret_hash": secret_hash(&secret) }))
 }
 
+/// A `${` in the configuration comes from the environment, however it is written.
+fn can_be_written(client: &NewClient) -> Result<(), Failure> {
+    let texts = [&client.id].into_iter().chain(&client.name).chain(&client.redirect_uris);
+    match texts.into_iter().find(|text| text.contains("${")) {
+        Some(text) => {
+            Err(Failure::Because(format!("`{text}` cannot stand in the configuration, where ${{NAME}} is replaced")))
+        }
+        None => Ok(()),
+    }
+}
+
 fn described(id: &str, secret: Option<&str>, hash: Option<&str>) -> String {
     match (secret, hash) {
         (Some(secret), Some(hash)) => format!("id: {id}\nsecret: {secret}\nsecret_hash: {hash}\n"),
@@ -152,7 +164,7 @@ fn stanza(client: &NewClient, hash: Option<&str>) -> String {
     text
 }
 
-/// A basic string of TOML. A `${` would be replaced from the environment.
+/// A basic string of TOML.
 fn quoted(text: &str) -> String {
     // JSON escapes what TOML escapes, and in the same way; control characters never get here.
     Value::from(text).to_string()
@@ -184,14 +196,8 @@ fn remove(file: &Path, id: &str, common: Common) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::takes;
     use crate::config;
-    use clap::Parser as _;
-
-    #[derive(Debug, clap::Parser)]
-    struct Line {
-        #[command(subcommand)]
-        command: Command,
-    }
 
     fn client() -> NewClient {
         NewClient {
@@ -229,11 +235,13 @@ mod tests {
         assert!(made_here(&NewClient { id: String::new(), ..client() }).is_err());
         let public = NewClient { public: true, grants: vec!["password".to_owned()], ..client() };
         assert!(made_here(&public).is_ok_and(|made| made["secret"].is_null()));
+        assert!(can_be_written(&client()).is_ok());
+        assert!(can_be_written(&NewClient { name: Some("a ${HOME}".to_owned()), ..client() }).is_err());
     }
 
     #[test]
     fn the_identifier_stands_in_one_place() {
-        let parses = |line: &[&str]| Line::try_parse_from([&["client", "new"], line].concat()).is_ok();
+        let parses = |line: &[&str]| takes(&[&["client", "new"], line].concat());
         assert!(parses(&["robot", "--grants", "client_credentials", "--scopes", "a b"]));
         assert!(parses(&["--id", "robot", "--grant", "password,refresh_token", "--grant", "password"]));
         assert!(!parses(&[]));

@@ -33,8 +33,12 @@ pub(super) enum Operator {
 impl Operator {
     /// Finds the gateway of the configuration, or opens its store.
     pub(super) fn reach(file: &Path, access: Access) -> Result<Self, Failure> {
-        let configuration = load(file)?;
         let token = access.admin_token.map(Secret::new);
+        // It stands in the head of a request.
+        if token.as_ref().is_some_and(|token| !token.reveal().bytes().all(|octet| octet.is_ascii_graphic())) {
+            return Err("--admin-token, TOLLGATE_ADMIN_TOKEN: a token has no spaces and no line breaks".into());
+        }
+        let configuration = load(file)?;
         if let Some(listen) = &configuration.admin.listen {
             match Remote::connect(listen, token) {
                 Ok(remote) => return Ok(Self::Remote(remote)),
@@ -91,6 +95,13 @@ pub(super) fn encoded(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_token_that_would_break_a_request_is_refused_first() {
+        let access = Access { admin_token: Some("tga_x\r\nX-A: b".to_owned()) };
+        let refused = Operator::reach(Path::new("missing.toml"), access).err();
+        assert!(matches!(refused, Some(Failure::Because(why)) if !why.contains("tga_x")));
+    }
 
     #[test]
     fn what_could_mean_something_in_a_url_is_encoded() {

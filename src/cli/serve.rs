@@ -1,35 +1,36 @@
 //! `tollgate [serve]`: from a configuration to a running gateway, and to its end.
 
 mod admin;
+mod probes;
+mod signals;
 mod watch;
 
 use self::admin::AdminService;
+use self::probes::ProbeService;
+use self::signals::{Asked, Signals};
 use self::watch::Watch;
-use super::banner;
+use super::{banner, output};
 use crate::admin::Transport;
 use crate::config::{self, Configuration};
 use crate::gateway::{Shared, Worker};
 use crate::http1::Limits;
-use crate::http1::exchange::{Exchange, Outcome};
-use crate::http1::head::HeadError;
-use crate::http1::stream::{Listen, Peer};
+use crate::http1::stream::Listen;
 use crate::issue::Throttle;
-use crate::server::{self, Control, Drain, DrainSwitch, Load, Service};
+use crate::server::{self, Control, Drain, DrainSwitch, Load};
 use crate::store::cache::TokenCache;
 use crate::store::{Listener, Store};
-use crate::telemetry::{Probes, Readiness, Telemetry};
+use crate::telemetry::{Probes, Telemetry};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use http::{Method, Response, StatusCode};
+use http::{Response, StatusCode};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::cell::Cell;
-use std::io::{self, IsTerminal};
+use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 use std::rc::Rc;
 use std::sync::Arc;
 use tokio::runtime::{Builder, LocalOptions};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::{JoinError, JoinHandle};
 
 /// Where the process is in its life.
@@ -42,13 +43,7 @@ enum Phase {
 
 /// Serves `file` until a signal ends it.
 pub(super) fn serve(file: &Path) -> ExitCode {
-    let configuration = match config::load(file, 1) {
-        Ok(configuration) => configuration,
-        Err(errors) => {
-            eprint!("{}", errors.render(io::stderr().is_terminal()));
-            return ExitCode::FAILURE;
-        }
-    };
+    let Ok(configuration) = output::load(file) else { return ExitCode::FAILURE };
     let telemetry = match Telemetry::install(&configuration.telemetry) {
         Ok(telemetry) => telemetry,
         Err(error) => {
@@ -252,87 +247,9 @@ impl Process {
     }
 }
 
-/// `/livez`, `/readyz`, `/metrics`.
-struct ProbeService {
-    probes: Probes,
-    shared: Arc<Shared>,
-    phase: Rc<Cell<Phase>>,
-    load: Load,
-}
-
-impl ProbeService {
-    fn readiness(&self) -> Readiness {
-        match self.phase.get() {
-            Phase::Starting => Readiness::Starting,
-            Phase::Draining => Readiness::Draining,
-            Phase::Serving if self.shared.store.is_trusted() => Readiness::Ready,
-            Phase::Serving if self.shared.plan.load().serve_cached => Readiness::Degraded,
-            Phase::Serving => Readiness::StoreOut,
-        }
-    }
-}
-
-impl Service for ProbeService {
-    async fn serve(&self, exchange: &mut Exchange<'_>) -> Outcome {
-        let (entries, bytes) = self.shared.cache.usage();
-        let counters = self.shared.telemetry.counters();
-        counters.cache_entries.set(entries);
-        counters.cache_bytes.set(bytes);
-        counters.connections.set(self.load.open());
-        counters.store_up.set(self.shared.store.is_trusted().into());
-        let target = exchange.request.target();
-        let path = target.split(|octet| *octet == b'?').next().unwrap_or_default();
-        let path = std::str::from_utf8(path).unwrap_or_default();
-        let response = match Method::from_bytes(exchange.request.method().as_bytes()) {
-            Ok(method) => self.probes.respond(&method, path, || self.readiness()),
-            Err(_) => refusal(StatusCode::BAD_REQUEST),
-        };
-        exchange.respond(response).await
-    }
-
-    fn refuse(&self, _: HeadError, _: &Peer) -> Response<Bytes> {
-        refusal(StatusCode::BAD_REQUEST)
-    }
-}
-
 /// An answer to what is not a request.
-pub(super) fn refusal(status: StatusCode) -> Response<Bytes> {
+fn refusal(status: StatusCode) -> Response<Bytes> {
     let mut response = Response::new(Bytes::new());
     *response.status_mut() = status;
     response
-}
-
-/// What a signal asks for.
-enum Asked {
-    End,
-    Reload,
-}
-
-struct Signals {
-    hangup: Signal,
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl Signals {
-    fn new() -> Result<Self, String> {
-        let listen = |kind| signal(kind).map_err(|error| format!("signals cannot be received: {error}"));
-        Ok(Self {
-            hangup: listen(SignalKind::hangup())?,
-            interrupt: listen(SignalKind::interrupt())?,
-            terminate: listen(SignalKind::terminate())?,
-        })
-    }
-
-    async fn next(&mut self) -> Asked {
-        tokio::select! {
-            _ = self.hangup.recv() => Asked::Reload,
-            _ = self.interrupt.recv() => Asked::End,
-            _ = self.terminate.recv() => Asked::End,
-        }
-    }
-
-    async fn end(&mut self) {
-        while !matches!(self.next().await, Asked::End) {}
-    }
 }

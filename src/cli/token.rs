@@ -184,23 +184,19 @@ fn text<'v>(value: &'v Value, name: &str) -> &'v str {
 }
 
 fn whole_seconds(text: &str) -> Result<Duration, String> {
-    let duration = config::duration(text)?;
-    if duration.as_secs() == 0 { Err("at least a second".to_owned()) } else { Ok(duration) }
+    match config::duration(text) {
+        Ok(duration) if duration.subsec_nanos() == 0 && !duration.is_zero() => Ok(duration),
+        _ => Err("write whole seconds with a unit: 30s, 5m, 1h, 30d".to_owned()),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::Parser as _;
-
-    #[derive(Debug, clap::Parser)]
-    struct Line {
-        #[command(subcommand)]
-        command: Command,
-    }
+    use crate::cli::takes;
 
     fn parses(line: &[&str]) -> bool {
-        Line::try_parse_from([&["token"], line].concat()).is_ok()
+        takes(&[&["token"], line].concat())
     }
 
     #[test]
@@ -215,7 +211,7 @@ mod tests {
     #[test]
     fn a_lifetime_has_a_unit_and_a_second_at_least() {
         assert!(parses(&["issue", "--client", "a", "--ttl", "1h"]));
-        for ttl in ["1", "0s", "10ms", "-1s"] {
+        for ttl in ["1", "0s", "10ms", "1500ms", "-1s"] {
             assert!(!parses(&["issue", "--client", "a", "--ttl", ttl]), "{ttl}");
         }
     }

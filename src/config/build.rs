@@ -6,14 +6,12 @@ mod address;
 mod clients;
 mod fields;
 mod path;
-mod redirect;
 mod routes;
 mod scopes;
 mod server;
 mod store;
 mod tokens;
 mod upstreams;
-mod url;
 mod users;
 
 use super::Configuration;

@@ -11,6 +11,10 @@ use std::fmt;
 use std::ops::Range;
 use std::path::PathBuf;
 
+/// Problems that are kept and shown: a file that has more is not meant to be a configuration, and
+/// nobody reads further. The others are counted.
+const MOST: usize = 100;
+
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
@@ -46,7 +50,7 @@ struct Excerpt {
 
 impl Excerpt {
     fn of(place: &Place) -> Option<Self> {
-        place.excerpt().map(|(line, span)| Self { text: mask::without_secrets(line), span })
+        place.excerpt().map(|(line, span)| Self { text: mask::without_continued(place.text_before(), line), span })
     }
 }
 
@@ -54,17 +58,19 @@ impl Excerpt {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigErrors {
     problems: Vec<Problem>,
+    /// How many there are beside them.
+    more: usize,
 }
 
 impl ConfigErrors {
-    /// Every problem: the main file first, each file from top to bottom.
+    /// The problems, a hundred at most: the main file first, each file from top to bottom.
     pub fn iter(&self) -> impl Iterator<Item = &Problem> {
         self.problems.iter()
     }
 
     /// How many there are; never none.
     pub fn count(&self) -> usize {
-        self.problems.len()
+        self.problems.len() + self.more
     }
 
     /// All of them for people, and how many at the end; in colour when asked.
@@ -75,8 +81,9 @@ impl ConfigErrors {
             text.push_str(&problem.render(&renderer));
             text.push_str("\n\n");
         }
-        let noun = if self.problems.len() == 1 { "problem" } else { "problems" };
-        text + &format!("{} {noun} in the configuration", self.problems.len())
+        let noun = if self.count() == 1 { "problem" } else { "problems" };
+        let shown = if self.more == 0 { String::new() } else { format!("; {} of them are shown", self.problems.len()) };
+        text + &format!("{} {noun} in the configuration{shown}", self.count())
     }
 }
 
@@ -129,6 +136,7 @@ fn shown<'p>(
 #[derive(Default)]
 pub(super) struct Report {
     problems: RefCell<Vec<Problem>>,
+    more: Cell<usize>,
     warnings: RefCell<Vec<String>>,
     demo: Cell<bool>,
 }
@@ -186,10 +194,14 @@ impl Report {
         let order = |file: &PathBuf| files.iter().position(|known| known == file).unwrap_or(files.len());
         problems.sort_by_key(|problem| (order(&problem.file), problem.line, problem.column));
         problems.dedup();
-        Err(ConfigErrors { problems })
+        Err(ConfigErrors { problems, more: self.more.get() })
     }
 
     fn add(&self, at: &Place, message: String, help: String, other: Option<Box<Other>>) {
+        if self.problems.borrow().len() == MOST {
+            self.more.set(self.more.get() + 1);
+            return;
+        }
         self.problems.borrow_mut().push(Problem {
             file: at.path().to_owned(),
             line: at.line(),

@@ -101,11 +101,13 @@ pub(super) fn parse(source: &Arc<Source>, variable: &dyn Fn(&str) -> Option<Stri
     let (document, errors) = DeTable::parse_recoverable(&source.text);
     for error in &errors {
         let at = Place::new(source, error.span().unwrap_or_default());
-        report.problem(
-            &at,
-            format!("this is not TOML: {}", error.message()),
-            "https://toml.io shows how it is written",
-        );
+        if error.message() == "duplicate key" {
+            let message = format!("`{}` stands in the same table twice", at.written());
+            report.problem(&at, message, "keep one of them, or put what they say together");
+        } else {
+            let message = format!("this is not TOML: {}", error.message());
+            report.problem(&at, message, "https://toml.io shows how it is written");
+        }
     }
     // After a syntax error the rest may be read in ways that nobody meant.
     if !errors.is_empty() {
@@ -192,6 +194,10 @@ mod tests {
     fn every_syntax_error_and_every_unset_variable_is_reported() {
         let (_, report) = read("a = \nb = 1\nc = [1,,2]\n");
         assert_eq!(report.finish(&[]).unwrap_err().iter().map(|problem| problem.line).collect::<Vec<_>>(), [1, 3]);
+        let (_, report) = read("[a]\nb = 1\n[a]\nc = 1");
+        let errors = report.finish(&[]).unwrap_err();
+        let problem = errors.iter().next().unwrap();
+        assert_eq!((problem.line, problem.message.as_str()), (3, "`a` stands in the same table twice"));
         let (_, report) = read("a = \"${X}\"\nb = \"${Y}\"");
         assert_eq!(report.finish(&[]).unwrap_err().count(), 2);
     }

@@ -19,12 +19,12 @@ pub(super) struct Assembled {
 pub(super) fn assemble(file: &Path, variable: &dyn Fn(&str) -> Option<String>, report: &Report) -> Assembled {
     let mut files = vec![file.to_owned()];
     let mut table = Table::default();
-    if let Some(main) = read(file, variable, report) {
+    if let Some(main) = read(file, HELP, variable, report) {
         shape::check(&main, ROOT, "", &start(&main, file), report);
         let included = included(file, &main, report);
         table = main;
         for path in included {
-            if let Some(part) = read(&path, variable, report) {
+            if let Some(part) = read(&path, HELP_INCLUDED, variable, report) {
                 check_part(&part, report);
                 for entry in part.entries {
                     merge(&mut table, entry, report);
@@ -36,8 +36,12 @@ pub(super) fn assemble(file: &Path, variable: &dyn Fn(&str) -> Option<String>, r
     Assembled { table, files }
 }
 
-fn read(path: &Path, variable: &dyn Fn(&str) -> Option<String>, report: &Report) -> Option<Table> {
-    match Source::read(path) {
+/// What to do about a main file that cannot be read, and about an included one.
+const HELP: &str = "name another with `--config` or TOLLGATE_CONFIG (else ./gateway.toml, else /etc/tollgate/gateway.toml), or make this one readable";
+const HELP_INCLUDED: &str = "make it a readable file, or change the `include` that names it";
+
+fn read(path: &Path, help: &'static str, variable: &dyn Fn(&str) -> Option<String>, report: &Report) -> Option<Table> {
+    match Source::read(path, help) {
         Ok(source) => {
             if let Value::Table(table) = parse(&source, variable, report).value {
                 Some(table)
@@ -65,17 +69,19 @@ fn check_part(part: &Table, report: &Report) {
     let (misplaced, rest): (Vec<_>, Vec<_>) = part.entries.iter().partition(is_misplaced);
     for entry in misplaced {
         let help = format!("an included file may have: {}", INCLUDED.join(", "));
-        report.problem(&entry.key_at, format!("`{}` belongs into the main file", entry.key), help);
+        report.problem(&entry.key_at, format!("`{}` belongs in the main file", entry.key), help);
     }
     shape::check_entries(rest.into_iter(), &here, "", report);
 }
 
 /// Adds the lists and the names of a section to those that are there already.
 fn merge(table: &mut Table, entry: Entry, report: &Report) {
+    // What does not belong in an included file has been reported as a whole.
+    if !INCLUDED.contains(&entry.key.as_str()) {
+        return;
+    }
     let Some(existing) = table.entries.iter_mut().find(|known| known.key == entry.key) else {
-        if INCLUDED.contains(&entry.key.as_str()) {
-            table.entries.push(entry);
-        }
+        table.entries.push(entry);
         return;
     };
     match (&mut existing.node.value, entry.node.value) {

@@ -166,16 +166,15 @@ pub(super) const OAUTH: &[Key] = &[
     key("refresh_token_ttl", LONG, "The life of a grant as a whole.").default("30d"),
     key("refresh_reuse_grace", Kind::Duration("0s", "10m"), "In this time a lost answer may be asked for again.")
         .default("10s"),
-    key("authorization_code_ttl", Kind::Duration("1s", "10m"), "For the authorization endpoint, not in this version.")
-        .default("60s"),
-    key("session_ttl", LONG, "For the authorization endpoint, not in this version.").default("8h"),
-    key("session_idle", LONG, "For the authorization endpoint, not in this version.").default("1h"),
     key("registration", Kind::Choice(&["closed"], &["token", "open"]), "Who may register clients (RFC 7591).")
         .default("closed"),
     later("registration_scopes", "The scopes of clients that register themselves.", REMOVE),
     later("device_code_ttl", "The device authorization grant (RFC 8628).", REMOVE),
     later("device_interval", "The device authorization grant (RFC 8628).", REMOVE),
     later("pkce", "The authorization endpoint.", REMOVE),
+    later("authorization_code_ttl", "The authorization endpoint.", REMOVE),
+    later("session_ttl", "The authorization endpoint.", REMOVE),
+    later("session_idle", "The authorization endpoint.", REMOVE),
 ];
 
 /// `[limits]`.

@@ -3,7 +3,7 @@
 
 use super::error::Report;
 use super::file::{Entry, Node, Table, Value};
-use super::keys::Key;
+use super::keys::{Key, Kind};
 use super::value::{duration, size};
 use std::time::Duration;
 
@@ -75,9 +75,10 @@ impl<'f> Section<'f> {
         self.text(name).and_then(size).or_else(|| size(self.default(name)?))
     }
 
-    /// The texts of a list, or the one text that stands in its place.
+    /// The texts of a list, or the one text that may stand in its place.
     pub(super) fn texts(&self, name: &str) -> Vec<(&'f Node, &'f str)> {
-        self.node(name).map(texts).unwrap_or_default()
+        let is_a_list = self.keys.iter().any(|key| key.name == name && matches!(key.kind, Kind::List(_)));
+        self.node(name).filter(|node| !is_a_list || node.list().is_some()).map(texts).unwrap_or_default()
     }
 
     /// The tables of a list.

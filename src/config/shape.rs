@@ -30,7 +30,7 @@ pub(super) fn check_entries<'e>(
 ) {
     for entry in entries {
         match keys.iter().find(|key| key.name == entry.key) {
-            Some(key) => Checker { key, section, report }.entry(entry),
+            Some(key) => Checker { key: key.name, section, place: "", report }.entry(entry, key.kind),
             None => unknown(entry, keys, section, report),
         }
     }
@@ -68,34 +68,43 @@ pub(super) fn nearest<'k>(written: &str, known: impl Iterator<Item = &'k str>) -
     (best <= name.chars().count().max(3) / 3).then_some(name)
 }
 
+/// Checks the value of one key.
+#[derive(Clone, Copy)]
 struct Checker<'c> {
-    key: &'c Key,
+    key: &'c str,
     section: &'c str,
+    /// What the value is to the key, before its name: nothing, or one of several.
+    place: &'static str,
     report: &'c Report,
 }
 
 impl Checker<'_> {
-    fn entry(&self, entry: &Entry) {
-        if let Kind::Later(instead) = self.key.kind {
+    fn entry(&self, entry: &Entry, kind: Kind) {
+        if let Kind::Later(instead) = kind {
             let what = format!("`{}`{}", entry.key, within(self.section));
             self.report.later(&entry.key_at, &what, instead);
         } else {
-            self.node(&entry.node, &self.key.kind, &self.name(&entry.key));
+            self.node(&entry.node, &kind, &self.name(&entry.key, kind));
         }
     }
 
     /// The name of the table that stands under `key`, as a heading would write it.
-    fn name(&self, key: &str) -> String {
+    fn name(&self, key: &str, kind: Kind) -> String {
         let heading = self.section.trim_start_matches('[').trim_end_matches(']');
         let path = if heading.is_empty() { key.to_owned() } else { format!("{heading}.{key}") };
-        let is_repeated = matches!(self.key.kind, Kind::List(Kind::Table(_)));
+        let is_repeated = matches!(kind, Kind::List(Kind::Table(_)));
         if is_repeated { format!("[[{path}]]") } else { format!("[{path}]") }
     }
 
     fn node(&self, node: &Node, kind: &Kind, name: &str) {
         match (kind, &node.value) {
             (Kind::Table(keys), Value::Table(table)) => check(table, keys, name, &node.at, self.report),
-            (Kind::List(kind), Value::List(items)) => items.iter().for_each(|item| self.node(item, kind, name)),
+            (Kind::List(kind), Value::List(items)) => {
+                let item = Checker { place: "a value of ", ..*self };
+                for node in items {
+                    item.node(node, kind, name);
+                }
+            }
             (Kind::Named(kind), Value::Table(table)) => self.named(table, kind, name),
             (Kind::TextOr(_) | Kind::Text, Value::Text(_))
             | (Kind::Boolean, Value::Boolean(_))
@@ -124,17 +133,18 @@ impl Checker<'_> {
     fn named(&self, table: &Table, kind: &Kind, name: &str) {
         let heading = name.trim_start_matches('[').trim_end_matches(']');
         for entry in &table.entries {
-            self.node(&entry.node, kind, &format!("[{heading}.{}]", entry.key));
+            let named = Checker { key: &entry.key, section: name, place: "", report: self.report };
+            named.node(&entry.node, kind, &format!("[{heading}.{}]", entry.key));
         }
     }
 
     fn choice(&self, node: &Node, word: &str, words: &[&str], later: &[&str]) {
         if later.contains(&word) {
-            let what = format!("`{}` in `{}`{}", word, self.key.name, within(self.section));
+            let what = format!("`{}` in `{}`{}", word, self.key, within(self.section));
             self.report.later(&node.at, &what, &format!("in this version: {}", words.join(", ")));
         } else if !words.contains(&word) {
             let help = suggestion(word, words.iter().copied());
-            self.wrong(node, &format!("has an unknown value {}", node.at.written()), help);
+            self.wrong(node, &format!("is unknown: {}", node.at.written()), help);
         }
     }
 
@@ -159,7 +169,7 @@ impl Checker<'_> {
     }
 
     fn wrong(&self, node: &Node, what: &str, help: String) {
-        self.report.problem(&node.at, format!("`{}`{} {what}", self.key.name, within(self.section)), help);
+        self.report.problem(&node.at, format!("{}`{}`{} {what}", self.place, self.key, within(self.section)), help);
     }
 }
 
@@ -237,11 +247,13 @@ mod tests {
             ("limits.head_fields = 0", "`head_fields` in `[limits]` is out of bounds"),
             ("limits.head_fields = 1.5", "`head_fields` in `[limits]` must be a whole number, not a fraction"),
             ("bearer.methods = \"header\"", "`methods` in `[bearer]` must be a list, not a string"),
-            ("bearer.methods = [\"heder\"]", "`methods` in `[bearer]` has an unknown value \"heder\""),
-            ("routes = [1]", "`routes` must be a table, not a number"),
+            ("bearer.methods = [\"heder\"]", "a value of `methods` in `[bearer]` is unknown: \"heder\""),
+            ("routes = [1]", "a value of `routes` must be a table, not a number"),
             ("routes = 1", "`routes` must be a list of tables, not a number"),
             ("scopes = [\"a\"]", "`scopes` must be a table, not a list"),
-            ("scopes.a = 1", "`scopes` must be a string or a table, not a number"),
+            ("scopes.a = 1", "`a` in `[scopes]` must be a string or a table, not a number"),
+            ("upstreams.a = 1", "`a` in `[upstreams]` must be a table, not a number"),
+            ("upstreams.a.servers = [1]", "a value of `servers` in `[upstreams.a]` must be a string, not a number"),
             (
                 "users = [{ name = \"a\", password_hash = \"b\", scopes = {} }]",
                 "`scopes` in `[[users]]` must be a string or a list, not a table",

@@ -36,19 +36,14 @@ impl Source {
         Arc::new(Self { path: path.to_owned(), text, lines })
     }
 
-    /// Reads the file at `path`.
-    pub(super) fn read(path: &Path) -> Result<Arc<Self>, Unreadable> {
+    /// Reads the file at `path`; `help` says what to do when there is none to be read.
+    pub(super) fn read(path: &Path, help: &'static str) -> Result<Arc<Self>, Unreadable> {
         let whole = |why: String, help: &'static str| Unreadable {
             at: Place::whole(&Self::new(path, String::new())),
             why,
             help,
         };
-        let bytes = read_bounded(path).map_err(|error| {
-            whole(
-                format!("the file cannot be read: {error}"),
-                "name another file with `--config`, or make this one readable",
-            )
-        })?;
+        let bytes = read_bounded(path).map_err(|error| whole(format!("the file cannot be read: {error}"), help))?;
         if bytes.len() as u64 > MAX_SIZE {
             return Err(whole(
                 "the file is longer than 8 MiB".to_owned(),
@@ -121,15 +116,24 @@ impl Place {
         Some((line, from..to))
     }
 
+    /// The lines before the one of the place.
+    pub(super) fn text_before(&self) -> &str {
+        &self.source.text[..self.line_start()]
+    }
+
     fn line_start(&self) -> usize {
         self.line().checked_sub(1).and_then(|line| self.source.lines.get(line)).copied().unwrap_or_default()
     }
 }
 
-/// `file:line`, for messages and for the routes' own errors.
+/// `file:line:column`, for warnings and for the routes' own errors: two routes may share a line.
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.path().display(), self.line())
+        let path = self.path().display();
+        match self.line() {
+            0 => write!(f, "{path}"),
+            line => write!(f, "{path}:{line}:{}", self.column()),
+        }
     }
 }
 
@@ -151,7 +155,8 @@ mod tests {
         let place = Place::new(&source, 14..15);
         assert_eq!((place.line(), place.column(), place.written()), (2, 9, "1"));
         assert_eq!(place.excerpt(), Some(("zwölf = 1", 9..10)));
-        assert_eq!(place.to_string(), "a.toml:2");
+        assert_eq!(place.to_string(), "a.toml:2:9");
+        assert_eq!(Place::whole(&source).to_string(), "a.toml");
     }
 
     #[test]

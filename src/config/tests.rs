@@ -61,31 +61,7 @@ fn problems(text: &str) -> Vec<(usize, String)> {
 }
 
 /// A small file that is right.
-const SMALL: &str = r#"[server]
-listen = "127.0.0.1:18080"
-public_url = "http://127.0.0.1:18080"
-
-[store]
-url = "memory:"
-
-[scopes]
-"notes:read" = "Read your notes"
-"shelf:{id}" = "One shelf"
-
-[[clients]]
-id = "reporter"
-secret = "env:REPORTER_SECRET"
-grants = ["client_credentials"]
-scopes = "notes:read"
-
-[upstreams.notes]
-servers = ["echo:"]
-
-[[routes]]
-path = "/notes/{*rest}"
-scopes = "notes:read"
-upstream = "notes"
-"#;
+const SMALL: &str = include_str!("testdata/small.toml");
 
 #[test]
 fn a_small_file_has_the_documented_defaults() {
@@ -153,7 +129,7 @@ fn an_included_file_adds_to_the_main_one() {
 
     folder.write(
         "routes.d/other.toml",
-        b"[upstreams.team]\nservers = [\"echo:\"]\n[[clients]]\nid = \"reporter\"\n[server]\n[[resources]]\nx = 1\n",
+        b"[upstreams.team]\nservers = [\"echo:\"]\n[[clients]]\nid = \"reporter\"\n[server]\nlisten = \"127.0.0.1:2\"\n[[resources]]\nx = 1\n",
     );
     let errors = folder.load().err().unwrap();
     let all: Vec<_> = errors.iter().map(|problem| (problem.line, problem.message.as_str())).collect();
@@ -161,12 +137,16 @@ fn an_included_file_adds_to_the_main_one() {
         all,
         [
             (4, "the client `reporter` stands here twice"),
-            (5, "`server` belongs into the main file"),
-            (6, "`resources` belongs to a later version and is not supported in this version"),
+            (5, "`server` belongs in the main file"),
+            (7, "`resources` belongs to a later version and is not supported in this version"),
             (3, "`team` stands in `upstreams` twice"),
         ]
     );
     let shown = errors.render(false);
+    folder.write("routes.d/other.toml", b"");
+    std::fs::create_dir(folder.path("routes.d/x.toml")).unwrap();
+    let unreadable = folder.load().err().unwrap();
+    assert!(unreadable.count() == 1 && unreadable.to_string().contains("`include`"), "{unreadable}");
     assert!(shown.contains("other.toml:4:6") && shown.contains("gateway.toml:"), "{shown}");
 }
 
@@ -199,6 +179,15 @@ fn files_that_cannot_be_read_are_explained() {
     assert_eq!(problems("a = = 1\n[b\n").first().map(|(line, _)| *line), Some(1));
     folder.write("gateway.toml", &vec![b'#'; 9 << 20]);
     assert!(folder.load().err().unwrap().to_string().contains("8 MiB"));
+}
+
+#[test]
+fn a_file_that_is_no_configuration_is_not_shown_whole() {
+    let log = "Nov 24 23:00:00 host app[1]: hello\n".repeat(20_000);
+    let errors = load_text(&log).err().unwrap();
+    let shown = errors.render(false);
+    assert!(errors.count() > 10_000 && errors.iter().count() == 100, "{}", errors.count());
+    assert!(shown.len() < 100_000 && shown.ends_with("problems in the configuration; 100 of them are shown"));
 }
 
 /// Loads `content` and shows what is wrong with it; the test is that this ends.

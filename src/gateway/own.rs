@@ -2,7 +2,6 @@
 
 use super::Gateway;
 use super::failure::{Failure, REQUEST_ID, insert};
-use super::request_id::RequestId;
 use crate::endpoint::{BODY_LIMIT, Caller};
 use crate::http1::exchange::Exchange;
 use crate::proxy::origin::Origin;
@@ -17,13 +16,13 @@ impl Gateway {
         exchange: &mut Exchange<'_>,
         target: &Target<'_>,
         origin: &Origin,
-        id: &RequestId<'_>,
+        id: &str,
     ) -> Result<Response<Bytes>, Failure> {
         let body = exchange.collect(BODY_LIMIT).await.map_err(Failure::Body)?;
         let request = request(exchange, target, body)?;
-        let caller = Caller { address: origin.address, request_id: id.as_str().to_owned() };
+        let caller = Caller { address: origin.address, request_id: id.to_owned() };
         let mut response = self.endpoints.handle(request, &caller).await;
-        insert(response.headers_mut(), REQUEST_ID, id.as_str());
+        insert(response.headers_mut(), REQUEST_ID, id);
         Ok(response)
     }
 }

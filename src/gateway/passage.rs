@@ -4,7 +4,7 @@ use super::Gateway;
 use super::credential::{Sent, Taken};
 use super::failure::{Failure, REQUEST_ID};
 use super::notes::Notes;
-use super::request_id::{RequestId, RequestIds};
+use super::request_id::RequestIds;
 use crate::clock;
 use crate::enforce::bearer::Methods;
 use crate::enforce::decide::{self, Access, Permit};
@@ -28,7 +28,7 @@ use std::time::Duration;
 /// Who asks, and under which identifier.
 struct Asker<'a> {
     origin: &'a Origin,
-    id: &'a RequestId<'a>,
+    id: &'a str,
 }
 
 /// A request on its way, decided.
@@ -46,14 +46,14 @@ impl Gateway {
         let origin = self.plan.trusted.origin(&request, exchange.peer);
         let id = ids.of(&request, origin.trusted);
         let mut notes = Notes::begin();
-        let asker = Asker { origin: &origin, id: &id };
+        let asker = Asker { origin: &origin, id: id.as_str() };
         let outcome = match self.pass(exchange, &asker, &mut notes).await {
             Ok(outcome) => outcome,
             Err(failure) => self.fail(exchange, &failure, &asker, &mut notes).await,
         };
         let identity = notes.identity.as_deref();
         self.recorder.record(&Event {
-            request_id: id.as_str(),
+            request_id: asker.id,
             method: request.method(),
             path: path_of(request.target()),
             route: notes.route.map(|route| (route.index, route.spec.name.as_str())),
@@ -104,7 +104,7 @@ impl Gateway {
     ) -> Outcome {
         notes.verdict = failure.verdict();
         notes.reason = failure.reason();
-        let request_id = asker.id.as_str();
+        let request_id = asker.id;
         match failure {
             Failure::Forward(ForwardError::ClientGone) => {
                 notes.waited();
@@ -188,7 +188,7 @@ impl Gateway {
             query: taken.query.as_deref(),
             host,
             origin: asker.origin,
-            request_id: asker.id.as_str(),
+            request_id: asker.id,
             strip_authorization: taken.ours_in_header || consumed,
             body: taken.body.as_body(),
             token_in_query: matches!(taken.token, Ok(Some(Sent::Query(_)))),
@@ -350,8 +350,8 @@ fn no_content() -> Response<Bytes> {
     response
 }
 
-fn with_id(mut response: Response<Bytes>, id: &RequestId<'_>) -> Response<Bytes> {
-    super::failure::insert(response.headers_mut(), REQUEST_ID, id.as_str());
+fn with_id(mut response: Response<Bytes>, id: &str) -> Response<Bytes> {
+    super::failure::insert(response.headers_mut(), REQUEST_ID, id);
     response
 }
 

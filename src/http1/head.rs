@@ -166,7 +166,11 @@ impl<'h> Request<'h> {
 
     /// The method: a token of 32 octets at most.
     pub fn method(&self) -> &'h str {
-        std::str::from_utf8(self.head.method.of(self.bytes)).unwrap_or_default()
+        match self.head.method.of(self.bytes) {
+            b"GET" => "GET",
+            b"POST" => "POST",
+            other => std::str::from_utf8(other).unwrap_or_default(),
+        }
     }
 
     /// The request target as received; no octet outside `0x21..=0x7e`.

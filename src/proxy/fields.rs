@@ -115,6 +115,7 @@ impl Named {
     }
 
     /// Whether `name` is among them.
+    #[inline]
     pub(super) fn contains(&self, name: &[u8]) -> bool {
         !self.0.is_empty() && self.0.binary_search(&name.to_ascii_lowercase()).is_ok()
     }

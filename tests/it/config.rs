@@ -1,35 +1,19 @@
 //! A configuration that is wrong is refused with everything that is wrong with it, before a port is bound.
 
 use crate::harness::{Command, Config, Output};
-use std::path::Path;
 
-const RIGHT: &str = r#"[server]
-listen = "127.0.0.1:18080"
-public_url = "http://127.0.0.1:18080"
+/// A small file that is right.
+const RIGHT: &str = include_str!("../../src/config/testdata/small.toml");
 
-[store]
-url = "memory:"
+/// The client's secret.
+const SECRET: &str = "from-the-environment-0123456789";
 
-[scopes]
-"notes:read" = "Read your notes"
-
-[[clients]]
-id = "reporter"
-secret = "a-secret-4Xk9"
-grants = ["client_credentials"]
-scopes = "notes:read"
-
-[upstreams.notes]
-servers = ["echo:"]
-
-[[routes]]
-path = "/notes/{*rest}"
-scopes = "notes:read"
-upstream = "notes"
-"#;
+fn with_secret() -> Command {
+    Command::new().env("REPORTER_SECRET", SECRET)
+}
 
 fn check(text: &str) -> Output {
-    Command::new().file("gateway.toml", text).run(&["check"])
+    with_secret().file("gateway.toml", text).run(&["check"])
 }
 
 /// Where `text` begins to differ from the right file: line and column, from 1.
@@ -50,20 +34,19 @@ fn a_right_file_passes_and_its_routes_are_shown() {
 /// A literal secret is a warning, not an error; references are not.
 #[test]
 fn a_literal_secret_is_a_warning() {
-    let output = check(RIGHT);
+    let with = |secret: &str| RIGHT.replace("env:REPORTER_SECRET", secret);
+    let output = check(&with("a-secret-4Xk9"));
     assert!(output.expect(0).all().to_lowercase().contains("warning"), "{output:?}");
     assert!(!output.all().contains("a-secret-4Xk9"));
-    let command = Command::new().file("gateway.toml", &RIGHT.replace("a-secret-4Xk9", "env:REPORTER_SECRET"));
-    let output = command.env("REPORTER_SECRET", "from-the-environment").run(&["check"]);
-    assert!(!output.expect(0).all().contains("from-the-environment"));
-    let missing = Command::new().file("gateway.toml", &RIGHT.replace("a-secret-4Xk9", "env:NOT_SET")).run(&["check"]);
-    missing.expect(1).says("NOT_SET");
-    let file = Command::new()
+    let output = check(RIGHT);
+    assert!(!output.expect(0).all().contains(SECRET) && output.stderr.is_empty(), "{output:?}");
+    check(&with("env:NOT_SET")).expect(1).says("NOT_SET");
+    with_secret()
         .file("secrets/it", "s3cret\n")
-        .file("gateway.toml", &RIGHT.replace("a-secret-4Xk9", "file:secrets/it"));
-    file.run(&["check"]).expect(0);
-    let no_file = check(&RIGHT.replace("a-secret-4Xk9", "file:secrets/none"));
-    no_file.expect(1).says("secrets/none");
+        .file("gateway.toml", &with("file:secrets/it"))
+        .run(&["check"])
+        .expect(0);
+    check(&with("file:secrets/none")).expect(1).says("secrets/none");
 }
 
 /// Unknown keys name their place and the nearest known key.
@@ -136,9 +119,9 @@ fn a_file_that_cannot_be_read_is_explained() {
         check(text).expect(1).says("gateway.toml:");
     }
     check("").expect(1).says("listen");
-    Command::new().run(&["check", "--config", "missing.toml"]).expect(1).says("missing.toml");
-    Command::new().run(&["check"]).expect(1);
-    Command::new().file("folder/x", "").run(&["check", "--config", "folder"]).expect(1);
+    with_secret().run(&["check", "--config", "missing.toml"]).expect(1).says("missing.toml");
+    with_secret().run(&["check"]).expect(1);
+    with_secret().file("folder/x", "").run(&["check", "--config", "folder"]).expect(1);
 }
 
 /// PX-2: a route says how it is protected, once.
@@ -216,15 +199,17 @@ fn keys_of_later_versions_are_refused_with_a_message() {
 /// Everything of the configuration reference that this version takes.
 #[test]
 fn every_documented_key_is_taken() {
-    check(include_str!("every_key.toml")).expect(0).says("shelf").says("/status");
+    let text = include_str!("../../src/config/testdata/every_key.toml");
+    let command = with_secret().file("gateway.toml", text).env("APP_SECRET", "from-the-environment-0123456789");
+    command.run(&["check"]).expect(0).says("shelf:{id}").says("(report only)");
 }
 
 /// `${NAME}` in any string comes from the environment; unset is an error with its place.
 #[test]
 fn names_in_braces_come_from_the_environment() {
     let text = RIGHT.replace("127.0.0.1:18080", "127.0.0.1:${PORT}");
-    Command::new().file("gateway.toml", &text).env("PORT", "18081").run(&["check"]).expect(0);
-    Command::new().file("gateway.toml", &text).run(&["check"]).expect(1).says("PORT").says("gateway.toml:2");
+    with_secret().file("gateway.toml", &text).env("PORT", "18081").run(&["check"]).expect(0);
+    with_secret().file("gateway.toml", &text).run(&["check"]).expect(1).says("PORT").says("gateway.toml:2");
 }
 
 /// `include`: each team has its file; problems name it, and names that stand twice name both.
@@ -232,12 +217,12 @@ fn names_in_braces_come_from_the_environment() {
 fn included_files_add_routes_and_clients() {
     let main = format!("include = [\"routes.d/*.toml\"]\n\n{RIGHT}");
     let team = "[[routes]]\npath = \"/team\"\naccess = \"public\"\nupstream = \"notes\"\n";
-    let command = Command::new().file("gateway.toml", &main).file("routes.d/team.toml", team);
+    let command = with_secret().file("gateway.toml", &main).file("routes.d/team.toml", team);
     command.run(&["check"]).expect(0).says("/team");
     let command = command.file("routes.d/other.toml", &team.replace("upstream =", "upstreem ="));
     command.run(&["check"]).expect(1).says("other.toml:4:1").says("upstream");
     let twice = "[[clients]]\nid = \"reporter\"\nsecret = \"x-1234567890\"\ngrants = [\"client_credentials\"]\nscopes = \"notes:read\"\n";
-    let command = Command::new().file("gateway.toml", &main).file("routes.d/team.toml", twice);
+    let command = with_secret().file("gateway.toml", &main).file("routes.d/team.toml", twice);
     command.run(&["check"]).expect(1).says("team.toml").says("gateway.toml").says("reporter");
 }
 
@@ -245,7 +230,7 @@ fn included_files_add_routes_and_clients() {
 #[test]
 fn the_file_is_found_by_option_environment_and_place() {
     let broken = "nonsense = 1\n";
-    let command = Command::new().file("gateway.toml", broken).file("a.toml", RIGHT).file("b.toml", broken);
+    let command = with_secret().file("gateway.toml", broken).file("a.toml", RIGHT).file("b.toml", broken);
     command.run(&["check"]).expect(1);
     command.run(&["check", "--config", "a.toml"]).expect(0);
     command.run(&["--config", "a.toml", "check"]).expect(0);
@@ -258,15 +243,17 @@ fn the_file_is_found_by_option_environment_and_place() {
 #[test]
 fn serving_a_wrong_file_fails_before_a_port_is_bound() {
     let text = RIGHT.replace("upstream = \"notes\"", "upstream = \"nowhere\"");
-    let command = Command::new().file("gateway.toml", &text);
+    let command = with_secret().file("gateway.toml", &text);
     for arguments in [&[][..], &["serve"]] {
         command.run(arguments).expect(1).says(&place(&text, "\"nowhere\""));
     }
+    let said = command.run(&[]).stderr;
+    assert!(said.ends_with("in the configuration\n"), "{said:?}");
     // a port that is taken is said
     let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let taken = listener.local_addr().unwrap().to_string();
     let text = RIGHT.replace("127.0.0.1:18080", &taken);
-    Command::new().file("gateway.toml", &text).run(&["serve"]).expect(1).says(&taken);
+    with_secret().file("gateway.toml", &text).run(&["serve"]).expect(1).says(&taken);
 }
 
 /// The configuration that the other tests use is right too.
@@ -276,16 +263,4 @@ fn the_tests_own_configuration_is_right() {
         .set("server.listen", "\"127.0.0.1:18080\"")
         .set("server.public_url", "\"http://127.0.0.1:18080\"");
     check(&config.text()).expect(0);
-}
-
-/// `deploy/` and the README show configurations that are right.
-#[test]
-fn the_readmes_configurations_are_right() {
-    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
-    let files: Vec<&str> = readme.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
-    assert!(files.len() >= 2);
-    for file in files {
-        let command = Command::new().file("gateway.toml", file).env("REPORTER_SECRET", "from-the-readme-0123456789");
-        command.run(&["check"]).expect(0);
-    }
 }

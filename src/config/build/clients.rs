@@ -1,7 +1,6 @@
 //! `[[clients]]`.
 
 use super::Variables;
-use super::redirect;
 use super::scopes::Scopes;
 use super::users::is_argon2id;
 use crate::config::demo;
@@ -11,6 +10,7 @@ use crate::config::secret;
 use crate::config::section::Section;
 use crate::config::source::Place;
 use crate::oauth::client::{Client, GrantType, SecretHash};
+use crate::oauth::redirect;
 use crate::oauth::scope::Scope;
 use crate::oauth::token::Origin;
 use crate::secret::Digest;
@@ -109,11 +109,12 @@ fn check(client: &Client, section: &Section<'_>, at: &Place, scopes: &Scopes) {
             report.problem(&node.at, format!("the redirect URI {why}"), help);
         }
     }
-    if client.may_use(GrantType::AuthorizationCode) {
-        if section.texts("redirect_uris").is_empty() {
-            report.problem(at, "`authorization_code` needs `redirect_uris`", "RFC 6749 section 3.1.2.2");
-        }
-        report.warning(at, format!("`{}`: the authorization endpoint is not part of this version", client.id));
+    if client.may_use(GrantType::AuthorizationCode) && section.texts("redirect_uris").is_empty() {
+        report.problem(at, "`authorization_code` needs `redirect_uris`", "RFC 6749 section 3.1.2.2");
+    }
+    if client.may_use(GrantType::AuthorizationCode) || !client.redirect_uris.is_empty() {
+        let why = "the authorization endpoint is not part of this version, so `redirect_uris` are for later";
+        report.warning(at, format!("`{}`: {why}", client.id));
     }
     check_scopes(client, section, at, scopes);
 }

@@ -1,12 +1,12 @@
 //! `[server]`, `[limits]`, `[telemetry]`, `[admin]`: where the gateway listens and for whom.
 
-use super::address::{is_local, is_loopback_host, listen};
+use super::address::{is_local, listen};
 use super::path;
-use super::url::Url;
 use crate::config::file::Node;
 use crate::config::section::Section;
 use crate::http1::Limits;
 use crate::http1::stream::Listen;
+use crate::oauth::url::{Url, is_loopback_host};
 use crate::proxy::origin::TrustedProxies;
 use crate::telemetry::LogFormat;
 use crate::{admin, server, telemetry};

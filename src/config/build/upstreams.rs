@@ -1,11 +1,11 @@
 //! `[upstreams.NAME]`.
 
-use super::url::Url;
 use crate::config::error::Report;
 use crate::config::file::{Entry, Node};
 use crate::config::keys::UPSTREAM;
 use crate::config::section::Section;
 use crate::config::shape::nearest;
+use crate::oauth::url::Url;
 use crate::proxy::upstream::{Balance, HostHeader, Server, Upstream};
 use std::sync::Arc;
 
@@ -78,7 +78,8 @@ fn server(node: &Node, text: &str, report: &Report) -> Option<Server> {
     }
     let server = http(text);
     if server.is_none() {
-        report.problem(&node.at, format!("{} is no server", node.at.written()), SERVER_HELP);
+        // A URL may hold a password, and is not repeated.
+        report.problem(&node.at, "this is no server", SERVER_HELP);
     }
     server
 }

@@ -8,7 +8,7 @@ const SENSITIVE: [&str; 6] = ["secret", "password", "authorization", "api-key", 
 
 /// The line with asterisks over the values of sensitive keys and over the user information of URLs;
 /// as long as before, so that columns stay right.
-pub(super) fn without_secrets(line: &str) -> String {
+fn without_secrets(line: &str) -> String {
     let mut hidden: Vec<Range<usize>> = Vec::new();
     for (position, _) in line.match_indices('=') {
         let inside_a_value = hidden.last().is_some_and(|range| range.end > position);
@@ -67,12 +67,50 @@ fn value(line: &str, from: usize) -> Option<Range<usize>> {
     let quotes = if is_string { rest.chars().take_while(|c| *c == first).count() } else { 0 };
     // Two quotes are an empty string, three open one that may go on in the next line.
     let start = from + if quotes == 2 { 1 } else { quotes };
-    let ends = |c: char| if is_string { c == first } else { " \t,#}]".contains(c) };
-    let end = line[start..].find(ends).map_or(line.len(), |length| start + length);
+    let end = start + if is_string { string_length(&line[start..], first) } else { word_length(&line[start..]) };
     let place = line[start..end].starts_with("env:") || line[start..end].starts_with("file:");
     // A place where a secret is kept is no secret: an empty range hides nothing.
     let range = if place { end..end } else { start..end };
     (is_string || end > start).then_some(range)
+}
+
+/// The octets before the quote that ends a string; in one of double quotes a backslash takes the next
+/// character's meaning.
+fn string_length(text: &str, quote: char) -> usize {
+    let mut escaped = false;
+    let ends = |c: char| {
+        let ends = c == quote && !escaped;
+        escaped = quote == '"' && c == '\\' && !escaped;
+        ends
+    };
+    text.find(ends).unwrap_or(text.len())
+}
+
+fn word_length(text: &str) -> usize {
+    text.find(|c: char| " \t,#}]".contains(c)).unwrap_or(text.len())
+}
+
+/// The line with asterisks over what belongs to a string of several lines that was opened in `before`:
+/// what key it belongs to cannot be seen from the line.
+pub(super) fn without_continued(before: &str, line: &str) -> String {
+    let Some(quotes) = open_string(before) else { return without_secrets(line) };
+    let end = line.find(quotes).unwrap_or(line.len());
+    "*".repeat(end) + &without_secrets(&line[end..])
+}
+
+/// The quotes of the string that is still open at the end of `before`.
+fn open_string(before: &str) -> Option<&'static str> {
+    let mut open: Option<&'static str> = None;
+    let mut rest = before;
+    loop {
+        let next = match open {
+            Some(quotes) => rest.find(quotes).map(|at| (at, quotes)),
+            None => ["\"\"\"", "'''"].into_iter().filter_map(|quotes| Some((rest.find(quotes)?, quotes))).min(),
+        };
+        let Some((at, quotes)) = next else { return open };
+        open = if open.is_some() { None } else { Some(quotes) };
+        rest = &rest[at + quotes.len()..];
+    }
 }
 
 #[cfg(test)]
@@ -91,6 +129,9 @@ mod tests {
             ("secret = hunter2", "secret = *******"),
             ("secret = \"hunter2", "secret = \"*******"),
             ("secret = \"\"", "secret = \"\""),
+            (r#"secret = "hun\"ter2" x"#, r#"secret = "*********" x"#),
+            (r#"secret = "hunter2\\" # mine"#, r#"secret = "*********" # mine"#),
+            (r"secret = 'hunter2\' # mine", r"secret = '********' # mine"),
             ("secret = \"\"\"hunter2", "secret = \"\"\"*******"),
             ("password_hash = \"$argon2id$v=19$\"", "password_hash = \"***************\""),
             ("\"Authorization\" = 'Basic ä'", "\"Authorization\" = '********'"),
@@ -101,6 +142,19 @@ mod tests {
             ("listen = \"127.0.0.1:1\"", "listen = \"127.0.0.1:1\""),
         ] {
             assert_eq!(without_secrets(line), shown);
+        }
+    }
+
+    /// TOK-5
+    #[test]
+    fn what_goes_on_from_the_lines_before_is_not_shown() {
+        for (before, line, shown) in [
+            ("secret = \"\"\"\n", "hunter2\\q", "*********"),
+            ("secret = '''\nx\n", "hunter2''' # mine", "*******''' # mine"),
+            ("a = \"\"\"x\"\"\"\n", "b = 1", "b = 1"),
+            ("a = \"\"\"'''\"\"\"\n", "b = 1", "b = 1"),
+        ] {
+            assert_eq!(without_continued(before, line), shown, "{before}");
         }
     }
 

@@ -38,12 +38,14 @@ fn a_plain_listener_is_local_or_behind_tls() {
         ("[store]", "[telemetry]\nlisten = \"127.0.0.1:18080\"\n[store]", "taken by another section"),
         ("[store]", "[admin]\nlisten = \"0.0.0.0:1\"\n[store]", "operators' tokens"),
         ("[store]", "[telemetry]\nlog = \"a=b=c\"\n[store]", "this is no filter"),
+        ("[store]", "[telemetry]\nlog = \"inof,tollgate::audit=info\"\n[store]", "`inof` is no level"),
     ]);
     each_is_taken(&[
         (LISTEN, "listen = \"unix:a.sock\""),
         (LISTEN, "listen = [\"[::1]:18080\", \"127.0.0.1:0\", \"127.9.9.9:0\"]"),
         (LISTEN, "behind_tls = true\nlisten = \"0.0.0.0:18080\""),
         (LISTEN, "listen = \"127.0.0.1:${PORT}\""),
+        ("[store]", "[telemetry]\nlog = \"WARN, tollgate::audit=info\"\n[store]"),
         ("[store]", "[telemetry]\nlisten = \"0.0.0.0:9090\"\n[admin]\nlisten = \"127.0.0.1:9091\"\n[store]"),
     ]);
 }
@@ -61,6 +63,7 @@ fn the_public_url_is_an_issuer() {
         (URL, "public_url = \"\"", "is no URL"),
         (URL, "public_url = \"https://a.example/a/../b\"", "two ways"),
         (URL, "public_url = \"https://a.example//\"", "two ways"),
+        (URL, "trusted_proxies = \"10/8\"\npublic_url = \"http://localhost\"", "must be a list"),
         (URL, "trusted_proxies = [\"10.0.0.0/99\"]\npublic_url = \"http://localhost\"", "is no network"),
     ]);
     each_is_taken(&[
@@ -149,7 +152,7 @@ fn a_route_says_once_how_it_is_protected() {
         (needs, "scopes = { get = \"notes:read\" }\nup", "`get` is no method"),
         (needs, "scopes = { CONNECT = \"notes:read\" }\nup", "`CONNECT` is no method"),
         (needs, "scopes = { GET = \"\" }\nup", "no scope is named"),
-        (needs, "access = \"maybe\"\nup", "unknown value"),
+        (needs, "access = \"maybe\"\nup", "is unknown"),
         (needs, "scopes = \"shelf:{id}\"\nup", "no parameter `id`"),
         (needs, "scopes = \"book:{rest}\"\nup", "`book:{rest}` does not exist"),
         (needs, "scopes = \"shelf:{a}{b}\"\nup", "exactly one parameter"),
@@ -178,6 +181,8 @@ fn routes_refer_to_what_exists() {
         ("servers = [\"echo:\"]", "servers = []", "an upstream needs a server"),
         ("servers = [\"echo:\"]", "servers = [\"http://a/b\"]", "is no server"),
     ]);
+    let shown = load_text(&SMALL.replace("echo:", "http://u:hunter2@a")).err().unwrap().render(false);
+    assert!(!shown.contains("hunter2"), "{shown}");
     let named = "[[routes]]\nname = \"n\"\npath = \"/a\"\naccess = \"public\"\nupstream = \"notes\"\n";
     let text = format!("{SMALL}\n{named}\n{}", named.replace("/a", "/b"));
     assert_eq!(problems(&text), [(33, "two routes have the name `n`".to_owned())]);
@@ -227,6 +232,13 @@ fn paths_rewrites_and_conflicts_are_checked() {
     let shown = errors.render(false);
     assert!(shown.contains("/notes/{*rest}") && shown.contains("/notes/{*all}"), "{shown}");
     assert!(shown.contains("21 |") && shown.contains("26 |"), "{shown}");
+    let route = |path: &str| format!("{{ path = \"{path}\", access = \"public\", upstream = \"a\" }}");
+    let line = format!("routes = [{}, {}, {}]", route("/a"), route("/{b}"), route("/{c}"));
+    let small = "server = { listen = \"127.0.0.1:1\", public_url = \"http://127.0.0.1:1\" }\nstore.url = \"memory:\"\n";
+    let errors = load_text(&format!("{small}upstreams.a.servers = [\"echo:\"]\n{line}\n")).err().unwrap();
+    let shown = errors.render(false);
+    let columns = ["/{b}", "/{c}"].map(|path| line.find(&route(path)).unwrap() + 1);
+    assert!(columns.iter().all(|column| shown.contains(&format!("gateway.toml:4:{column}"))), "{shown}");
 }
 
 #[test]
@@ -242,13 +254,15 @@ fn clients_are_complete() {
         (secret, "secret_hash = \"nonsense\"\n", "`secret_hash` cannot be read"),
         (secret, "secret_hash = \"$argon2id$v=19$m=19456,t=2,p=1\"\n", "can never be matched"),
         (secret, "secret = [\"env:APP_SECRET\", \"env:APP_SECRET\", \"env:APP_SECRET\"]\n", "two secrets at most"),
-        (grants, "grants = [\"client_credential\"]", "unknown value"),
+        (grants, "grants = [\"client_credential\"]", "is unknown"),
         (grants, "grants = [\"authorization_code\"]", "needs `redirect_uris`"),
         (grants, "grants = []\nredirect_uris = [\"https://a.example/#x\"]", "has a fragment"),
         (grants, "grants = []\nredirect_uris = [\"https://u@a.example/\"]", "user information"),
         ("id = \"reporter\"", "id = \"\"", "`id` is empty"),
         ("id = \"reporter\"", "id = \"ä\"", "`id` is empty or has"),
     ]);
+    let early = right(&SMALL.replace(secret, &format!("{secret}redirect_uris = [\"https://a.example/cb\"]\n")));
+    assert!(early.warnings.iter().any(|warning| warning.contains("not part of this version")), "{:?}", early.warnings);
     let public = SMALL.replace(secret, "introspect = true\n").replace("client_credentials", "password");
     assert_eq!(problems(&public), [(12, "`introspect` needs a client that can keep a secret".to_owned())]);
     let literal = right(&SMALL.replace(secret, "secret = \"short\"\n"));
@@ -289,6 +303,8 @@ fn users_stand_once_and_have_a_hash() {
 #[test]
 fn errors_do_not_show_secrets() {
     for line in [
+        "secret = \"hun\\\"hunter2\" x",
+        "secret = \"\"\"\nhunter2\\q\"\"\"",
         "secret = \"hunter2",
         "secret = hunter2",
         "secret = [\"hunter2\", 1]",

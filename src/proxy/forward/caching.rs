@@ -28,22 +28,7 @@ pub(super) fn cache_control(response: &Response<'_>, said: bool, audience: Audie
         return;
     }
     let directives = || response.values("cache-control").flat_map(directives);
-    let says = |name: &[u8]| directives().any(|directive| is(directive, name));
-    let private = match audience {
-        Audience::Anybody => false,
-        // RFC 9111 section 3.5: `must-revalidate` lets a shared cache store the response as well.
-        Audience::Bearer => {
-            directives().next().is_none()
-                || says(b"public")
-                || says(b"s-maxage")
-                || (says(b"must-revalidate") && !says(b"private") && !says(b"no-store"))
-        }
-        // Bare `private` alone: with a list of fields it is about those.
-        Audience::HiddenBearer => {
-            says(b"public") || says(b"s-maxage") || !directives().any(|said| said.eq_ignore_ascii_case(b"private"))
-        }
-    };
-    if !private {
+    if Said::of(directives()).is_private_enough(audience) {
         for value in response.values("cache-control") {
             line(out, b"cache-control", value);
         }
@@ -57,6 +42,47 @@ pub(super) fn cache_control(response: &Response<'_>, said: bool, audience: Audie
         }
     }
     out.extend_from_slice(b"\r\n");
+}
+
+/// What an upstream's directives say.
+#[expect(clippy::struct_excessive_bools, reason = "each is a directive of its own")]
+#[derive(Clone, Copy, Debug, Default)]
+struct Said {
+    anything: bool,
+    /// `public` or `s-maxage`: a shared cache may keep it.
+    shared: bool,
+    must_revalidate: bool,
+    no_store: bool,
+    private: bool,
+    /// `private` without a list of fields, which would be about those.
+    wholly_private: bool,
+}
+
+impl Said {
+    fn of<'d>(directives: impl Iterator<Item = &'d [u8]>) -> Self {
+        let mut said = Self::default();
+        for directive in directives {
+            said.anything = true;
+            said.shared |= is(directive, b"public") || is(directive, b"s-maxage");
+            said.must_revalidate |= is(directive, b"must-revalidate");
+            said.no_store |= is(directive, b"no-store");
+            said.private |= is(directive, b"private");
+            said.wholly_private |= directive.eq_ignore_ascii_case(b"private");
+        }
+        said
+    }
+
+    /// Whether no shared cache keeps the response, as it is.
+    const fn is_private_enough(self, audience: Audience) -> bool {
+        match audience {
+            Audience::Anybody => true,
+            // RFC 9111 section 3.5: `must-revalidate` lets a shared cache store the response as well.
+            Audience::Bearer => {
+                self.anything && !self.shared && (!self.must_revalidate || self.private || self.no_store)
+            }
+            Audience::HiddenBearer => self.wholly_private && !self.shared,
+        }
+    }
 }
 
 /// Appends `Vary`, with `Authorization` in it where the response is a bearer's; `said`: the response

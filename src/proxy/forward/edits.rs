@@ -22,6 +22,7 @@ pub(super) fn content_length(out: &mut Vec<u8>, length: u64) {
 }
 
 /// Whether the edits are about the field `name`, whose other lines are therefore left out.
+#[inline]
 pub(super) fn covers(edits: &HeaderEdits, name: &[u8]) -> bool {
     !is_empty(edits) && is_named(edits, name)
 }

@@ -1,7 +1,6 @@
 //! Redirection endpoints of clients (RFC 6749 section 3.1.2, RFC 8252 section 7).
 
-use super::address::is_loopback_host;
-use super::url::Url;
+use super::url::{Url, is_loopback_host};
 
 /// Schemes that run or show what they hold (R8252-7.1).
 const DANGEROUS: [&str; 7] = ["about", "blob", "data", "file", "javascript", "vbscript", "view-source"];
@@ -11,7 +10,7 @@ const RESPONSE: [&str; 8] =
     ["code", "state", "iss", "error", "error_description", "error_uri", "response", "access_token"];
 
 /// What is wrong with a redirect URI, and what to do.
-pub(super) fn wrong(uri: &str) -> Option<(&'static str, &'static str)> {
+pub(crate) fn wrong(uri: &str) -> Option<(&'static str, &'static str)> {
     if uri.contains('#') {
         return Some(("has a fragment", "leave it out (RFC 6749 section 3.1.2)"));
     }

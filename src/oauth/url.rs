@@ -1,27 +1,27 @@
 //! URLs with a host, read strictly: what two programs could read in two ways is no URL here.
 
-use std::net::Ipv6Addr;
+use std::net::{IpAddr, Ipv6Addr};
 
 /// A URL with a host.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Url<'u> {
+pub(crate) struct Url<'u> {
     /// As written.
-    pub(super) scheme: &'u str,
+    pub(crate) scheme: &'u str,
     /// `user:password` before an `@`.
-    pub(super) user_info: Option<&'u str>,
+    pub(crate) user_info: Option<&'u str>,
     /// A name, an IPv4 address, or an IPv6 address in brackets.
-    pub(super) host: &'u str,
+    pub(crate) host: &'u str,
     /// The port, where one is written.
-    pub(super) port: Option<u16>,
+    pub(crate) port: Option<u16>,
     /// Empty, or from the first `/` on.
-    pub(super) path: &'u str,
+    pub(crate) path: &'u str,
     /// Whether there is a `?` or a `#`.
-    pub(super) has_query_or_fragment: bool,
+    pub(crate) has_query_or_fragment: bool,
 }
 
 impl<'u> Url<'u> {
     /// Reads `scheme://[user@]host[:port][/path]…`.
-    pub(super) fn parse(text: &'u str) -> Option<Self> {
+    pub(crate) fn parse(text: &'u str) -> Option<Self> {
         if !text.bytes().all(|octet| octet.is_ascii_graphic()) {
             return None;
         }
@@ -43,6 +43,12 @@ impl<'u> Url<'u> {
         let has_query_or_fragment = path.len() < tail.len();
         is_host(host).then_some(Self { scheme, user_info, host, port, path, has_query_or_fragment })
     }
+}
+
+/// Whether the host of a URL is this machine.
+pub(crate) fn is_loopback_host(host: &str) -> bool {
+    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    host.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 fn is_host(host: &str) -> bool {
@@ -80,6 +86,17 @@ mod tests {
             "http://a,b",
         ] {
             assert_eq!(Url::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn only_this_machine_is_loopback() {
+        for host in ["127.0.0.1", "127.9.9.9", "[::1]", "localhost", "LOCALHOST"] {
+            assert!(is_loopback_host(host), "{host}");
+        }
+        for host in ["127.1", "127.0.0.1.example", "localhost.", "0.0.0.0", "[::]", "2130706433", "[::ffff:127.0.0.1]"]
+        {
+            assert!(!is_loopback_host(host), "{host}");
         }
     }
 

@@ -279,6 +279,25 @@ fn junk_in_forwarding_fields_of_trusted_peers_is_survived() {
     gateway.get("/public/x").send().expect(200);
 }
 
+/// Hazard 13: what an operator sets stands once, however often and however spelled a client sends it.
+#[test]
+fn an_operators_identity_field_stands_once() {
+    let upstream = Upstream::start();
+    let route = r#"
+[[routes]]
+path = "/legacy"
+access = "public"
+upstream = "notes"
+headers.request = { set = { "x-user" = "gateway", "X-Tier" = "gold" } }
+"#;
+    let gateway = Gateway::start(Config::notes(&upstream).add(route));
+    let request = gateway.get("/legacy").field("X-USER", "eve").field("X-User", "eve").field("X_User", "eve");
+    request.field("x.user", "eve").field("X-TIER", "eve").field("x_tier", "eve").send().expect(200);
+    let seen = upstream.last();
+    assert_eq!((seen.field("x-user"), seen.field("x-tier")), ("gateway", "gold"));
+    assert!(!seen.holds("eve"), "{seen:?}");
+}
+
 /// Hazards 16 and 18: a trusted proxy hands its client's fields on, and those that some programs take for the path or the
 /// method are not its own.
 #[test]

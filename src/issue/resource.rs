@@ -2,9 +2,9 @@
 
 use super::IssueError;
 use crate::oauth::params::Params;
-use std::borrow::Cow;
+use crate::oauth::url::Url;
 
-const MALFORMED: &str = "a resource is an absolute URI without a fragment";
+const MALFORMED: &str = "a resource is an absolute URI without query and fragment";
 const UNKNOWN: &str = "there is no such resource here";
 
 /// Whether each `resource` that a request names is this gateway's, `ours`.
@@ -19,23 +19,18 @@ pub(super) fn check(params: &Params<'_>, ours: &str) -> Result<(), IssueError> {
 }
 
 /// R8707-P: scheme and host in lower case, no default port, an empty path is `/`; nothing else. `None`:
-/// no absolute URI, or one with a fragment.
-fn normal(uri: &str) -> Option<(String, String, Cow<'_, str>)> {
-    if uri.contains('#') || !uri.bytes().all(|octet| octet.is_ascii_graphic()) {
-        return None;
-    }
-    let (scheme, rest) = uri.split_once("://")?;
-    let scheme = scheme.to_ascii_lowercase();
-    let (authority, tail) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+/// no absolute URI with a host, or one with a fragment; a query or user information is in no URL of
+/// ours either.
+fn normal(uri: &str) -> Option<(String, String, Option<u16>, &str)> {
+    let url = Url::parse(uri).filter(|url| !url.has_query_or_fragment && url.user_info.is_none())?;
+    let scheme = url.scheme.to_ascii_lowercase();
     let default_port = match &*scheme {
-        "http" => ":80",
-        "https" => ":443",
-        _ => "",
+        "http" => Some(80),
+        "https" => Some(443),
+        _ => None,
     };
-    let authority = authority.strip_suffix(default_port).unwrap_or(authority);
-    let legal = scheme.starts_with(|first: char| first.is_ascii_alphabetic()) && !authority.is_empty();
-    let tail = if tail.starts_with('/') { Cow::Borrowed(tail) } else { Cow::Owned(format!("/{tail}")) };
-    legal.then(|| (scheme, authority.to_ascii_lowercase(), tail))
+    let path = if url.path.is_empty() { "/" } else { url.path };
+    Some((scheme, url.host.to_ascii_lowercase(), url.port.or(default_port), path))
 }
 
 #[cfg(test)]
@@ -64,7 +59,8 @@ mod tests {
         for (form, why) in [
             ("resource=https://other.example", UNKNOWN),
             ("resource=https://gate.example/notes", UNKNOWN),
-            ("resource=https://gate.example/?a", UNKNOWN),
+            ("resource=https://gate.example/?a", MALFORMED),
+            ("resource=https://u@gate.example", MALFORMED),
             ("resource=http://gate.example", UNKNOWN),
             ("resource=https://gate.example:8443", UNKNOWN),
             ("resource=https://gate.example&resource=https://other.example", UNKNOWN),

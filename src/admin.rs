@@ -32,7 +32,7 @@ pub struct Settings {
 }
 
 /// The scope that opens the API on TCP.
-pub const SCOPE: &str = "tollgate:admin";
+pub const SCOPE: &str = crate::oauth::scope::OPERATOR;
 
 /// The longest body of a request.
 pub const BODY_LIMIT: usize = 64 * 1024;

@@ -18,7 +18,7 @@ use crate::enforce::challenge::Challenge;
 use crate::enforce::guard::Guard;
 use crate::issue::Issuer;
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response};
+use http::{HeaderValue, Request, Response};
 use location::{Endpoint, Form, Locations};
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -69,14 +69,11 @@ impl Endpoints {
         self.locations.owns(path)
     }
 
-    /// Answers a request whose path it [`owns`](Self::owns). The URI is in origin-form. The body of
-    /// an answer to HEAD is left out here already.
+    /// Answers a request whose path it [`owns`](Self::owns). The URI is in origin-form. HEAD is
+    /// answered like GET, so that its `Content-Length` is GET's (RFC 9110 section 8.6); leaving the
+    /// content out is the connection's.
     pub async fn handle(&self, request: Request<Bytes>, caller: &Caller) -> Response<Bytes> {
-        let mut response = self.answer(&request, caller, clock::now()).await;
-        if request.method() == Method::HEAD {
-            *response.body_mut() = Bytes::new();
-        }
-        response
+        self.answer(&request, caller, clock::now()).await
     }
 
     async fn answer(&self, request: &Request<Bytes>, caller: &Caller, now: Timestamp) -> Response<Bytes> {

@@ -12,6 +12,7 @@ mod metadata;
 mod mint;
 mod operator;
 mod refusal;
+mod resource;
 mod revoke;
 mod scope_decision;
 mod throttle;
@@ -116,6 +117,8 @@ impl Issuer {
     /// Why there is no token.
     pub async fn token(&self, request: &Request<'_>) -> Result<IssuedToken, IssueError> {
         let granted = self.grant(request).await;
+        let granted =
+            granted.and_then(|granted| resource::check(&request.params, &self.settings.issuer).map(|()| granted));
         let issued = match granted {
             Ok(granted) => self.mint(granted, request.now).await,
             Err(error) => Err(error),

@@ -74,6 +74,7 @@ pub(super) fn refused(error: &IssueError, basic: &HeaderValue) -> Response<Bytes
         IssueError::InvalidOwner => (StatusCode::UNAUTHORIZED, Code::InvalidGrant),
         IssueError::InvalidRequest(_) => (StatusCode::BAD_REQUEST, Code::InvalidRequest),
         IssueError::InvalidScope(_) => (StatusCode::BAD_REQUEST, Code::InvalidScope),
+        IssueError::InvalidTarget(_) => (StatusCode::BAD_REQUEST, Code::InvalidTarget),
         IssueError::NotAllowedToIntrospect => (StatusCode::FORBIDDEN, Code::UnauthorizedClient),
         IssueError::Overloaded | IssueError::Random(_) | IssueError::Store(_) => {
             (StatusCode::SERVICE_UNAVAILABLE, Code::TemporarilyUnavailable)
@@ -194,6 +195,7 @@ mod tests {
             (IssueError::InvalidGrant("x"), 400, "invalid_grant", None, None),
             (IssueError::InvalidRequest("x"), 400, "invalid_request", None, None),
             (IssueError::InvalidScope("x"), 400, "invalid_scope", None, None),
+            (IssueError::InvalidTarget("x"), 400, "invalid_target", None, None),
             (IssueError::NotAllowedToIntrospect, 403, "unauthorized_client", None, None),
             (IssueError::Overloaded, 503, "temporarily_unavailable", None, Some("1")),
             (store(), 503, "temporarily_unavailable", None, Some("1")),

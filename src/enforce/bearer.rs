@@ -103,6 +103,13 @@ pub fn from_query(query: &[u8], enabled: bool) -> Extracted {
     urlencoded::extract(query, enabled)
 }
 
+/// Whether a request's content means something with this method, so that a form may hold the token
+/// (RFC 6750 section 2.2): RFC 9110 sections 9.3.1, 9.3.2, 9.3.5, 9.3.7 and 9.3.8 define nothing for
+/// these.
+pub fn method_has_form(method: &str) -> bool {
+    !matches!(method, "GET" | "HEAD" | "DELETE" | "OPTIONS" | "TRACE")
+}
+
 /// A form body that breaks a condition of RFC 6750 section 2.2 (400).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
@@ -112,14 +119,14 @@ pub struct FormError(pub &'static str);
 ///
 /// # Errors
 /// When there is such a field, the way is switched on, and the body is not entirely ASCII after
-/// decoding, or `method_allows` is false (GET).
+/// decoding, or `method_allows` is false ([`method_has_form`]).
 pub fn from_form(body: &[u8], enabled: bool, method_allows: bool) -> Result<Extracted, FormError> {
     let extracted = urlencoded::extract(body, enabled);
     if extracted.tokens.is_empty() {
         return Ok(extracted);
     }
     if !method_allows {
-        return Err(FormError("A GET request has no form that could hold the access token."));
+        return Err(FormError("A request of this method has no form that could hold the access token."));
     }
     if !urlencoded::decoded(body).all(|octet| octet.is_ascii()) {
         return Err(FormError("A form that holds the access token must be entirely ASCII."));

@@ -145,7 +145,7 @@ impl<'r> Taken<'r> {
         let Read::Whole(form) = &mut self.body else {
             return if elsewhere { Ok(()) } else { Err(Failure::Body(CollectError::TooLarge)) };
         };
-        match bearer::from_form(form, true, request.method() != "GET") {
+        match bearer::from_form(form, true, bearer::method_has_form(request.method())) {
             Err(error) => self.token = Err(Failure::Credential(error.0)),
             Ok(extracted) => {
                 if let Some(rest) = extracted.rest {

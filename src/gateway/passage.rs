@@ -169,6 +169,9 @@ impl Gateway {
         notes: &mut Notes<'_>,
     ) -> Result<Outcome, Failure> {
         let Passage { matched, target, host, taken } = passage;
+        if forward::max_forwards(&exchange.request) == Some(0) {
+            return Ok(reply(exchange, with_id(no_content(), asker.id), notes).await);
+        }
         if taken.has_form() {
             notes.waited();
         }
@@ -336,10 +339,15 @@ fn without_target(request: &Request<'_>) -> Result<Option<Response<Bytes>>, Fail
     if request.method() != "OPTIONS" {
         return Err(Failure::Malformed("only OPTIONS takes the target `*`"));
     }
-    let mut response = Response::new(Bytes::new());
-    *response.status_mut() = StatusCode::NO_CONTENT;
+    let mut response = no_content();
     response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(WITHOUT_TRACE));
     Ok(Some(response))
+}
+
+fn no_content() -> Response<Bytes> {
+    let mut response = Response::new(Bytes::new());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response
 }
 
 fn with_id(mut response: Response<Bytes>, id: &str) -> Response<Bytes> {

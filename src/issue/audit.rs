@@ -37,6 +37,7 @@ pub(super) fn refused(endpoint: &'static str, error: &IssueError, address: Optio
         | IssueError::InvalidOwner
         | IssueError::InvalidRequest(_)
         | IssueError::InvalidScope(_)
+        | IssueError::InvalidTarget(_)
         | IssueError::NotAllowedToIntrospect
         | IssueError::Overloaded
         | IssueError::Throttled(_)

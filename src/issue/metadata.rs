@@ -6,7 +6,7 @@
 
 use super::Issuer;
 use crate::oauth::client::GrantType;
-use crate::oauth::scope::{ScopeTable, ScopeToken};
+use crate::oauth::scope::{OPERATOR, ScopeTable, ScopeToken};
 use serde_json::{Value, json};
 
 impl Issuer {
@@ -38,9 +38,11 @@ impl Issuer {
     }
 }
 
-/// The scopes that can be asked for by name; `None`: there are none (R8414-3.2).
+/// The scopes that can be asked for by name, less the operator's, which is no business of clients;
+/// `None`: there are none (R8414-3.2).
 pub fn scopes_supported(table: &ScopeTable) -> Option<Value> {
     let declared = table.declared().iter().map(|scope| &scope.name);
-    let names: Vec<&str> = declared.filter(|name| table.exists(name)).map(ScopeToken::as_str).collect();
+    let names = declared.filter(|name| table.exists(name)).map(ScopeToken::as_str).filter(|name| *name != OPERATOR);
+    let names: Vec<&str> = names.collect();
     (!names.is_empty()).then(|| json!(names))
 }

@@ -27,6 +27,9 @@ pub enum IssueError {
     /// 400 `invalid_scope`.
     #[error("{0}")]
     InvalidScope(&'static str),
+    /// 400 `invalid_target` (RFC 8707 section 2).
+    #[error("{0}")]
+    InvalidTarget(&'static str),
     /// 403 `unauthorized_client`: may not introspect this token (R7662-2.1c).
     #[error("the client may not introspect tokens of others")]
     NotAllowedToIntrospect,

@@ -189,6 +189,7 @@ fn word<T>(outcome: &Result<T, IssueError>) -> &'static str {
         Err(IssueError::InvalidOwner) => "invalid_owner",
         Err(IssueError::InvalidRequest(_)) => "invalid_request",
         Err(IssueError::InvalidScope(_)) => "invalid_scope",
+        Err(IssueError::InvalidTarget(_)) => "invalid_target",
         Err(IssueError::NotAllowedToIntrospect) => "forbidden",
         Err(IssueError::Overloaded | IssueError::Random(_) | IssueError::Store(_)) => "unavailable",
         Err(IssueError::Throttled(_)) => "throttled",

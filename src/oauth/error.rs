@@ -12,6 +12,8 @@ pub enum TokenErrorCode {
     InvalidRequest,
     /// The scope is malformed, unknown or beyond what may be granted.
     InvalidScope,
+    /// A resource that is none, or not one of ours (RFC 8707 section 2).
+    InvalidTarget,
     /// Overload, a limit, or a store that does not answer.
     TemporarilyUnavailable,
     /// The client is not registered for this.
@@ -30,6 +32,7 @@ impl TokenErrorCode {
             Self::InvalidGrant => "invalid_grant",
             Self::InvalidRequest => "invalid_request",
             Self::InvalidScope => "invalid_scope",
+            Self::InvalidTarget => "invalid_target",
             Self::TemporarilyUnavailable => "temporarily_unavailable",
             Self::UnauthorizedClient => "unauthorized_client",
             Self::UnsupportedGrantType => "unsupported_grant_type",

@@ -5,6 +5,9 @@ use std::collections::HashMap;
 use std::fmt;
 use std::str::FromStr;
 
+/// The scope that opens the operator's API on TCP. It exists although nobody declares it.
+pub const OPERATOR: &str = "tollgate:admin";
+
 /// One scope-token: `%x21 / %x23-5B / %x5D-7E`, at least one character (R6749-3.3a).
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ScopeToken(Box<str>);

@@ -180,6 +180,7 @@ fn other(name: &[u8]) -> Fate {
     match name {
         b"te"
         | b"dpop"
+        | b"proxy"
         | b"trailer"
         | b"upgrade"
         | b"keep-alive"
@@ -211,7 +212,17 @@ fn extension(name: &[u8]) -> Fate {
         | b"x-forwarded-preferred-username"
         | b"x-forwarded-access-token"
         | b"x-arr-clientcert"
-        | b"x-user" => Fate::Drop,
+        | b"x-user"
+        // A program that obeys one of these takes another path or method than was decided on. A trusted
+        // proxy hands on its client's, so it is not trusted in this.
+        | b"x-rewrite-url"
+        | b"x-override-url"
+        | b"x-original-url"
+        | b"x-original-uri"
+        | b"x-original-method"
+        | b"x-http-method"
+        | b"x-http-method-override"
+        | b"x-method-override" => Fate::Drop,
         b"x-forwarded"
         | b"x-host"
         | b"x-scheme"
@@ -221,12 +232,7 @@ fn extension(name: &[u8]) -> Fate {
         | b"x-cluster-client-ip"
         | b"x-originating-ip"
         | b"x-proxyuser-ip"
-        | b"x-envoy-external-address"
-        | b"x-rewrite-url"
-        | b"x-override-url"
-        | b"x-http-method"
-        | b"x-http-method-override"
-        | b"x-method-override" => Fate::Forwarding,
+        | b"x-envoy-external-address" => Fate::Forwarding,
         _ => family(name).unwrap_or(Fate::Pass),
     }
 }

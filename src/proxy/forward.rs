@@ -17,6 +17,9 @@ mod provenance;
 mod relay;
 mod request;
 mod response;
+mod trail;
+
+pub use self::trail::max_forwards;
 
 use self::attempt::{Failed, Job, Rest, Stage, attempt};
 use self::balance::{Dice, Servers, Tried};

@@ -11,6 +11,11 @@ use crate::http1::head::Request;
 use crate::http1::stream::Peer;
 use hops::Hop;
 pub(super) use hops::is_token;
+
+/// Whether a line is a `Forwarded` value in the form of RFC 7239 section 4.
+pub(super) fn is_forwarded(line: &[u8]) -> bool {
+    hops::forwarded(std::iter::once(line)).is_some()
+}
 use std::net::IpAddr;
 
 /// `[server] trusted_proxies`.

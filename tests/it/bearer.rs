@@ -116,8 +116,11 @@ fn a_form_that_breaks_the_conditions_is_refused() {
     let token = gateway.token("notes:read notes:write");
     let not_ascii = format!("access_token={token}&text=%C3%A9");
     gateway.post("/notes/").field("Content-Type", FORM).body(not_ascii).send().expect_error(400, "invalid_request");
-    let get = gateway.get("/notes/1").field("Content-Type", FORM).body(format!("access_token={token}"));
-    get.send().expect_error(400, "invalid_request");
+    for method in ["GET", "HEAD", "DELETE", "OPTIONS"] {
+        let request = gateway.request(method, "/any/1").field("Content-Type", FORM);
+        let response = request.body(format!("access_token={token}")).send();
+        assert_eq!(response.expect(400).challenge().get("error"), Some("invalid_request"), "{method}");
+    }
     for media in ["text/plain", "application/json", "multipart/form-data; boundary=x"] {
         let request = gateway.post("/notes/").field("Content-Type", media).body(format!("access_token={token}"));
         let response = request.send();

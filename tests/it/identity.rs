@@ -279,6 +279,57 @@ fn junk_in_forwarding_fields_of_trusted_peers_is_survived() {
     gateway.get("/public/x").send().expect(200);
 }
 
+/// Hazard 13: what an operator sets stands once, however often and however spelled a client sends it.
+#[test]
+fn an_operators_identity_field_stands_once() {
+    let upstream = Upstream::start();
+    let route = r#"
+[[routes]]
+path = "/legacy"
+access = "public"
+upstream = "notes"
+headers.request = { set = { "x-user" = "gateway", "X-Tier" = "gold" } }
+"#;
+    let gateway = Gateway::start(Config::notes(&upstream).add(route));
+    let request = gateway.get("/legacy").field("X-USER", "eve").field("X-User", "eve").field("X_User", "eve");
+    request.field("x.user", "eve").field("X-TIER", "eve").field("x_tier", "eve").send().expect(200);
+    let seen = upstream.last();
+    assert_eq!((seen.field("x-user"), seen.field("x-tier")), ("gateway", "gold"));
+    assert!(!seen.holds("eve"), "{seen:?}");
+}
+
+/// Hazards 16 and 18: a trusted proxy hands its client's fields on, and those that some programs take for the path or the
+/// method are not its own.
+#[test]
+fn nobody_tells_the_upstream_another_path_or_method() {
+    let upstream = Upstream::start();
+    let gateway = Gateway::start(Config::notes(&upstream).set("server.trusted_proxies", r#"["127.0.0.0/8"]"#));
+    let overrides = [
+        ("X-HTTP-Method-Override", "DELETE"),
+        ("X-HTTP-Method", "DELETE"),
+        ("X-Method-Override", "DELETE"),
+        ("X-Original-URL", "/admin"),
+        ("X-Original-URI", "/admin"),
+        ("X-Rewrite-URL", "/admin"),
+        ("X-Override-URL", "/admin"),
+    ];
+    gateway.get("/public/x").fields(&overrides).send().expect(200);
+    for (name, _) in overrides {
+        assert!(!upstream.last().has(&name.to_ascii_lowercase()), "{name}");
+    }
+}
+
+/// FWD-2, hazard 17: what a client says inside quotes it never closed does not take in what the gateway says.
+#[test]
+fn a_malformed_forwarded_field_is_not_extended() {
+    let upstream = Upstream::start();
+    let gateway = Gateway::start(Config::notes(&upstream).set("server.trusted_proxies", r#"["127.0.0.0/8"]"#));
+    for (said, passes) in [("for=\"open", ""), ("for=1.2.3.4;for=5.6.7.8", ""), ("for=1.2.3.4", "for=1.2.3.4, ")] {
+        gateway.get("/public/x").host("a").field("Forwarded", said).send().expect(200);
+        assert_eq!(upstream.last().field("forwarded"), format!("{passes}for=127.0.0.1;proto=http;host=a"));
+    }
+}
+
 /// `X-Request-Id` is made anew for peers that are not trusted, and stands in request and response.
 #[test]
 fn the_request_id_of_an_untrusted_peer_is_replaced() {

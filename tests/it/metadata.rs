@@ -87,6 +87,45 @@ fn an_issuer_with_a_path_has_its_metadata_in_between() {
     assert_eq!(resource["resource"], "http://127.0.0.1:1/gate");
 }
 
+/// R8414-3.3: a slash at the end of the issuer is part of it, and of no location.
+#[test]
+fn the_issuer_is_what_is_configured_byte_for_byte() {
+    for (url, document, token) in [
+        ("http://127.0.0.1:1/", AS.to_owned(), "http://127.0.0.1:1/oauth2/token"),
+        ("http://127.0.0.1:1/gate/", format!("{AS}/gate"), "http://127.0.0.1:1/gate/oauth2/token"),
+    ] {
+        let gateway = Gateway::start(Config::people().set("server.public_url", &format!("\"{url}\"")));
+        let json = gateway.get(&document).send().expect(200).json();
+        assert_eq!((json["issuer"].as_str(), json["token_endpoint"].as_str()), (Some(url), Some(token)));
+    }
+}
+
+/// RFC 9110 section 8.6: the length of an answer to HEAD is that of the answer to GET.
+#[test]
+fn the_length_of_an_answer_to_head_is_that_to_get() {
+    let (_upstream, gateway) = notes();
+    let token = gateway.token("notes:read");
+    for target in [AS, RESOURCE, "/oauth2/tokeninfo", "/oauth2/token", "/oauth2/nothing", "/nowhere", "/notes/1"] {
+        let length = |method| {
+            let request = gateway.request(method, target);
+            let request = if target.ends_with("tokeninfo") { request.bearer(&token) } else { request };
+            request.send().field("content-length").to_owned()
+        };
+        assert_eq!(length("HEAD"), length("GET"), "{target}");
+    }
+}
+
+/// The operator's own scope is no business of clients.
+#[test]
+fn the_scopes_are_those_that_are_declared() {
+    let (_upstream, gateway) = notes();
+    for target in [AS, RESOURCE] {
+        let json = gateway.get(target).send().json();
+        let declared = ["notes:admin", "notes:delete", "notes:read", "notes:write"];
+        assert_eq!(sorted(&json["scopes_supported"]), declared);
+    }
+}
+
 /// R8414-2a, R9728-5.1a, FWD-5: never derived from what a client sends.
 #[test]
 fn metadata_never_follows_the_clients_host() {

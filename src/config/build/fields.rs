@@ -31,6 +31,19 @@ const RESPONSE: [&str; 10] = [
     "x-request-id",
 ];
 
+/// Fields of a request that frame it or belong to its connection.
+const CONNECTION: [&str; 9] = [
+    "connection",
+    "http2-settings",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
 /// Reads `set` and `remove`.
 pub(super) fn edits(section: &Section<'_>, side: Side) -> HeaderEdits {
     let section = section.section(if side == Side::Request { "request" } else { "response" }, EDITS);
@@ -73,10 +86,13 @@ fn name(text: &str, at: &Place, side: Side, report: &Report) -> Option<HeaderNam
 }
 
 /// Whether a route may not touch the field. What the upstream is to see in `Authorization` is the
-/// operator's business: the client's token is out of it by then.
+/// operator's business: the client's token is out of it by then. So is a name by which others say who
+/// is asking (`X-User`): no client's copy passes, whatever its spelling.
 fn is_ours(name: &str, side: Side) -> bool {
-    match side {
-        Side::Request => name != "authorization" && request_fate(name.as_bytes()) != Fate::Pass,
-        Side::Response => RESPONSE.contains(&name),
+    match (side, request_fate(name.as_bytes())) {
+        (Side::Response, _) => RESPONSE.contains(&name),
+        (Side::Request, Fate::Pass) => false,
+        (Side::Request, Fate::Ours | Fate::Forwarding) => name != "authorization",
+        (Side::Request, Fate::Drop) => name.starts_with("x-auth-") || name.contains('_') || CONNECTION.contains(&name),
     }
 }

@@ -100,7 +100,8 @@ fn route(section: &Section<'_>, at: &Place, place: String, surroundings: &Surrou
 
 /// The gateway's own paths win over every route: one below them would never be taken (PX-19).
 fn check_own(section: &Section<'_>, node: &Node, route: &str, issue: &Settings) {
-    let issuer_path = issue.issuer.splitn(4, '/').nth(3).map(|path| format!("/{path}")).unwrap_or_default();
+    let issuer_path =
+        issue.issuer.trim_end_matches('/').splitn(4, '/').nth(3).map(|path| format!("/{path}")).unwrap_or_default();
     let mut own = vec![format!("{issuer_path}{}", issue.path)];
     for document in ["/.well-known/oauth-authorization-server", "/.well-known/oauth-protected-resource"] {
         own.extend([document.to_owned(), format!("{issuer_path}{document}")]);

@@ -6,11 +6,8 @@ use crate::config::keys::SCOPE;
 use crate::config::section::{Section, texts};
 use crate::config::shape::nearest;
 use crate::config::source::Place;
-use crate::oauth::scope::{Scope, ScopeDeclaration, ScopeTable, ScopeToken};
+use crate::oauth::scope::{OPERATOR, Scope, ScopeDeclaration, ScopeTable, ScopeToken};
 use std::sync::Arc;
-
-/// What the operator's API demands on TCP: it exists although nobody declares it.
-const ADMIN: &str = "tollgate:admin";
 
 /// The scopes that exist.
 pub(super) struct Scopes {
@@ -24,11 +21,11 @@ pub(super) struct Scopes {
 /// Reads `[scopes]`.
 pub(super) fn build(root: &Section<'_>) -> Scopes {
     let entries = root.named("scopes");
-    let names: Vec<String> = entries.iter().map(|entry| entry.key.clone()).chain([ADMIN.to_owned()]).collect();
+    let names: Vec<String> = entries.iter().map(|entry| entry.key.clone()).chain([OPERATOR.to_owned()]).collect();
     let mut declared: Vec<ScopeDeclaration> =
         entries.iter().filter_map(|entry| declaration(entry, &names, root.report)).collect();
-    if !declared.iter().any(|scope| scope.name.as_str() == ADMIN)
-        && let Ok(name) = ADMIN.parse()
+    if !declared.iter().any(|scope| scope.name.as_str() == OPERATOR)
+        && let Ok(name) = OPERATOR.parse()
     {
         let text = "Operate this gateway".to_owned();
         declared.push(ScopeDeclaration { name, text, implies: Scope::default(), restricted: true });

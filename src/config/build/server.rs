@@ -96,16 +96,13 @@ fn collide(one: &Listen, other: &Listen) -> bool {
 fn public_url(server: &Section<'_>, behind_tls: bool) -> Option<String> {
     let (node, text) = (server.node("public_url")?, server.text("public_url")?);
     let report = server.report;
-    let trimmed = text.trim_end_matches('/');
-    match url_problem(trimmed, behind_tls) {
-        Some((message, help)) => {
-            report.problem(&node.at, format!("`public_url` {message}"), help);
-            return None;
-        }
-        None if trimmed != text => report.warning(&node.at, format!("the issuer is {trimmed}, without the last slash")),
-        None => {}
+    // The issuer is what is written, byte for byte (R8414-3.3); where things stand, one slash at its
+    // end makes no difference (RFC 8414 section 3.1).
+    if let Some((message, help)) = url_problem(text.strip_suffix('/').unwrap_or(text), behind_tls) {
+        report.problem(&node.at, format!("`public_url` {message}"), help);
+        return None;
     }
-    Some(trimmed.to_owned())
+    Some(text.to_owned())
 }
 
 fn url_problem(url: &str, behind_tls: bool) -> Option<(&'static str, &'static str)> {

@@ -62,6 +62,7 @@ fn the_public_url_is_an_issuer() {
         (URL, "public_url = \"a.example\"", "is no URL"),
         (URL, "public_url = \"\"", "is no URL"),
         (URL, "public_url = \"https://a.example/a/../b\"", "two ways"),
+        (URL, "public_url = \"https://a.example//\"", "two ways"),
         (URL, "trusted_proxies = \"10/8\"\npublic_url = \"http://localhost\"", "must be a list"),
         (URL, "trusted_proxies = [\"10.0.0.0/99\"]\npublic_url = \"http://localhost\"", "is no network"),
     ]);
@@ -70,8 +71,10 @@ fn the_public_url_is_an_issuer() {
         (URL, "public_url = \"http://localhost:1\""),
         (URL, "behind_tls = true\npublic_url = \"http://a.example\""),
     ]);
-    let configuration = right(&SMALL.replace(URL, "public_url = \"https://a.example/\""));
-    assert_eq!((configuration.plan.issue.issuer.as_str(), configuration.warnings.len()), ("https://a.example", 1));
+    for url in ["https://a.example/", "https://a.example/api/"] {
+        let configuration = right(&SMALL.replace(URL, &format!("public_url = \"{url}\"")));
+        assert_eq!((configuration.plan.issue.issuer.as_str(), configuration.warnings.len()), (url, 0), "R8414-3.3");
+    }
 }
 
 #[test]

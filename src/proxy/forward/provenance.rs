@@ -6,6 +6,7 @@ use super::Plan;
 use super::edits::{covers, line};
 use crate::http1::head::Request;
 use crate::http1::stream::Peer;
+use crate::proxy::origin::is_forwarded;
 use crate::text::address;
 use std::net::IpAddr;
 
@@ -79,7 +80,8 @@ fn forwarded(plan: &Plan<'_>, request: &Request<'_>, peer: &Peer, scheme: &[u8],
     out.extend_from_slice(b"forwarded: ");
     let value = out.len();
     if plan.origin.trusted {
-        join(request.values("forwarded"), out);
+        // A line that ends inside quotes would take in what follows it.
+        join(request.values("forwarded").filter(|value| is_forwarded(value)), out);
         if out.len() == value && plan.origin.address != peer.address() {
             out.extend_from_slice(b"for=");
             node(plan.origin.address, out);

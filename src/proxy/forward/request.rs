@@ -4,7 +4,7 @@
 //! one of ours removed by naming it in `Connection` (H-conn-3), nor add a second one (IDH-4).
 
 use super::edits::{append_set, content_length, covers, line, value_of};
-use super::{Plan, provenance};
+use super::{Plan, provenance, trail};
 use crate::http1::Version;
 use crate::http1::body::BodyLength;
 use crate::http1::head::{Field, Request};
@@ -32,6 +32,15 @@ pub(super) struct Outgoing<'o> {
     pub(super) framing: BodyLength,
 }
 
+/// What the client's fields held.
+#[derive(Clone, Copy, Debug, Default)]
+struct Seen {
+    /// A length was announced.
+    length: bool,
+    /// The request is part of a trace.
+    trace: bool,
+}
+
 /// The request has been here before (H-via).
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Looped;
@@ -42,9 +51,12 @@ impl Outgoing<'_> {
         out.clear();
         self.request_line(out);
         line(out, b"host", value_of(&self.plan.action.request_headers, "host").unwrap_or(host));
-        let announced = self.passed(out)?;
-        self.framed(announced, out);
+        let seen = self.passed(out)?;
+        self.framed(seen.length, out);
         self.ours(out);
+        if !seen.trace && !covers(&self.plan.action.request_headers, b"traceparent") {
+            trail::traceparent(self.plan.request_id, out);
+        }
         append_set(out, &self.plan.action.request_headers);
         out.extend_from_slice(b"\r\n");
         Ok(())
@@ -62,25 +74,30 @@ impl Outgoing<'_> {
         out.extend_from_slice(b" HTTP/1.1\r\n");
     }
 
-    /// The fields that pass, in order. Gives whether the client announced a length.
-    fn passed(&self, out: &mut Vec<u8>) -> Result<bool, Looped> {
+    /// The fields that pass, in order.
+    fn passed(&self, out: &mut Vec<u8>) -> Result<Seen, Looped> {
         let named = Named::read(self.request.connection());
-        let mut announced = false;
+        let limit = trail::max_forwards(&self.request);
+        let mut seen = Seen::default();
         for field in self.request.fields() {
             let passes = match request_fate(field.name) {
-                Fate::Pass => true,
+                Fate::Pass => limit.is_none() || !field.is("max-forwards"),
                 Fate::Drop => false,
                 Fate::Forwarding => self.plan.origin.trusted && !provenance::is_made_here(field.name),
                 Fate::Ours => {
-                    announced |= field.is("content-length");
+                    seen.length |= field.is("content-length");
                     self.passes_nevertheless(&field)?
                 }
             };
             if passes && !named.contains(field.name) && !covers(&self.plan.action.request_headers, field.name) {
                 line(out, field.name, field.value);
+                seen.trace |= field.is("traceparent");
             }
         }
-        Ok(announced)
+        if let Some(limit) = limit {
+            trail::forwarded(limit, out);
+        }
+        Ok(seen)
     }
 
     /// Of the fields that the gateway looks at, two may pass.

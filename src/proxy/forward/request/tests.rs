@@ -47,6 +47,32 @@ fn fields_pass_unchanged_and_in_order() {
     assert!(head.ends_with("\r\n\r\n"));
 }
 
+/// A request that is part of a trace stays part of it; another one starts one.
+#[test]
+fn every_request_is_part_of_one_trace() {
+    let mut setup = setup();
+    setup.request_id = "0af7651916cd43dd8448eb211c80319c";
+    let trace = "00-0af7651916cd43dd8448eb211c80319c-8448eb211c80319c-01";
+    assert_eq!(values(&head(&setup, ""), "traceparent"), [trace]);
+    assert_eq!(values(&head(&setup, "Traceparent: 00-a-b-01\r\n"), "traceparent"), ["00-a-b-01"]);
+    assert_eq!(values(&head(&setup, "Connection: traceparent\r\ntraceparent: x\r\n"), "traceparent"), [trace]);
+    setup.request_id = "chosen-by-a-trusted-peer";
+    assert!(values(&head(&setup, ""), "traceparent").is_empty());
+}
+
+/// H-trace: OPTIONS counts the stations down.
+#[test]
+fn max_forwards_of_options_is_decremented() {
+    let sent = |method: &str, fields: &str| {
+        let request = format!("{method} /notes HTTP/1.1\r\nHost: api.example.com\r\n{fields}\r\n");
+        let head = head_from(&setup(), request.as_bytes(), "203.0.113.7:1234").unwrap();
+        values(&head, "max-forwards").into_iter().map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(sent("OPTIONS", "Max-Forwards: 3\r\n"), ["2"]);
+    assert_eq!(sent("GET", "Max-Forwards: 3\r\n"), ["3"]);
+    assert!(sent("OPTIONS", "").is_empty());
+}
+
 /// H-conn-1, H-conn-2, H-upg-1, H-upg-2, H-exp-1
 #[test]
 fn hop_by_hop_fields_do_not_pass() {

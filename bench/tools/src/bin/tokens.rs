@@ -8,7 +8,7 @@ use std::time::Duration;
 use tollgate::clock::{self, Timestamp};
 use tollgate::oauth::token::{Origin, Token, TokenKind, TokenRecord};
 use tollgate::secret::Secret;
-use tollgate::store::{Issue, Location, Settings, Store};
+use tollgate::store::{Issue, Issued, Location, Settings, Store};
 
 /// How many are on their way to the store at a time.
 const AT_ONCE: usize = 500;
@@ -28,7 +28,7 @@ async fn issue(url: &str, count: usize) -> Result<(), Box<dyn Error>> {
         feed_timeout: Duration::from_secs(10),
     };
     let store = Store::open(&settings).await?;
-    let keys = store.tag_keys();
+    let keys = store.tag_keys()?;
     let now = clock::now();
     for first in (1..=count).step_by(AT_ONCE) {
         let mut tasks = Vec::with_capacity(AT_ONCE);
@@ -36,11 +36,13 @@ async fn issue(url: &str, count: usize) -> Result<(), Box<dyn Error>> {
             let token = Token::mint(TokenKind::Access, &keys)?;
             println!("{}", token.secret().reveal());
             let store = store.clone();
-            let issue = Issue { access: (token.digest(), record(number, now)), refresh: None };
+            let issue = Issue { access: (token.digest(), record(number, now)), refresh: None, registration: None };
             tasks.push(tokio::task::spawn_local(async move { store.issue(issue).await }));
         }
         for task in tasks {
-            task.await??;
+            if task.await?? != Issued::Done {
+                return Err("a token was not stored".into());
+            }
         }
     }
     Ok(())

@@ -51,7 +51,7 @@ async fn issue(url: &str, count: usize) -> Result<(), Box<dyn Error>> {
 fn record(number: usize, now: Timestamp) -> TokenRecord {
     TokenRecord {
         client_id: "client-1".to_owned(),
-        client_origin: Origin::Store,
+        client_origin: Origin::Configuration,
         subject: Some(format!("user-{number}")),
         subject_origin: Origin::Store,
         scope: "read write".to_owned(),

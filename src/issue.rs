@@ -5,6 +5,7 @@
 //! stores the tokens.
 
 mod audit;
+mod authorization;
 mod client_auth;
 mod grant;
 mod introspect;
@@ -20,6 +21,7 @@ mod throttle;
 #[cfg(test)]
 pub(crate) mod tests;
 
+pub use authorization::{Access, AuthorizationError, AuthorizationRequest, Question, Redirect};
 pub use introspect::{Active, Introspection};
 pub use metadata::scopes_supported;
 pub use mint::IssuedToken;

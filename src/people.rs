@@ -1,4 +1,6 @@
 //! Resource owners (RFC 6749 section 1.1).
 
+pub mod directory;
 pub mod password;
+pub mod session;
 pub mod users;

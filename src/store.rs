@@ -6,6 +6,7 @@
 //! before it returns it has told every [`Listener`] which tokens ended.
 
 pub mod cache;
+mod document;
 mod embedded;
 mod family;
 mod feed;
@@ -16,6 +17,7 @@ mod redis;
 #[cfg(test)]
 mod contract;
 
+pub use document::{Document, Kind};
 pub use feed::Listener;
 pub use record::{ClientRecord, Filter, Issue, Issued, Listed, Rotated, Rotation};
 

@@ -5,6 +5,7 @@ use crate::enforce::guard::{Directory, GuardSettings};
 use crate::issue::{FailedLogins, Throttle};
 use crate::oauth::client::{Client, GrantType};
 use crate::oauth::scope::{ScopeDeclaration, ScopeTable};
+use crate::oauth::token::Origin;
 use crate::people::users::User;
 use crate::store::cache::{CacheSettings, TokenCache};
 use crate::store::{Listener, Location};
@@ -67,7 +68,8 @@ fn over(location: Location) -> Admin {
         refresh_reuse_grace: Duration::from_secs(10),
         failed_logins: FailedLogins { max: 10, per: Duration::from_secs(60) },
     };
-    let alice = User { name: "alice".to_owned(), password_hash: String::new(), scopes: None };
+    let alice =
+        User { name: "alice".to_owned(), password_hash: String::new(), scopes: None, origin: Origin::Configuration };
     let (clients, users) = (Arc::new(configured()), Arc::new(Users::new(vec![alice])));
     let throttle = Arc::new(Throttle::new());
     let issuer =

@@ -11,6 +11,7 @@ use crate::oauth::client::{Client, GrantType, SecretHash};
 use crate::oauth::params::Params;
 use crate::oauth::request::REPEATABLE;
 use crate::oauth::scope::{Scope, ScopeDeclaration, ScopeTable};
+use crate::oauth::token::Origin;
 use crate::people::password::tests::quick_hash;
 use crate::people::users::{User, Users};
 use crate::secret::Digest;
@@ -71,8 +72,13 @@ fn clients() -> Vec<Client> {
 
 fn users() -> Vec<User> {
     vec![
-        User { name: "alice".into(), password_hash: quick_hash("wonder:land"), scopes: Some(scope("read write")) },
-        User { name: "reporter".into(), password_hash: quick_hash("pw"), scopes: None },
+        User {
+            name: "alice".into(),
+            password_hash: quick_hash("wonder:land"),
+            scopes: Some(scope("read write")),
+            origin: Origin::Configuration,
+        },
+        User { name: "reporter".into(), password_hash: quick_hash("pw"), scopes: None, origin: Origin::Configuration },
     ]
 }
 

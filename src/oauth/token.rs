@@ -163,7 +163,7 @@ impl GrantId {
 }
 
 /// Where a client or a user is defined, and so what its removal means for its tokens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Origin {
     /// In the configuration: gone from it, the tokens are no longer valid.
     Configuration,

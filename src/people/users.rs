@@ -2,12 +2,23 @@
 
 use super::password;
 use crate::oauth::scope::Scope;
+use crate::oauth::token::Origin;
 use crate::secret::Digest;
+use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-/// `[[users]]`.
+/// Who a resource owner is, in tokens, sessions and consents.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Subject {
+    /// The user's name, in its one spelling.
+    pub name: String,
+    /// Where the user is defined.
+    pub origin: Origin,
+}
+
+/// A resource owner: of the configuration, of a file, or of the store.
 #[derive(Clone)]
 pub struct User {
     /// As configured; compared after folding to one spelling.
@@ -16,6 +27,15 @@ pub struct User {
     pub password_hash: String,
     /// What the user can grant at most; `None`: everything.
     pub scopes: Option<Scope>,
+    /// Where it is defined.
+    pub origin: Origin,
+}
+
+impl User {
+    /// Who it is.
+    pub fn subject(&self) -> Subject {
+        Subject { name: self.name.clone(), origin: self.origin }
+    }
 }
 
 impl fmt::Debug for User {
@@ -129,7 +149,12 @@ mod tests {
     use crate::people::password::tests::quick_hash;
 
     fn users() -> Users {
-        Users::new(vec![User { name: "Alice".into(), password_hash: quick_hash("pw"), scopes: None }])
+        Users::new(vec![User {
+            name: "Alice".into(),
+            password_hash: quick_hash("pw"),
+            scopes: None,
+            origin: Origin::Configuration,
+        }])
     }
 
     /// R6749-4.3b

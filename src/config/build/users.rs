@@ -6,6 +6,7 @@ use crate::config::file::Node;
 use crate::config::keys::USER;
 use crate::config::section::Section;
 use crate::oauth::client::SecretHash;
+use crate::oauth::token::Origin;
 use crate::people::users::{User, fold};
 use std::collections::HashMap;
 
@@ -30,6 +31,7 @@ pub(super) fn build(root: &Section<'_>, scopes: &Scopes) -> Vec<User> {
             name: name.to_owned(),
             password_hash: password_hash(&section),
             scopes: section.node("scopes").map(|node| scopes.read(node, root.report)),
+            origin: Origin::Configuration,
         });
     }
     users

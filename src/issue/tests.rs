@@ -50,6 +50,7 @@ pub(crate) fn client(id: &str, secrets: Vec<SecretHash>, grants: &[GrantType], s
         default_scopes: None,
         introspect: false,
         registration: None,
+        ..Client::default()
     }
 }
 
@@ -99,6 +100,7 @@ pub(crate) fn settings() -> Settings {
         access_token_ttl: Duration::from_hours(1),
         refresh_token_ttl: Duration::from_hours(24),
         refresh_reuse_grace: Duration::from_secs(10),
+        authorization_code_ttl: Duration::from_secs(60),
         failed_logins: FailedLogins { max: 3, per: Duration::from_mins(1) },
     }
 }

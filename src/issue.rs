@@ -35,7 +35,6 @@ use crate::oauth::client::{Client, SecretHash};
 use crate::oauth::params::Params;
 use crate::oauth::scope::ScopeTable;
 use crate::people::directory::Directory;
-use crate::people::users::Users;
 use crate::store::Store;
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -87,7 +86,6 @@ pub struct Request<'r> {
 pub struct Issuer {
     settings: Arc<Settings>,
     clients: Arc<Clients>,
-    users: Arc<Users>,
     directory: Directory,
     scopes: Arc<ScopeTable>,
     store: Store,
@@ -99,13 +97,12 @@ impl Issuer {
     pub fn new(
         settings: Arc<Settings>,
         clients: Arc<Clients>,
-        users: Arc<Users>,
+        directory: Directory,
         scopes: Arc<ScopeTable>,
         store: Store,
         throttle: Arc<Throttle>,
     ) -> Self {
-        let directory = Directory::new(Arc::clone(&users), store.clone());
-        Self { settings, clients, users, directory, scopes, store, throttle }
+        Self { settings, clients, directory, scopes, store, throttle }
     }
 
     /// How tokens are issued.

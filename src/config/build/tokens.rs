@@ -5,6 +5,7 @@ use crate::config::keys::FAILED_LOGINS;
 use crate::config::section::Section;
 use crate::enforce::bearer::Methods;
 use crate::issue::{FailedLogins, Settings};
+use crate::people::session;
 
 /// What holds without `[bearer] methods`.
 pub(super) const HEADER_ONLY: Methods = Methods { header: true, form: false, query: false };
@@ -29,6 +30,12 @@ pub(super) fn settings(oauth: &Section<'_>, limits: &Section<'_>, public_url: Op
             per: failed_logins.duration("per").unwrap_or_default(),
         },
     }
+}
+
+/// Reads what `[oauth]` says about sign-ins.
+pub(super) fn sessions(oauth: &Section<'_>) -> session::Settings {
+    let ttl = oauth.duration("session_ttl").unwrap_or_default();
+    session::Settings { ttl, idle: oauth.duration("session_idle").unwrap_or_default() }
 }
 
 /// Reads a list of ways to send a token; `None`: there is none.

@@ -50,6 +50,8 @@ pub struct Plan {
     pub users: Arc<Users>,
     /// How tokens are issued.
     pub issue: Arc<issue::Settings>,
+    /// How long sign-ins last.
+    pub sessions: people::session::Settings,
     /// `[bearer] methods`, for the gateway's own endpoints; routes have their own.
     pub bearer: Methods,
     /// `[bearer] realm`.

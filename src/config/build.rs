@@ -12,7 +12,7 @@ mod server;
 mod store;
 mod tokens;
 mod upstreams;
-mod users;
+pub(super) mod users;
 
 use super::Configuration;
 use super::error::Report;
@@ -49,7 +49,7 @@ pub(super) fn build(
     let scopes = scopes::build(&root);
     let upstreams = upstreams::build(&root);
     let clients = clients::build(&root, &scopes, tokens::pkce(&oauth), variable);
-    let users = users::build(&root, &scopes);
+    let users = users::build(&root, &scopes, variable);
     let methods = tokens::methods(&bearer, "methods").unwrap_or(tokens::HEADER_ONLY);
     let surroundings = routes::Surroundings { scopes: &scopes, upstreams: &upstreams, methods, issue: &issue };
     let routes = routes::build(&root, &surroundings);
@@ -73,6 +73,7 @@ pub(super) fn build(
             clients: Arc::new(Clients::new(clients)),
             users: Arc::new(Users::new(users)),
             issue: Arc::new(issue),
+            sessions: tokens::sessions(&oauth),
             bearer: methods,
             realm: tokens::realm(&bearer),
             trusted: server.trusted,

@@ -3,6 +3,7 @@
 mod clients;
 mod grants;
 mod ledger;
+mod owners;
 
 use super::{Clients, FailedLogins, IssueError, IssuedToken, Issuer, Request, Settings, Throttle};
 use crate::clock::Timestamp;

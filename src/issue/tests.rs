@@ -4,6 +4,7 @@ mod authorization;
 mod clients;
 mod grants;
 mod ledger;
+mod owners;
 
 use super::{Clients, FailedLogins, IssueError, IssuedToken, Issuer, Request, Settings, Throttle};
 use crate::clock::Timestamp;

@@ -19,7 +19,7 @@ fn the_users_of_a_file_are_users() {
         let plan = loaded.unwrap_or_else(|errors| panic!("{errors}")).plan;
         assert!(plan.users.has("cAROL"), "{file}");
         assert_eq!(files(&folder.path("gateway.toml")), [folder.path("gateway.toml"), folder.path(file)]);
-        assert_eq!(plan.users.get("carol").unwrap().scopes.is_some(), file.ends_with(".toml"));
+        assert_eq!(plan.users.get("carol").unwrap().scopes.is_some(), file == "etc/users.toml");
     }
 }
 

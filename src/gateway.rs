@@ -176,7 +176,7 @@ impl Gateway {
         let issuer = Issuer::new(
             Arc::clone(&plan.issue),
             Arc::clone(&plan.clients),
-            Arc::clone(&plan.users),
+            people.directory.clone(),
             Arc::clone(&plan.scopes),
             store,
             Arc::clone(&shared.throttle),

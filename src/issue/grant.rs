@@ -11,6 +11,7 @@ use crate::oauth::client::{Client, GrantType};
 use crate::oauth::request::grant_type;
 use crate::oauth::scope::Scope;
 use crate::oauth::token::{RefreshRecord, TokenDigest};
+use crate::people::users::SignIn;
 use std::sync::Arc;
 
 /// The proof that a grant was checked: what a token may now be minted for. Only the grants make one.
@@ -18,7 +19,8 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub(super) struct Granted {
     client: Arc<Client>,
-    subject: Option<String>,
+    /// `None`: the client acts for itself.
+    subject: Option<SignIn>,
     scope: Scope,
     via: Via,
 }
@@ -40,7 +42,7 @@ pub(super) enum Via {
 }
 
 impl Granted {
-    pub(super) fn into_parts(self) -> (Arc<Client>, Option<String>, Scope, Via) {
+    pub(super) fn into_parts(self) -> (Arc<Client>, Option<SignIn>, Scope, Via) {
         (self.client, self.subject, self.scope, self.via)
     }
 }

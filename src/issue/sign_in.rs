@@ -21,18 +21,18 @@ impl Issuer {
     ) -> Result<Option<ResourceOwner>, IssueError> {
         let attempts = self.throttle.attempts(Guessed::Owner(name), address, now, self.settings.failed_logins);
         attempts.check().map_err(IssueError::Throttled)?;
-        let outcome = self.users.authenticate(name, password).await;
+        let outcome = self.directory.authenticate(name, password, now).await;
         attempts.check().map_err(IssueError::Throttled)?;
         match outcome {
             Ok(owner) => Ok(Some(owner)),
-            Err(LoginError::Overloaded) => Err(IssueError::Overloaded),
             Err(LoginError::Refused) => {
                 attempts.failed();
-                if let Some(user) = self.users.get(name) {
+                if let Some((user, _)) = self.directory.named(name, now).await? {
                     audit::wrong_secret("user", &user.name, address);
                 }
                 Ok(None)
             }
+            Err(error) => Err(error.into()),
         }
     }
 }

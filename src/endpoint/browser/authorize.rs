@@ -176,10 +176,10 @@ impl Browser {
         visit: &Visit<'_>,
     ) -> Result<Response<Bytes>, Stop> {
         let Stop::Unavailable(error) = stop else { return Err(stop) };
-        let (code, description) = match &error {
-            IssueError::Random(_) => ("server_error", "the operating system has no randomness to give"),
-            IssueError::Overloaded | IssueError::Store(_) => ("temporarily_unavailable", "try again in a moment"),
-            _ => return Err(Stop::Unavailable(error)),
+        let (code, description) = if matches!(error, IssueError::Random(_)) {
+            ("server_error", "the operating system has no randomness to give")
+        } else {
+            ("temporarily_unavailable", "try again in a moment")
         };
         trouble(&error, visit);
         to_client(&self.issuer.refused(request, code, description), visit)

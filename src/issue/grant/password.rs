@@ -72,6 +72,6 @@ impl Issuer {
         let (user, client) = (owner.user(), authenticated.client());
         let requested = request.params.get("scope");
         let scope = scope_decision::grant(&self.scopes, requested, client, user.scopes.as_ref())?;
-        Ok(Granted { client: Arc::clone(client), subject: Some(user.name.clone()), scope, via: Via::Password })
+        Ok(Granted { client: Arc::clone(client), subject: Some(owner.sign_in()), scope, via: Via::Password })
     }
 }

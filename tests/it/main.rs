@@ -5,8 +5,11 @@
 
 mod harness;
 
+mod account;
+mod authorize;
 mod bearer;
 mod cli;
+mod consent;
 mod client_library;
 mod config;
 mod demo;

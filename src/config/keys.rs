@@ -172,10 +172,12 @@ pub(super) const OAUTH: &[Key] = &[
     later("registration_scopes", "The scopes of clients that register themselves.", REMOVE),
     later("device_code_ttl", "The device authorization grant (RFC 8628).", REMOVE),
     later("device_interval", "The device authorization grant (RFC 8628).", REMOVE),
-    key("pkce", PKCE, "Whether confidential clients that do not say need a code challenge (RFC 7636).").default("required"),
-    key("authorization_code_ttl", Kind::Duration("1s", "10m"), "How long an authorization code may wait.").default("60s"),
-    later("session_ttl", "The authorization endpoint.", REMOVE),
-    later("session_idle", "The authorization endpoint.", REMOVE),
+    key("pkce", PKCE, "Whether confidential clients that do not say need a code challenge (RFC 7636).")
+        .default("required"),
+    key("authorization_code_ttl", Kind::Duration("1s", "10m"), "How long an authorization code may wait.")
+        .default("60s"),
+    key("session_ttl", LONG, "How long a sign-in lasts.").default("8h"),
+    key("session_idle", LONG, "How long a sign-in lasts without a request.").default("1h"),
 ];
 
 /// `[limits]`.

@@ -201,7 +201,8 @@ impl Issuer {
     async fn still_known(&self, request: &AuthorizationRequest) -> Result<Arc<Client>, AuthorizationError> {
         let client = self.client(&request.client_id).await;
         let client = client.map_err(|error| AuthorizationError::Redirect(self.trouble(request, error.into())))?;
-        let knows = |client: &Client| client.redirect_uris.iter().any(|uri| redirect::matches(uri, &request.redirect_uri));
+        let knows =
+            |client: &Client| client.redirect_uris.iter().any(|uri| redirect::matches(uri, &request.redirect_uri));
         let client = client.filter(|client| client.may_use(GrantType::AuthorizationCode) && knows(client));
         client.ok_or(AuthorizationError::Local(UNKNOWN))
     }

@@ -204,7 +204,10 @@ mod tests {
         ] {
             assert!(!known(uri), "{uri}");
         }
-        assert!(matches("http://[::1]/cb?a=1", "http://[::1]:9/cb?a=1") && matches("http://localhost", "http://localhost:9"));
+        assert!(
+            matches("http://[::1]/cb?a=1", "http://[::1]:9/cb?a=1")
+                && matches("http://localhost", "http://localhost:9")
+        );
         assert!(!matches("https://127.0.0.1:1/cb", "https://127.0.0.1:2/cb"), "https has no exception");
     }
 

@@ -6,6 +6,7 @@ use crate::config::section::Section;
 use crate::enforce::bearer::Methods;
 use crate::issue::{FailedLogins, Settings};
 use crate::oauth::client::Pkce;
+use crate::people::session;
 
 /// What holds without `[bearer] methods`.
 pub(super) const HEADER_ONLY: Methods = Methods { header: true, form: false, query: false };
@@ -30,6 +31,14 @@ pub(super) fn settings(oauth: &Section<'_>, limits: &Section<'_>, public_url: Op
             max: failed_logins.number("max").unwrap_or_default(),
             per: failed_logins.duration("per").unwrap_or_default(),
         },
+    }
+}
+
+/// Reads how long sign-ins last.
+pub(super) fn sessions(oauth: &Section<'_>) -> session::Settings {
+    session::Settings {
+        ttl: oauth.duration("session_ttl").unwrap_or_default(),
+        idle: oauth.duration("session_idle").unwrap_or_default(),
     }
 }
 

@@ -88,7 +88,10 @@ mod tests {
     #[test]
     fn each_known_parameter_stands_there_once_and_others_do_not_matter() {
         let read = Parameters::read(b"state=&x=1&x=%zz&%ff=1&client_id=a%2fb&&resource=1&resource=2&resource=");
-        assert_eq!((read.get("state"), read.get("client_id"), read.get("scope")), (Ok(None), Ok(Some("a/b")), Ok(None)));
+        assert_eq!(
+            (read.get("state"), read.get("client_id"), read.get("scope")),
+            (Ok(None), Ok(Some("a/b")), Ok(None))
+        );
         assert_eq!(read.resources(), Ok(vec!["1", "2"]));
         assert_eq!(read.check(), Ok(()));
         let read = Parameters::read(b"state=1&st%61te=&scope=%zz&client_id=%ff&prompt=none");

@@ -150,7 +150,9 @@ fn check(code: &Code, client: &Client, params: &Params<'_>) -> Result<(), IssueE
         (Some(challenge), Some(verifier)) => right && pkce::fits(challenge, verifier),
         (Some(_), None) => false,
         // R7636-D
-        (None, Some(_)) => return Err(IssueError::InvalidRequest("code_verifier is sent for a code without challenge")),
+        (None, Some(_)) => {
+            return Err(IssueError::InvalidRequest("code_verifier is sent for a code without challenge"));
+        }
         (None, None) => right,
     };
     if right { Ok(()) } else { Err(BAD) }

@@ -5,7 +5,6 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 /// One person's browser.
-#[derive(Debug)]
 pub(crate) struct Browser<'g> {
     gateway: &'g Gateway,
     cookies: RefCell<BTreeMap<String, String>>,

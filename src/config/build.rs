@@ -22,6 +22,7 @@ use super::section::Section;
 use crate::admin;
 use crate::gateway::Plan;
 use crate::issue::Clients;
+use crate::page::Branding;
 use crate::people::users::Users;
 use crate::store::cache::CacheSettings;
 use std::path::Path;
@@ -73,11 +74,12 @@ pub(super) fn build(
             clients: Arc::new(Clients::new(clients)),
             users: Arc::new(Users::new(users)),
             issue: Arc::new(issue),
-            sessions: tokens::sessions(&oauth),
             bearer: methods,
             realm: tokens::realm(&bearer),
             trusted: server.trusted,
             form_body: server.form_body,
+            sessions: tokens::sessions(&oauth),
+            branding: Arc::new(Branding::default()),
             serve_cached: cache.text_or_default("on_store_outage") == "serve-cached",
             generation,
         }),

@@ -19,6 +19,7 @@ use crate::http1::head::HeadError;
 use crate::http1::stream::Peer;
 use crate::issue::{self, Clients, Issuer, Throttle};
 use crate::oauth::scope::ScopeTable;
+use crate::page::Branding;
 use crate::people::users::Users;
 use crate::proxy::forward::Forwarder;
 use crate::proxy::origin::TrustedProxies;
@@ -54,6 +55,8 @@ pub struct Plan {
     pub bearer: Methods,
     /// `[bearer] realm`.
     pub realm: String,
+    /// `[branding]`.
+    pub branding: Arc<Branding>,
     /// Whose forwarding fields are believed.
     pub trusted: TrustedProxies,
     /// `[limits] form_body`: the longest form that is searched for a token: 413.

@@ -3,6 +3,7 @@
 
 mod access;
 mod address;
+mod branding;
 mod clients;
 mod fields;
 mod path;
@@ -74,6 +75,7 @@ pub(super) fn build(
             issue: Arc::new(issue),
             bearer: methods,
             realm: tokens::realm(&bearer),
+            branding: Arc::new(branding::build(&root)),
             trusted: server.trusted,
             form_body: server.form_body,
             serve_cached: cache.text_or_default("on_store_outage") == "serve-cached",

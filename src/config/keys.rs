@@ -96,7 +96,7 @@ pub(super) const ROOT: &[Key] = &[
     later("issuers", "Tokens of other authorization servers.", REMOVE),
     later("users_file", "Users in a file of their own.", "write `[[users]]`; they may stand in an included file"),
     later("login", "A sign-in by an upstream.", "write `[[users]]`"),
-    later("branding", "The look of the pages.", REMOVE),
+    key("branding", Kind::Table(BRANDING), "The look of the pages that people see."),
 ];
 
 /// The sections that an included file may have.
@@ -175,6 +175,14 @@ pub(super) const OAUTH: &[Key] = &[
     later("authorization_code_ttl", "The authorization endpoint.", REMOVE),
     later("session_ttl", "The authorization endpoint.", REMOVE),
     later("session_idle", "The authorization endpoint.", REMOVE),
+];
+
+/// `[branding]`.
+pub(super) const BRANDING: &[Key] = &[
+    key("name", Kind::Text, "The product's name.").default("Tollgate"),
+    key("logo", Kind::Text, "A file beside this one: PNG, JPEG, WebP or SVG; 256 KiB at most."),
+    key("colour", Kind::Text, "`#rrggbb`: of buttons; where it could not be read, darker or lighter.")
+        .default("#2451c7"),
 ];
 
 /// `[limits]`.

@@ -50,6 +50,8 @@ pub struct Plan {
     pub users: Arc<Users>,
     /// How tokens are issued.
     pub issue: Arc<issue::Settings>,
+    /// `[login]`: who checks passwords in place of the gateway.
+    pub login: Option<Arc<people::login::Login>>,
     /// How long sign-ins last.
     pub sessions: people::session::Settings,
     /// `[bearer] methods`, for the gateway's own endpoints; routes have their own.
@@ -64,6 +66,13 @@ pub struct Plan {
     pub serve_cached: bool,
     /// Counts the configurations of this process.
     pub generation: u64,
+}
+
+impl Plan {
+    /// The resource owners, for one worker.
+    pub fn directory(&self, store: Store) -> people::directory::Directory {
+        people::directory::Directory::new(Arc::clone(&self.users), store).with_login(self.login.clone())
+    }
 }
 
 impl Directory for Plan {
@@ -165,7 +174,7 @@ impl Gateway {
         let issuer = Issuer::new(
             Arc::clone(&plan.issue),
             Arc::clone(&plan.clients),
-            people::directory::Directory::new(Arc::clone(&plan.users), store.clone()),
+            plan.directory(store.clone()),
             Arc::clone(&plan.scopes),
             store,
             Arc::clone(&shared.throttle),

@@ -113,7 +113,7 @@ fn said(configuration: &Configuration) -> String {
     let first = format!("{server:?}{telemetry:?}{admin:?}{store:?}{cache:?}{specs:?}{:?}", plan.upstreams);
     let scopes = plan.scopes.declared();
     let rest = format!("{scopes:?}{:?}{:?}{:?}{:?}", plan.clients, plan.users, plan.issue, plan.bearer)
-        + &format!("{:?}", plan.sessions);
+        + &format!("{:?}{:?}", plan.sessions, plan.login);
     // Neither users nor clients show their hashes.
     let hash = plan.users.get("alice").map(|user| user.password_hash.clone());
     let secrets = plan.clients.iter().flat_map(|client| &client.secrets).map(ToString::to_string);

@@ -122,7 +122,10 @@ fn said(configuration: &Configuration) -> String {
     let specs: Vec<_> = plan.routes.routes().iter().map(|route| &route.spec).collect();
     let first = format!("{server:?}{telemetry:?}{admin:?}{store:?}{cache:?}{specs:?}{:?}", plan.upstreams);
     let scopes = plan.scopes.declared();
-    let rest = format!("{scopes:?}{:?}{:?}{:?}{:?}", plan.clients, plan.users, plan.issue, plan.bearer)
+    // They stand in no order.
+    let mut users: Vec<String> = plan.users.iter().map(|user| format!("{user:?}")).collect();
+    users.sort_unstable();
+    let rest = format!("{scopes:?}{:?}{:?}{:?}{:?}", plan.clients, users, plan.issue, plan.bearer)
         + &format!("{:?}", plan.login);
     // Neither users nor clients show their hashes.
     let hash = plan.users.get("alice").map(|user| user.password_hash.clone());

@@ -100,8 +100,8 @@ pub(super) const ROOT: &[Key] = &[
         Kind::Text,
         "Users in a file of their own: htpasswd (bcrypt, argon2id), or TOML with `[[users]]`.",
     ),
-    later("login", "A sign-in by an upstream.", "write `[[users]]`"),
-    later("branding", "The look of the pages.", REMOVE),
+    key("branding", Kind::Table(BRANDING), "The look of the pages that people see."),
+    key("login", Kind::Table(LOGIN), "An existing login service that checks passwords."),
 ];
 
 /// The sections that an included file may have.
@@ -184,6 +184,14 @@ pub(super) const OAUTH: &[Key] = &[
     key("session_idle", Kind::Duration("1m", "365d"), "How long a sign-in lasts without a request.").default("1h"),
 ];
 
+/// `[branding]`.
+pub(super) const BRANDING: &[Key] = &[
+    key("name", Kind::Text, "The product's name.").default("Tollgate"),
+    key("logo", Kind::Text, "A file beside this one: PNG, JPEG, WebP or SVG; 256 KiB at most."),
+    key("colour", Kind::Text, "`#rrggbb`: of buttons; where it could not be read, darker or lighter.")
+        .default("#2451c7"),
+];
+
 /// `[limits]`.
 pub(super) const LIMITS: &[Key] = &[
     key("head_timeout", SHORT, "408: the head of a request did not arrive.").default("10s"),
@@ -247,6 +255,14 @@ pub(super) const USER: &[Key] = &[
     key("name", Kind::Text, "The user's name; upper and lower case are one.").required(),
     key("password_hash", Kind::Text, "What `tollgate hash` prints; or bcrypt.").required(),
     key("scopes", WORDS, "The most the user can grant; all unless given."),
+];
+
+/// `[login]`.
+pub(super) const LOGIN: &[Key] = &[
+    key("url", Kind::Text, "Where names and passwords are posted: https, or http on loopback.").required(),
+    key("format", Kind::Choice(&["json", "form"], &[]), "How they are sent.").default("json"),
+    key("timeout", Kind::Duration("100ms", "1m"), "503 beyond.").default("5s"),
+    key("ca", Kind::Text, "A file with the certification authorities that are believed; else the system's."),
 ];
 
 /// A `users_file` of TOML.

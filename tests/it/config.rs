@@ -204,6 +204,7 @@ fn every_documented_key_is_taken() {
     let command = with_secret()
         .file("gateway.toml", text)
         .file("logo.svg", logo)
+        .file("users.htpasswd", "")
         .env("APP_SECRET", "from-the-environment-0123456789");
     command.run(&["check"]).expect(0).says("shelf:{id}").says("(report only)");
 }

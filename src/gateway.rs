@@ -18,6 +18,7 @@ use crate::http1::exchange::{Exchange, Outcome};
 use crate::http1::head::HeadError;
 use crate::http1::stream::Peer;
 use crate::issue::{self, Clients, Issuer, Throttle};
+use crate::oauth::resource::{ResourceId, Resources};
 use crate::oauth::scope::ScopeTable;
 use crate::people::users::Users;
 use crate::proxy::forward::Forwarder;
@@ -149,6 +150,10 @@ struct Gateway {
     endpoints: Endpoints,
     forwarder: Forwarder,
     recorder: Recorder,
+    resources: Arc<Resources>,
+    /// That of each resource, at its index.
+    challenges: Vec<Challenge>,
+    /// That of a request before it is known which resource it is for.
     challenge: Challenge,
     /// The authority of `public_url`: the host of an HTTP/1.0 request that names none.
     authority: String,
@@ -158,7 +163,14 @@ impl Gateway {
     fn new(shared: &Arc<Shared>, plan: Arc<Plan>, store: Store, previous: Option<&Forwarder>) -> Self {
         let settings = GuardSettings { generation: plan.generation, serve_cached: plan.serve_cached };
         let directory: Arc<dyn Directory> = Arc::clone(&plan) as Arc<dyn Directory>;
-        let guard = Guard::new(store.clone(), Arc::clone(&shared.cache), Arc::clone(&plan.scopes), directory, settings);
+        let guard = Guard::new(
+            store.clone(),
+            Arc::clone(&shared.cache),
+            Arc::clone(&plan.scopes),
+            Arc::clone(&plan.issue.resources),
+            directory,
+            settings,
+        );
         let guard = Rc::new(guard);
         let issuer = Issuer::new(
             Arc::clone(&plan.issue),
@@ -174,10 +186,21 @@ impl Gateway {
             endpoints: Endpoints::new(Rc::new(issuer), Rc::clone(&guard), settings),
             forwarder: Forwarder::new(&plan.upstreams, previous),
             recorder: shared.telemetry.recorder(routes),
-            challenge: Challenge::new(&plan.realm, Some(&endpoint::resource_metadata_url(&plan.issue.issuer))),
+            challenges: plan.issue.resources.iter().map(|resource| challenge(&plan, &resource.identifier)).collect(),
+            challenge: challenge(&plan, &plan.issue.issuer),
+            resources: Arc::clone(&plan.issue.resources),
             authority: own::authority(&plan.issue.issuer).to_owned(),
             guard,
             plan,
         }
     }
+
+    /// The challenge of a resource (R9728-5.1a).
+    fn challenge(&self, resource: ResourceId) -> &Challenge {
+        self.challenges.get(resource.index()).unwrap_or(&self.challenge)
+    }
+}
+
+fn challenge(plan: &Plan, resource: &str) -> Challenge {
+    Challenge::new(&plan.realm, Some(&endpoint::resource_metadata_url(resource)))
 }

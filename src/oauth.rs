@@ -6,6 +6,7 @@ pub mod error;
 pub mod params;
 pub(crate) mod redirect;
 pub mod request;
+pub mod resource;
 pub mod scope;
 pub mod token;
 pub(crate) mod url;

@@ -43,6 +43,20 @@ impl Granted {
     pub(super) fn into_parts(self) -> (Arc<Client>, Option<String>, Scope, Via) {
         (self.client, self.subject, self.scope, self.via)
     }
+
+    /// The resources that the grant was fixed to before this request (RFC 8707 section 2.2), empty:
+    /// none was named then; `None`: this request fixes them.
+    pub(super) fn audience(&self) -> Option<&[String]> {
+        match &self.via {
+            Via::ClientCredentials | Via::Password => None,
+            Via::Refresh { record, .. } => Some(&record.audience),
+        }
+    }
+
+    /// With what `narrow` leaves of the scope.
+    pub(super) fn narrowed(self, narrow: impl FnOnce(&Scope) -> Result<Scope, IssueError>) -> Result<Self, IssueError> {
+        Ok(Self { scope: narrow(&self.scope)?, ..self })
+    }
 }
 
 impl Issuer {

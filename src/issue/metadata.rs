@@ -6,7 +6,7 @@
 
 use super::Issuer;
 use crate::oauth::client::GrantType;
-use crate::oauth::scope::{OPERATOR, ScopeTable, ScopeToken};
+use crate::oauth::scope::{OPERATOR, Scope, ScopeTable, ScopeToken};
 use serde_json::{Value, json};
 
 impl Issuer {
@@ -21,6 +21,7 @@ impl Issuer {
         let grants = [GrantType::ClientCredentials, GrantType::Password, GrantType::RefreshToken]
             .into_iter()
             .filter(|grant| *grant == GrantType::ClientCredentials || self.is_registered(*grant));
+        let protected = self.settings.resources.listed().map(|resource| &resource.identifier);
         let mut document = json!({
             "issuer": self.settings.issuer,
             "token_endpoint": format!("{base}/token"),
@@ -30,19 +31,22 @@ impl Issuer {
             "revocation_endpoint_auth_methods_supported": methods,
             "introspection_endpoint": format!("{base}/introspect"),
             "introspection_endpoint_auth_methods_supported": confidential,
+            // R9728-4
+            "protected_resources": protected.collect::<Vec<_>>(),
         });
-        if let Some(scopes) = scopes_supported(&self.scopes) {
+        if let Some(scopes) = scopes_supported(&self.scopes, None) {
             document["scopes_supported"] = scopes;
         }
         document
     }
 }
 
-/// The scopes that can be asked for by name, less the operator's, which is no business of clients;
+/// The scopes that can be asked for by name, of all or of those of a resource, less the operator's, which is no business of clients;
 /// `None`: there are none (R8414-3.2).
-pub fn scopes_supported(table: &ScopeTable) -> Option<Value> {
-    let declared = table.declared().iter().map(|scope| &scope.name);
-    let names = declared.filter(|name| table.exists(name)).map(ScopeToken::as_str).filter(|name| *name != OPERATOR);
+pub fn scopes_supported(table: &ScopeTable, of: Option<&Scope>) -> Option<Value> {
+    let declared = || table.declared().iter().map(|scope| scope.name.clone()).collect();
+    let all = of.map_or_else(declared, Scope::clone);
+    let names = all.iter().filter(|name| table.exists(name)).map(ScopeToken::as_str).filter(|name| *name != OPERATOR);
     let names: Vec<&str> = names.collect();
     (!names.is_empty()).then(|| json!(names))
 }

@@ -54,15 +54,23 @@ pub(super) struct Minting<'m> {
     pub(super) subject: Option<String>,
     pub(super) scope: String,
     pub(super) audience: Vec<String>,
+    /// What a first refresh token keeps where the grant is for more than this access token: the scope
+    /// and the audience.
+    pub(super) kept: Option<(String, Vec<String>)>,
     pub(super) grant: Option<GrantId>,
     pub(super) lifetime: Duration,
 }
 
 impl Issuer {
-    /// Mints and stores the tokens of a grant.
-    pub(super) async fn mint(&self, granted: Granted, now: Timestamp) -> Result<IssuedToken, IssueError> {
+    /// Mints and stores the tokens of a grant; the access token is for `audience`.
+    pub(super) async fn mint(
+        &self,
+        granted: Granted,
+        audience: Vec<String>,
+        now: Timestamp,
+    ) -> Result<IssuedToken, IssueError> {
         let (client, subject, scope, via) = granted.into_parts();
-        let scope = scope.to_string();
+        let scope = (scope.to_string(), audience);
         match via {
             Via::ClientCredentials => {
                 let minting = self.minting(&client, subject, scope, None);
@@ -84,7 +92,7 @@ impl Issuer {
         &self,
         client: &'m Arc<Client>,
         subject: Option<String>,
-        scope: String,
+        (scope, audience): (String, Vec<String>),
         grant: Option<GrantId>,
     ) -> Minting<'m> {
         let lifetime = match grant {
@@ -92,7 +100,7 @@ impl Issuer {
             Some(_) => self.settings.access_token_ttl.min(self.settings.refresh_token_ttl),
             None => self.settings.access_token_ttl,
         };
-        Minting { client, subject, scope, audience: Vec::new(), grant, lifetime }
+        Minting { client, subject, scope, audience, kept: None, grant, lifetime }
     }
 
     /// An access token alone.
@@ -109,11 +117,12 @@ impl Issuer {
     }
 
     /// An access token and the first refresh token of a new family.
-    async fn issue_family(&self, minting: Minting<'_>, now: Timestamp) -> Result<IssuedToken, IssueError> {
+    async fn issue_family(&self, mut minting: Minting<'_>, now: Timestamp) -> Result<IssuedToken, IssueError> {
         let registration = minting.client.registration;
+        let kept = minting.kept.take();
         let access = self.access(minting, now)?;
         let refresh = Token::mint(TokenKind::Refresh, &*self.store.tag_keys()?)?;
-        let record = access.family(now.plus(self.settings.refresh_token_ttl));
+        let record = access.family(kept, now.plus(self.settings.refresh_token_ttl));
         self.keep(&access, record.map(|record| (refresh.digest(), record)), registration).await?;
         Ok(access.issued(Some(refresh), "password"))
     }
@@ -132,12 +141,12 @@ impl Issuer {
         }
     }
 
-    /// Exchanges a refresh token. The successor keeps the scope and the end of the grant (R6749-6c,
-    /// R9700-4.14a).
+    /// Exchanges a refresh token. The successor keeps the scope, the audience and the end of the
+    /// grant (R6749-6c, R8707-2.2a, R9700-4.14a).
     async fn rotate(
         &self,
         client: &Client,
-        scope: String,
+        (scope, audience): (String, Vec<String>),
         (presented, record): (TokenDigest, RefreshRecord),
         now: Timestamp,
     ) -> Result<IssuedToken, IssueError> {
@@ -147,7 +156,8 @@ impl Issuer {
                 client,
                 subject: record.subject.clone(),
                 scope,
-                audience: record.audience.clone(),
+                audience,
+                kept: None,
                 grant: Some(grant),
                 lifetime: self.settings.access_token_ttl.min(record.expires_at.since(now)),
             },
@@ -197,15 +207,16 @@ struct Access {
 
 impl Access {
     /// The record of the first refresh token of this token's family.
-    fn family(&self, expires_at: Timestamp) -> Option<RefreshRecord> {
+    fn family(&self, kept: Option<(String, Vec<String>)>, expires_at: Timestamp) -> Option<RefreshRecord> {
+        let (scope, audience) = kept.unwrap_or_else(|| (self.record.scope.clone(), self.record.audience.clone()));
         Some(RefreshRecord {
             grant: self.record.grant?,
             client_id: self.record.client_id.clone(),
             client_origin: self.record.client_origin,
             subject: self.record.subject.clone(),
             subject_origin: self.record.subject_origin,
-            scope: self.record.scope.clone(),
-            audience: self.record.audience.clone(),
+            scope,
+            audience,
             issued_at: self.record.issued_at,
             expires_at,
         })

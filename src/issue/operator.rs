@@ -57,6 +57,7 @@ impl Issuer {
             subject: user.map(|user| user.name.clone()),
             scope: scope.to_string(),
             audience: Vec::new(),
+            kept: None,
             grant: None,
             lifetime: order.lifetime.unwrap_or(self.settings.access_token_ttl),
         };

@@ -5,6 +5,7 @@ use crate::config::keys::FAILED_LOGINS;
 use crate::config::section::Section;
 use crate::enforce::bearer::Methods;
 use crate::issue::{FailedLogins, Settings};
+use std::sync::Arc;
 
 /// What holds without `[bearer] methods`.
 pub(super) const HEADER_ONLY: Methods = Methods { header: true, form: false, query: false };
@@ -21,6 +22,8 @@ pub(super) fn settings(oauth: &Section<'_>, limits: &Section<'_>, public_url: Op
     Settings {
         issuer: public_url.unwrap_or_default().to_owned(),
         path: base.to_owned(),
+        // They are known when the routes are.
+        resources: Arc::default(),
         access_token_ttl: oauth.duration("access_token_ttl").unwrap_or_default(),
         refresh_token_ttl: oauth.duration("refresh_token_ttl").unwrap_or_default(),
         refresh_reuse_grace: oauth.duration("refresh_reuse_grace").unwrap_or_default(),

@@ -89,6 +89,11 @@ const CHANGES: &[(&str, &str, &str)] = &[
     ("routes.empty_segments", "empty_segments", "empty_segments = \"refuse\""),
     ("routes.path_parameters", "path_parameters", "path_parameters = \"refuse\""),
     ("routes.report_only", "report_only", "report_only = false"),
+    ("resources.path", "path = \"/files\"", "path = \"/\""),
+    ("resources.name", "name = \"Files\"", "name = \"Books\""),
+    ("resources.audience", "audience = \"required\"", "audience = \"accepted\""),
+    ("resources.mcp", "mcp = true", "name = \"Tools\""),
+    ("resources.origins", "origins", "origins = []"),
 ];
 
 fn load(text: &str) -> Configuration {

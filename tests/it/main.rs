@@ -20,6 +20,7 @@ mod paths;
 mod reload;
 mod reload_bounds;
 mod resource_indicators;
+mod resources;
 mod responses;
 mod scopes;
 mod stores;

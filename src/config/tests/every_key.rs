@@ -92,7 +92,7 @@ const CHANGES: &[(&str, &str, &str)] = &[
     ("resources.path", "path = \"/files\"", "path = \"/\""),
     ("resources.name", "name = \"Files\"", "name = \"Books\""),
     ("resources.audience", "audience = \"required\"", "audience = \"accepted\""),
-    ("resources.mcp", "mcp = true", "name = \"Tools\""),
+    ("resources.mcp", "audience = \"required\"", "mcp = true"),
     ("resources.origins", "origins", "origins = []"),
 ];
 

@@ -16,7 +16,16 @@ impl Issuer {
     /// # Errors
     /// `invalid_target` (R8707-2a): a token for another resource would be good for the wrong one.
     pub(super) fn named_resources(&self, params: &Params<'_>) -> Result<Vec<String>, IssueError> {
-        named(params, &self.settings.resources)
+        self.known_resources(params.get_all("resource"))
+    }
+
+    /// The same of resources that were kept as text: those of a request that comes back, or of an
+    /// order.
+    ///
+    /// # Errors
+    /// As above.
+    pub(super) fn known_resources<'u>(&self, uris: impl Iterator<Item = &'u str>) -> Result<Vec<String>, IssueError> {
+        named(uris, &self.settings.resources)
     }
 
     /// The part of `scope` that means something to the resources of `audience` (R8707-2.2b).
@@ -40,9 +49,9 @@ impl Issuer {
     }
 }
 
-fn named(params: &Params<'_>, resources: &Resources) -> Result<Vec<String>, IssueError> {
+fn named<'u>(uris: impl Iterator<Item = &'u str>, resources: &Resources) -> Result<Vec<String>, IssueError> {
     let mut named: Vec<String> = Vec::new();
-    for uri in params.get_all("resource") {
+    for uri in uris {
         let resource = resources.find(uri).map_err(|error| match error {
             UnknownResource::Malformed => {
                 IssueError::InvalidTarget("a resource is an absolute URI without query and fragment")
@@ -84,7 +93,7 @@ mod tests {
 
     fn asked(form: &str) -> Result<Vec<String>, String> {
         let params = Params::parse(form.as_bytes(), &["resource"]).unwrap();
-        named(&params, &resources()).map_err(|error| error.to_string())
+        named(params.get_all("resource"), &resources()).map_err(|error| error.to_string())
     }
 
     fn uris(paths: &[&str]) -> Vec<String> {

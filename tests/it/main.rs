@@ -15,6 +15,7 @@ mod framing;
 mod hosts;
 mod identity;
 mod introspect_revoke;
+mod mcp;
 mod metadata;
 mod paths;
 mod reload;

@@ -1,9 +1,9 @@
-//! `[[resources]]` (RFC 8707, RFC 9728) and what the MCP authorization profile asks of them.
+//! `[[resources]]` (RFC 8707, RFC 9728): whom a token is for, and how a client finds out.
 
-use crate::harness::{ALICE, Config, Gateway, READER, Response, SERVICE, Upstream, notes};
+use crate::harness::{ALICE, Config, Gateway, READER, Request, Response, SERVICE, Upstream, free_port, notes};
 use serde_json::json;
 
-const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
+pub(crate) const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
 
 /// `/notes` demands an audience, `/shelves` accepts one, `/mcp` is an MCP server; the rest is the gateway's.
 const RESOURCES: &str = r#"
@@ -37,7 +37,7 @@ path = "/secret/part"
 audience = "required"
 "#;
 
-fn start() -> (Upstream, Gateway) {
+pub(crate) fn start() -> (Upstream, Gateway) {
     let upstream = Upstream::start();
     let gateway = Gateway::start(Config::notes(&upstream).add(RESOURCES));
     (upstream, gateway)
@@ -45,7 +45,7 @@ fn start() -> (Upstream, Gateway) {
 
 /// Asks for a token for the resources of these paths.
 #[track_caller]
-fn ask(gateway: &Gateway, scope: &str, paths: &[&str]) -> Response {
+pub(crate) fn ask(gateway: &Gateway, scope: &str, paths: &[&str]) -> Response {
     let uris: Vec<String> = paths.iter().map(|path| format!("{}{path}", gateway.url())).collect();
     let mut form = vec![("grant_type", "client_credentials"), ("scope", scope)];
     form.extend(uris.iter().map(|uri| ("resource", uri.as_str())));
@@ -170,7 +170,7 @@ fn a_refresh_narrows_the_audience_and_keeps_that_of_the_grant() {
     refresh(&free.refresh, &[&notes]).expect_error(400, "invalid_target");
 }
 
-/// R9728-2a, R9728-2b, R9728-3a, R9728-3c, R9728-4, MCP-1.
+/// R9728-2a, R9728-2b, R9728-3a, R9728-3c, MCP-1.
 #[test]
 fn each_resource_describes_itself() {
     let (upstream, gateway) = start();
@@ -196,8 +196,14 @@ fn each_resource_describes_itself() {
     gateway.get(&format!("{WELL_KNOWN}/notes/1")).send().expect(404);
     gateway.get(&format!("{WELL_KNOWN}/notes/")).send().expect(404);
     upstream.expect_nothing();
-    let server = metadata("/.well-known/oauth-authorization-server");
-    let listed = ["", "/notes", "/shelves", "/mcp", "/secret/part"].map(|path| format!("{url}{path}"));
+}
+
+/// R9728-4
+#[test]
+fn the_authorization_server_lists_its_resources() {
+    let (_upstream, gateway) = start();
+    let server = gateway.get("/.well-known/oauth-authorization-server").send().expect(200).json();
+    let listed = ["", "/notes", "/shelves", "/mcp", "/secret/part"].map(|path| format!("{}{path}", gateway.url()));
     assert_eq!(server["protected_resources"], json!(listed));
 }
 
@@ -206,113 +212,24 @@ fn each_resource_describes_itself() {
 fn challenges_say_where_the_resource_describes_itself() {
     let (_upstream, gateway) = start();
     let url = gateway.url();
+    let points_to = |response: &Response, suffix: &str| {
+        let challenge = response.challenge();
+        let metadata = challenge.get("resource_metadata").unwrap();
+        assert_eq!(metadata, format!("{url}{WELL_KNOWN}{suffix}"));
+        let document = gateway.get(metadata.strip_prefix(&url).unwrap()).send().expect(200).json();
+        assert_eq!(document["resource"], format!("{url}{suffix}"));
+    };
     let aimed = ask(&gateway, "notes:read", &["/notes", "/mcp"]).tokens().access;
     let free = ask(&gateway, "notes:read", &[]).tokens().access;
+    let elsewhere = [("x-forwarded-host", "evil.example"), ("forwarded", "host=evil.example")];
     for (path, suffix) in
         [("/notes/1", "/notes"), ("/shelves/1", "/shelves"), ("/mcp", "/mcp"), ("/any/1", ""), ("/notesx", "")]
     {
-        let challenge = gateway
-            .get(path)
-            .host("evil.example")
-            .field("x-forwarded-host", "evil.example")
-            .send()
-            .expect(401)
-            .challenge();
-        assert_eq!(challenge.get("resource_metadata"), Some(&*format!("{url}{WELL_KNOWN}{suffix}")), "{path}");
-        let metadata = challenge.get("resource_metadata").unwrap().strip_prefix(&url).unwrap().to_owned();
-        assert_eq!(gateway.get(&metadata).send().expect(200).json()["resource"], format!("{url}{suffix}"));
+        points_to(gateway.get(path).host("evil.example").fields(&elsewhere).send().expect(401), suffix);
     }
-    for (path, token, status) in [("/notes/1", &free, 401), ("/notes/1", &aimed, 403), ("/mcp", &aimed, 403)] {
-        let challenge = gateway.post(path).bearer(token).send().expect(status).challenge();
-        let suffix = path.strip_suffix("/1").unwrap_or(path);
-        assert_eq!(challenge.get("resource_metadata"), Some(&*format!("{url}{WELL_KNOWN}{suffix}")), "{path}");
-    }
-}
-
-/// MCP-3, MCP-4, MCP-5: what to ask for, with what the client has already.
-#[test]
-fn an_mcp_server_says_which_scopes_to_ask_for() {
-    let (_upstream, gateway) = start();
-    let get = gateway.get("/mcp").send().expect(401).challenge();
-    assert_eq!((get.get("error"), get.get("scope")), (None, Some("notes:read")));
-    let wrong = gateway.post("/mcp").bearer("tga_wrong").send();
-    wrong.expect_error(401, "invalid_token");
-    assert_eq!(wrong.challenge().get("scope"), Some("notes:read notes:delete"));
-    let admin = ask(&gateway, "notes:admin", &["/mcp"]).tokens().access;
-    gateway.get("/mcp").bearer(&admin).send().expect(200);
-    let lacks = gateway.post("/mcp").bearer(&admin).send();
-    lacks.expect_error(403, "insufficient_scope");
-    assert_eq!(lacks.challenge().get("scope"), Some("notes:admin notes:read notes:delete"));
-    // Elsewhere it is what the route needs.
-    let reader = ask(&gateway, "notes:read", &["/notes"]).tokens().access;
-    assert_eq!(gateway.post("/notes").bearer(&reader).send().expect(403).challenge().get("scope"), Some("notes:write"));
-    gateway.get("/mcp").field("authorization", "Bearer a b").send().expect_error(400, "invalid_request");
-}
-
-/// MCP-8, MCP-9: a token on every request, in the header alone, and never passed on.
-#[test]
-fn an_mcp_server_takes_tokens_in_the_header_alone() {
-    let (upstream, gateway) = start();
-    let token = ask(&gateway, "notes:read notes:delete", &["/mcp"]).tokens().access;
-    gateway.get(&format!("/mcp?access_token={token}")).send().expect(401);
-    gateway.post("/mcp").form(&[("access_token", &token)]).send().expect(401);
-    gateway.post("/mcp").field("mcp-session-id", "known").send().expect(401);
-    upstream.expect_nothing();
-    let session = [("mcp-session-id", "s1"), ("mcp-protocol-version", "2025-11-25"), ("last-event-id", "7")];
-    gateway.post("/mcp").bearer(&token).fields(&session).body("{}").send().expect(200);
-    for (name, value) in session {
-        assert_eq!(upstream.last().field(name), value);
-    }
-    assert!(!upstream.last().has("authorization") && !upstream.last().holds(&token));
-    assert_eq!(upstream.last().field("x-auth-client"), "service");
-}
-
-/// MCP-13: pages of other origins are refused, with a token and without, preflights too.
-#[test]
-fn an_mcp_server_is_called_by_pages_of_known_origins_alone() {
-    let (upstream, gateway) = start();
-    let token = ask(&gateway, "notes:read", &["/mcp"]).tokens().access;
-    for origin in [
-        "https://evil.example",
-        "null",
-        "https://app.example.com.evil.example",
-        "http://app.example.com",
-        "http://127.0.0.1",
-    ] {
-        let refused = gateway.get("/mcp").bearer(&token).field("origin", origin).send();
-        refused.expect(403);
-        assert_eq!(refused.json()["error"], "origin_not_allowed");
-        assert_eq!(gateway.event(&refused)["reason"], "origin");
-        gateway.get("/mcp").field("origin", origin).send().expect(403);
-        let preflight = [("origin", origin), ("access-control-request-method", "GET")];
-        gateway.request("OPTIONS", "/mcp").fields(&preflight).send().expect(403);
-    }
-    let two = [("origin", "https://app.example.com"), ("origin", "https://evil.example")];
-    gateway.get("/mcp").bearer(&token).fields(&two).send().expect(403);
-    upstream.expect_nothing();
-    for origin in ["https://app.example.com", "HTTPS://APP.example.com", &gateway.url()] {
-        gateway.get("/mcp").bearer(&token).field("origin", origin).send().expect(200);
-    }
-    gateway
-        .get("/any")
-        .bearer(&ask(&gateway, "notes:read", &[]).tokens().access)
-        .field("origin", "https://evil.example")
-        .send()
-        .expect(200);
-}
-
-/// MCP-1: an MCP server that is all that there is behind the gateway.
-#[test]
-fn an_mcp_server_alone_is_described_at_the_root_too() {
-    let config = Config::people().set("upstreams.mcp.servers", r#"["echo:"]"#).add(
-        "[[routes]]\npath = \"/mcp\"\nscopes = \"notes:read\"\nupstream = \"mcp\"\n[[routes]]\npath = \"/health\"\naccess = \"public\"\nupstream = \"mcp\"\n[[resources]]\npath = \"/mcp\"\nmcp = true\n",
-    );
-    let gateway = Gateway::start(config);
-    let documents = ["", "/mcp"].map(|path| gateway.get(&format!("{WELL_KNOWN}{path}")).send().expect(200).json());
-    assert_eq!(documents[0], documents[1]);
-    assert_eq!(documents[0]["resource"], format!("{}/mcp", gateway.url()));
-    let server = gateway.get("/.well-known/oauth-authorization-server").send().expect(200).json();
-    assert_eq!(server["protected_resources"], json!([format!("{}/mcp", gateway.url())]));
+    points_to(gateway.post("/notes/1").bearer(&free).send().expect(401), "/notes");
+    points_to(gateway.post("/notes/1").bearer(&aimed).send().expect(403), "/notes");
+    points_to(gateway.post("/mcp").bearer(&aimed).send().expect(403), "/mcp");
 }
 
 /// Without `[[resources]]` the gateway is one, and `/` describes it.
@@ -405,4 +322,21 @@ fn wrong_resources_are_refused_with_their_place() {
     ] {
         check(resources).expect(1).says(problem).says("gateway.toml:");
     }
+}
+
+/// R6750-5.3b: the operator's API is a part of the gateway as a whole, and no other resource's token opens it.
+#[test]
+fn a_token_for_another_resource_does_not_open_the_operators_api() {
+    let upstream = Upstream::start();
+    let port = free_port();
+    let ops = "[[clients]]\nid = \"ops\"\nsecret = \"ops-secret-3Fw8\"\ngrants = [\"client_credentials\"]\nscopes = \"tollgate:admin\"\n[[resources]]\npath = \"/any\"\n";
+    let config = Config::notes(&upstream).set("admin.listen", &format!("\"127.0.0.1:{port}\"")).add(ops);
+    let gateway = Gateway::start(config);
+    let token = |path: &str| {
+        let uri = format!("{}{path}", gateway.url());
+        let form = [("grant_type", "client_credentials"), ("resource", &*uri)];
+        gateway.ask(("ops", "ops-secret-3Fw8"), &form).tokens().access
+    };
+    let call = |token: &str| Request::new(port, "GET", "/clients").bearer(token).send().status;
+    assert_eq!((call(&token("/any")), call(&token(""))), (401, 200));
 }

@@ -9,6 +9,7 @@ mod notes;
 mod own;
 mod passage;
 mod request_id;
+mod wanted;
 
 use crate::endpoint::{self, Endpoints};
 use crate::enforce::bearer::Methods;

@@ -5,6 +5,7 @@ use super::credential::{Sent, Taken};
 use super::failure::{Failure, REQUEST_ID};
 use super::notes::Notes;
 use super::request_id::RequestIds;
+use super::wanted::{Wanted, ways};
 use crate::clock;
 use crate::enforce::bearer::Methods;
 use crate::enforce::decide::{self, Access, Denial, Permit};
@@ -13,7 +14,6 @@ use crate::http1::body::BodyLength;
 use crate::http1::exchange::{Exchange, Outcome};
 use crate::http1::head::{HeadError, Request};
 use crate::http1::stream::Peer;
-use crate::oauth::resource::Resource;
 use crate::oauth::token::TokenDigest;
 use crate::proxy::forward::{self, ForwardError};
 use crate::proxy::origin::Origin;
@@ -38,26 +38,6 @@ struct Passage<'a> {
     target: &'a Target<'a>,
     host: &'a Host<'a>,
     taken: &'a Taken<'a>,
-}
-
-/// What a request asks for.
-struct Wanted<'a> {
-    matched: &'a Matched<'a>,
-    resource: &'a Resource,
-    /// A page of an origin that the resource does not admit sends it.
-    foreign: bool,
-}
-
-impl Wanted<'_> {
-    const fn check_origin(&self) -> Result<(), Failure> {
-        if self.foreign { Err(Failure::Origin) } else { Ok(()) }
-    }
-
-    /// An MCP client learns with every 401 which scope to ask for (MCP-3).
-    fn invalid(&self, why: Invalid, params: &[&str]) -> Failure {
-        let scope = if self.resource.mcp { decide::needed(self.matched.access, params) } else { None };
-        Failure::Invalid(why, scope)
-    }
 }
 
 impl Gateway {
@@ -175,7 +155,7 @@ impl Gateway {
         notes.resource = resource.id;
         let methods = if public { NO_WAY } else { ways(matched.route.spec.action.bearer, resource) };
         let mut taken = Taken::from(exchange, &target, methods, self.plan.form_body).await?;
-        let wanted = Wanted { matched: &matched, resource, foreign: !admits_origin(resource, &request) };
+        let wanted = Wanted::new(&matched, resource, &request);
         let permit = if preflight {
             wanted.check_origin().map(|()| decide::preflight())?
         } else {
@@ -352,16 +332,6 @@ const TWO_READINGS: Failure = Failure::Malformed("the path can be read in two wa
 
 const fn malformed(error: TargetError) -> Failure {
     Failure::Malformed(error.0)
-}
-
-/// The ways in which a route takes its tokens: an MCP server only in the header (MCP-9).
-const fn ways(methods: Methods, resource: &Resource) -> Methods {
-    if resource.mcp { Methods { form: false, query: false, ..methods } } else { methods }
-}
-
-/// MCP-13: a browser says in `Origin` on whose page a request was made. Other clients do not say it.
-fn admits_origin(resource: &Resource, request: &Request<'_>) -> bool {
-    !resource.mcp || request.values("origin").all(|origin| resource.admits_origin(origin))
 }
 
 /// No way of sending a token is looked at.

@@ -4,7 +4,7 @@ use super::grant::Granted;
 use super::refusal::IssueError;
 use super::{Issuer, scope_decision};
 use crate::oauth::params::Params;
-use crate::oauth::resource::{Resources, UnknownResource};
+use crate::oauth::resource::Resources;
 use crate::oauth::scope::Scope;
 
 const BEYOND: &str = "the resource is beyond what was granted";
@@ -52,12 +52,7 @@ impl Issuer {
 fn named<'u>(uris: impl Iterator<Item = &'u str>, resources: &Resources) -> Result<Vec<String>, IssueError> {
     let mut named: Vec<String> = Vec::new();
     for uri in uris {
-        let resource = resources.find(uri).map_err(|error| match error {
-            UnknownResource::Malformed => {
-                IssueError::InvalidTarget("a resource is an absolute URI without query and fragment")
-            }
-            UnknownResource::Unknown => IssueError::InvalidTarget("there is no such resource here"),
-        })?;
+        let resource = resources.find(uri).map_err(|error| IssueError::InvalidTarget(error.as_str()))?;
         if !named.contains(&resource.identifier) {
             named.push(resource.identifier.clone());
         }

@@ -68,7 +68,7 @@ impl Resource {
         self.origins.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(origin))
     }
 
-    /// The part of `scope` that means something here: what its routes need, and what implies it.
+    /// Whether the scope `token`, which gives what is `held`, means something here.
     fn means(&self, token: &str, held: &super::scope::ScopeSet, scopes: &ScopeTable) -> bool {
         let Some(needed) = &self.scopes else { return true };
         needed.is_empty()
@@ -191,13 +191,22 @@ impl Resources {
 
 /// Why a `resource` parameter names no resource of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", self.as_str())]
 pub enum UnknownResource {
     /// Not a URL that could be one.
-    #[error("a resource is an absolute URI without query and fragment")]
     Malformed,
     /// Somebody else's.
-    #[error("there is no such resource here")]
     Unknown,
+}
+
+impl UnknownResource {
+    /// For the client.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Malformed => "a resource is an absolute URI without query and fragment",
+            Self::Unknown => "there is no such resource here",
+        }
+    }
 }
 
 /// The resource of a route's requests: one, or, where the route reaches into the paths of others, the

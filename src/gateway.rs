@@ -21,7 +21,7 @@ use crate::http1::stream::Peer;
 use crate::issue::{self, Clients, Issuer, Throttle};
 use crate::oauth::resource::{ResourceId, Resources};
 use crate::oauth::scope::ScopeTable;
-use crate::people::users::Users;
+use crate::people::{self, users::Users};
 use crate::proxy::forward::Forwarder;
 use crate::proxy::origin::TrustedProxies;
 use crate::proxy::route::RouteTable;
@@ -52,6 +52,8 @@ pub struct Plan {
     pub users: Arc<Users>,
     /// How tokens are issued.
     pub issue: Arc<issue::Settings>,
+    /// How long sign-ins last.
+    pub sessions: people::session::Settings,
     /// `[bearer] methods`, for the gateway's own endpoints; routes have their own.
     pub bearer: Methods,
     /// `[bearer] realm`.
@@ -176,7 +178,7 @@ impl Gateway {
         let issuer = Issuer::new(
             Arc::clone(&plan.issue),
             Arc::clone(&plan.clients),
-            Arc::clone(&plan.users),
+            people::directory::Directory::new(Arc::clone(&plan.users), store.clone()),
             Arc::clone(&plan.scopes),
             store,
             Arc::clone(&shared.throttle),

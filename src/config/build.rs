@@ -13,7 +13,7 @@ mod server;
 mod store;
 mod tokens;
 mod upstreams;
-mod users;
+pub(super) mod users;
 
 use super::Configuration;
 use super::error::Report;
@@ -45,11 +45,12 @@ pub(super) fn build(
     let bearer = root.section("bearer", BEARER);
     let cache = root.section("cache", CACHE);
     let server = server::build(&server_section, &limits);
-    let mut issue = tokens::settings(&root.section("oauth", OAUTH), &limits, server.public_url.as_deref());
+    let oauth = root.section("oauth", OAUTH);
+    let mut issue = tokens::settings(&oauth, &limits, server.public_url.as_deref());
     let scopes = scopes::build(&root);
     let upstreams = upstreams::build(&root);
-    let clients = clients::build(&root, &scopes, variable);
-    let users = users::build(&root, &scopes);
+    let clients = clients::build(&root, &scopes, tokens::pkce(&oauth), variable);
+    let users = users::build(&root, &scopes, variable);
     let methods = tokens::methods(&bearer, "methods").unwrap_or(tokens::HEADER_ONLY);
     let surroundings = routes::Surroundings { scopes: &scopes, upstreams: &upstreams, methods, issue: &issue };
     let (routes, resources) = routes::build(&root, &surroundings);
@@ -74,6 +75,7 @@ pub(super) fn build(
             clients: Arc::new(Clients::new(clients)),
             users: Arc::new(Users::new(users)),
             issue: Arc::new(issue),
+            sessions: tokens::sessions(&oauth),
             bearer: methods,
             realm: tokens::realm(&bearer),
             trusted: server.trusted,

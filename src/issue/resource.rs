@@ -1,6 +1,6 @@
 //! Resource indicators (RFC 8707): which resources a token is asked for, and which it is issued for.
 
-use super::grant::Granted;
+use super::grant::{Granted, Via};
 use super::refusal::IssueError;
 use super::{Issuer, scope_decision};
 use crate::oauth::params::Params;
@@ -36,16 +36,27 @@ impl Issuer {
         scope_decision::not_empty(self.settings.resources.meaningful(scope, audience, &self.scopes))
     }
 
-    /// The audience of the access token of a grant, and the grant with the scope that means something
-    /// there. What was granted before (`Granted::audience`) is narrowed and never widened.
-    pub(super) fn aim(&self, granted: Granted, params: &Params<'_>) -> Result<(Granted, Vec<String>), IssueError> {
-        let named = self.named_resources(params)?;
-        let audience = match granted.audience() {
-            None => named,
-            Some(audience) => within(named, audience, &self.settings.resources)?,
+    /// A grant with the audience of its access token, and the scope that means something there. What was
+    /// granted before is narrowed and never widened.
+    ///
+    /// # Errors
+    /// `invalid_target` when the request goes beyond that; `invalid_scope` when no scope is left.
+    pub(super) fn aim(&self, granted: Granted, params: &Params<'_>) -> Result<Granted, IssueError> {
+        let audience = match granted.via() {
+            // Was done before the code was used up.
+            Via::AuthorizationCode(_) => return Ok(granted),
+            Via::ClientCredentials | Via::Password => self.named_resources(params)?,
+            Via::Refresh { record, .. } => self.part_of(params, &record.audience)?,
         };
-        let granted = granted.narrowed(|scope| self.meaningful_scope(scope, &audience))?;
-        Ok((granted, audience))
+        granted.narrowed(audience, |scope, audience| self.meaningful_scope(scope, audience))
+    }
+
+    /// The audience of a token: the part that a request names of what was `granted` (R8707-2.2a), or all of it.
+    ///
+    /// # Errors
+    /// `invalid_target` when the request goes beyond that.
+    pub(super) fn part_of(&self, params: &Params<'_>, granted: &[String]) -> Result<Vec<String>, IssueError> {
+        within(self.named_resources(params)?, granted, &self.settings.resources)
     }
 }
 

@@ -6,6 +6,7 @@ use crate::config::Configuration;
 use crate::enforce::guard::{Directory, Guard, GuardSettings, Identity};
 use crate::gateway::Plan;
 use crate::issue::{Issuer, Throttle};
+use crate::people;
 use crate::store::cache::TokenCache;
 use crate::store::{Listener, Store};
 use bytes::Bytes;
@@ -65,13 +66,14 @@ pub(in crate::cli) fn over(
         directory,
         settings,
     );
+    let users = people::directory::Directory::new(Arc::clone(&plan.users), store.clone());
     let issuer = Issuer::new(
         Arc::clone(&plan.issue),
         Arc::clone(&plan.clients),
-        Arc::clone(&plan.users),
+        users.clone(),
         Arc::clone(&plan.scopes),
         store.clone(),
         throttle,
     );
-    Admin::new(store, issuer, guard, Arc::clone(&plan.clients), Arc::clone(&plan.users))
+    Admin::new(store, issuer, guard, Arc::clone(&plan.clients), users)
 }

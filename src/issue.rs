@@ -7,6 +7,7 @@
 mod audit;
 mod authorization;
 mod client_auth;
+mod device;
 mod grant;
 mod introspect;
 mod metadata;
@@ -22,6 +23,7 @@ mod throttle;
 pub(crate) mod tests;
 
 pub use authorization::{Access, AuthorizationError, AuthorizationRequest, Question, Redirect};
+pub use device::{DeviceAuthorization, DeviceError, DeviceRequest, DeviceSettings};
 pub use introspect::{Active, Introspection};
 pub use metadata::scopes_supported;
 pub use mint::IssuedToken;
@@ -54,6 +56,8 @@ pub struct Settings {
     pub refresh_token_ttl: Duration,
     /// How long the immediate predecessor of a refresh token may be asked for again.
     pub refresh_reuse_grace: Duration,
+    /// The device authorization grant (RFC 8628); `None`: it is not served.
+    pub device: Option<DeviceSettings>,
     /// How many failures of one client or user from one address are taken, and in which time.
     pub failed_logins: FailedLogins,
 }

@@ -66,6 +66,7 @@ fn over(location: Location) -> Admin {
         access_token_ttl: Duration::from_secs(3600),
         refresh_token_ttl: Duration::from_secs(86_400),
         refresh_reuse_grace: Duration::from_secs(10),
+        device: None,
         failed_logins: FailedLogins { max: 10, per: Duration::from_secs(60) },
     };
     let alice =

@@ -44,10 +44,12 @@ pub(super) fn build(
     let bearer = root.section("bearer", BEARER);
     let cache = root.section("cache", CACHE);
     let server = server::build(&server_section, &limits);
-    let issue = tokens::settings(&root.section("oauth", OAUTH), &limits, server.public_url.as_deref());
+    let oauth = root.section("oauth", OAUTH);
+    let mut issue = tokens::settings(&oauth, &limits, server.public_url.as_deref());
     let scopes = scopes::build(&root);
     let upstreams = upstreams::build(&root);
     let clients = clients::build(&root, &scopes, variable);
+    issue.device = tokens::device(&oauth, &clients);
     let users = users::build(&root, &scopes);
     let methods = tokens::methods(&bearer, "methods").unwrap_or(tokens::HEADER_ONLY);
     let surroundings = routes::Surroundings { scopes: &scopes, upstreams: &upstreams, methods, issue: &issue };

@@ -22,6 +22,8 @@ pub(super) enum Endpoint {
 /// An endpoint that takes a form from a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
+    /// RFC 8628 section 3.1.
+    DeviceAuthorization,
     /// RFC 7662.
     Introspect,
     /// RFC 7009.
@@ -97,6 +99,7 @@ impl Locations {
             return Some(Endpoint::ResourceMetadata);
         }
         match path.strip_prefix(&*self.base)? {
+            "/device_authorization" => Some(Endpoint::Form(Form::DeviceAuthorization)),
             "/introspect" => Some(Endpoint::Form(Form::Introspect)),
             "/revoke" => Some(Endpoint::Form(Form::Revoke)),
             "/token" => Some(Endpoint::Form(Form::Token)),

@@ -1,6 +1,7 @@
 //! The grants: each checks what its section of RFC 6749 demands and hands a [`Granted`] on.
 
 mod client_credentials;
+mod device_code;
 mod password;
 mod refresh;
 
@@ -28,6 +29,8 @@ pub(super) struct Granted {
 pub(super) enum Via {
     /// The client acts for itself: never a refresh token (R6749-5.1d).
     ClientCredentials,
+    /// A device that the resource owner allowed.
+    DeviceCode,
     /// The resource owner's password.
     Password,
     /// A refresh token, to be exchanged.
@@ -37,6 +40,18 @@ pub(super) enum Via {
         /// What is known of it.
         record: RefreshRecord,
     },
+}
+
+impl Via {
+    /// What the log calls it.
+    pub(super) const fn name(&self) -> &'static str {
+        match self {
+            Self::ClientCredentials => "client_credentials",
+            Self::DeviceCode => "device_code",
+            Self::Password => "password",
+            Self::Refresh { .. } => "refresh_token",
+        }
+    }
 }
 
 impl Granted {
@@ -50,6 +65,7 @@ impl Issuer {
     pub(super) async fn grant(&self, request: &Request<'_>) -> Result<Granted, IssueError> {
         match grant_type(&request.params)? {
             GrantType::ClientCredentials => self.grant_client_credentials(request).await,
+            GrantType::DeviceCode => self.grant_device_code(request).await,
             GrantType::Password => self.grant_password(request).await,
             GrantType::RefreshToken => self.grant_refresh(request).await,
             GrantType::AuthorizationCode => Err(IssueError::UnsupportedGrantType),
@@ -63,6 +79,6 @@ impl Issuer {
 }
 
 /// R6749-5.2g
-fn permitted(client: &AuthenticatedClient, grant: GrantType) -> Result<(), IssueError> {
+pub(super) fn permitted(client: &AuthenticatedClient, grant: GrantType) -> Result<(), IssueError> {
     if client.client().may_use(grant) { Ok(()) } else { Err(IssueError::UnauthorizedClient) }
 }

@@ -18,9 +18,16 @@ impl Issuer {
             methods.push("none");
         }
         // Clients of the store can be registered at any time, for client credentials first of all.
-        let grants = [GrantType::ClientCredentials, GrantType::Password, GrantType::RefreshToken]
-            .into_iter()
-            .filter(|grant| *grant == GrantType::ClientCredentials || self.is_registered(*grant));
+        let grants =
+            [GrantType::ClientCredentials, GrantType::DeviceCode, GrantType::Password, GrantType::RefreshToken]
+                .into_iter()
+                .filter(|grant| match grant {
+                    GrantType::ClientCredentials => true,
+                    GrantType::DeviceCode => self.settings.device.is_some(),
+                    GrantType::AuthorizationCode | GrantType::Password | GrantType::RefreshToken => {
+                        self.is_registered(*grant)
+                    }
+                });
         let mut document = json!({
             "issuer": self.settings.issuer,
             "token_endpoint": format!("{base}/token"),
@@ -31,6 +38,9 @@ impl Issuer {
             "introspection_endpoint": format!("{base}/introspect"),
             "introspection_endpoint_auth_methods_supported": confidential,
         });
+        if self.settings.device.is_some() {
+            document["device_authorization_endpoint"] = format!("{base}/device_authorization").into();
+        }
         if let Some(scopes) = scopes_supported(&self.scopes) {
             document["scopes_supported"] = scopes;
         }

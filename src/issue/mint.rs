@@ -62,19 +62,15 @@ impl Issuer {
     /// Mints and stores the tokens of a grant.
     pub(super) async fn mint(&self, granted: Granted, now: Timestamp) -> Result<IssuedToken, IssueError> {
         let (client, subject, scope, via) = granted.into_parts();
-        let scope = scope.to_string();
+        let (scope, by) = (scope.to_string(), via.name());
         match via {
-            Via::ClientCredentials => {
-                let minting = self.minting(&client, subject, scope, None);
-                self.issue_access(minting, now, "client_credentials").await
-            }
-            Via::Password if client.may_use(GrantType::RefreshToken) => {
+            Via::DeviceCode | Via::Password if client.may_use(GrantType::RefreshToken) => {
                 let minting = self.minting(&client, subject, scope, Some(GrantId::generate()?));
-                self.issue_family(minting, now).await
+                self.issue_family(minting, now, by).await
             }
-            Via::Password => {
+            Via::ClientCredentials | Via::DeviceCode | Via::Password => {
                 let minting = self.minting(&client, subject, scope, None);
-                self.issue_access(minting, now, "password").await
+                self.issue_access(minting, now, by).await
             }
             Via::Refresh { presented, record } => self.rotate(&client, scope, (presented, record), now).await,
         }
@@ -109,13 +105,18 @@ impl Issuer {
     }
 
     /// An access token and the first refresh token of a new family.
-    async fn issue_family(&self, minting: Minting<'_>, now: Timestamp) -> Result<IssuedToken, IssueError> {
+    async fn issue_family(
+        &self,
+        minting: Minting<'_>,
+        now: Timestamp,
+        by: &'static str,
+    ) -> Result<IssuedToken, IssueError> {
         let registration = minting.client.registration;
         let access = self.access(minting, now)?;
         let refresh = Token::mint(TokenKind::Refresh, &*self.store.tag_keys()?)?;
         let record = access.family(now.plus(self.settings.refresh_token_ttl));
         self.keep(&access, record.map(|record| (refresh.digest(), record)), registration).await?;
-        Ok(access.issued(Some(refresh), "password"))
+        Ok(access.issued(Some(refresh), by))
     }
 
     /// Stores new tokens. A client that was removed since it authenticated is no client.

@@ -1,10 +1,11 @@
 //! The authorization server over a store in memory: whole requests, as the endpoints hand them on.
 
 mod clients;
+mod device;
 mod grants;
 mod ledger;
 
-use super::{Clients, FailedLogins, IssueError, IssuedToken, Issuer, Request, Settings, Throttle};
+use super::{Clients, DeviceSettings, FailedLogins, IssueError, IssuedToken, Issuer, Request, Settings, Throttle};
 use crate::clock::Timestamp;
 use crate::oauth::authorization::Authorization;
 use crate::oauth::client::{Client, GrantType, SecretHash};
@@ -54,7 +55,7 @@ pub(crate) fn client(id: &str, secrets: Vec<SecretHash>, grants: &[GrantType], s
 }
 
 fn clients() -> Vec<Client> {
-    use GrantType::{AuthorizationCode, ClientCredentials, Password, RefreshToken};
+    use GrantType::{AuthorizationCode, ClientCredentials, DeviceCode, Password, RefreshToken};
     let mut billing = client("billing", vec![digest_of("b-secret")], &[], "read");
     billing.introspect = true;
     vec![
@@ -66,6 +67,8 @@ fn clients() -> Vec<Client> {
         client("kiosk", Vec::new(), &[Password], "read"),
         client("rival", Vec::new(), &[Password, RefreshToken], "read write"),
         client("app", Vec::new(), &[AuthorizationCode, ClientCredentials], "read"),
+        client("tv", Vec::new(), &[DeviceCode, RefreshToken], "read write other"),
+        client("radio", vec![digest_of("d-secret")], &[DeviceCode], "read"),
         client("portal", vec![digest_of("p-secret")], &[Password, RefreshToken], "read write"),
     ]
 }
@@ -99,6 +102,7 @@ pub(crate) fn settings() -> Settings {
         access_token_ttl: Duration::from_hours(1),
         refresh_token_ttl: Duration::from_hours(24),
         refresh_reuse_grace: Duration::from_secs(10),
+        device: Some(DeviceSettings { code_ttl: Duration::from_mins(10), interval: Duration::from_secs(5) }),
         failed_logins: FailedLogins { max: 3, per: Duration::from_mins(1) },
     }
 }
@@ -190,6 +194,9 @@ fn authorization(halves: &str) -> Authorization {
 fn word<T>(outcome: &Result<T, IssueError>) -> &'static str {
     match outcome {
         Ok(_) => "ok",
+        Err(IssueError::AccessDenied) => "access_denied",
+        Err(IssueError::AuthorizationPending) => "authorization_pending",
+        Err(IssueError::ExpiredToken) => "expired_token",
         Err(IssueError::InvalidClient) => "invalid_client",
         Err(IssueError::InvalidGrant(_)) => "invalid_grant",
         Err(IssueError::InvalidOwner) => "invalid_owner",
@@ -198,7 +205,8 @@ fn word<T>(outcome: &Result<T, IssueError>) -> &'static str {
         Err(IssueError::InvalidTarget(_)) => "invalid_target",
         Err(IssueError::NotAllowedToIntrospect) => "forbidden",
         Err(IssueError::Overloaded | IssueError::Random(_) | IssueError::Store(_)) => "unavailable",
-        Err(IssueError::Throttled(_)) => "throttled",
+        Err(IssueError::SlowDown) => "slow_down",
+        Err(IssueError::Crowded(_) | IssueError::Throttled(_)) => "throttled",
         Err(IssueError::UnauthorizedClient) => "unauthorized_client",
         Err(IssueError::UnsupportedGrantType) => "unsupported_grant_type",
         Err(IssueError::UnsupportedTokenType) => "unsupported_token_type",

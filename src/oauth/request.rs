@@ -16,7 +16,8 @@ pub enum GrantTypeError {
 
 /// The grants that the token endpoint serves; the authorization endpoint, and with it
 /// `authorization_code`, is not part of this version.
-pub const SERVED_GRANTS: [GrantType; 3] = [GrantType::ClientCredentials, GrantType::Password, GrantType::RefreshToken];
+pub const SERVED_GRANTS: [GrantType; 4] =
+    [GrantType::ClientCredentials, GrantType::DeviceCode, GrantType::Password, GrantType::RefreshToken];
 
 /// The grant that a request asks for.
 ///
@@ -39,12 +40,13 @@ mod tests {
     fn a_grant_that_is_not_served_is_told_from_none() {
         let of = |form: &'static [u8]| grant_type(&Params::parse(form, &REPEATABLE).unwrap());
         assert_eq!(of(b"grant_type=password"), Ok(GrantType::Password));
+        assert_eq!(of(b"grant_type=urn:ietf:params:oauth:grant-type:device_code"), Ok(GrantType::DeviceCode));
         assert_eq!(of(b"grant_type=&scope=a"), Err(GrantTypeError::Missing));
         for form in [
             &b"grant_type=implicit"[..],
             b"grant_type=authorization_code",
             b"grant_type=PASSWORD",
-            b"grant_type=urn:ietf:params:oauth:grant-type:device_code",
+            b"grant_type=device_code",
         ] {
             assert_eq!(of(form), Err(GrantTypeError::Unsupported), "{form:?}");
         }

@@ -1,0 +1,104 @@
+//! The device grant (RFC 8628 section 3.4): a device polls until the resource owner has decided.
+
+use super::{Granted, Via, permitted};
+use crate::clock::Timestamp;
+use crate::issue::device::{DeviceSettings, Pending, State, Step, document_id};
+use crate::issue::refusal::IssueError;
+use crate::issue::{Issuer, Request, resource, scope_decision};
+use crate::oauth::client::{Client, GrantType};
+use crate::oauth::scope::Scope;
+use crate::oauth::token::{Origin, TokenDigest, TokenKind};
+use crate::people::users::Subject;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Said of every device code that is not good, whatever the cause.
+const BAD_DEVICE_CODE: &str = "the device code is not valid";
+
+/// How much longer a device that was too fast has to wait (RFC 8628 section 3.5).
+const SLOWER: Duration = Duration::from_secs(5);
+
+/// The interval grows by no more than this: a device that floods changes nothing from there on.
+const SLOWEST: Duration = Duration::from_secs(60);
+
+/// A poll may arrive so much earlier than it was sent: the network is not evenly fast.
+const JITTER: Duration = Duration::from_millis(250);
+
+/// What the resource owner granted.
+struct Approved {
+    subject: Subject,
+    scope: String,
+}
+
+impl Issuer {
+    /// R8628-3.4 to R8628-3.5c. Of many polls at the same time one gets a token: what turns the
+    /// approval into a used one is a compare-and-swap.
+    pub(super) async fn grant_device_code(&self, request: &Request<'_>) -> Result<Granted, IssueError> {
+        let authenticated = self.authenticate(request).await?;
+        let settings = self.settings.device.ok_or(IssueError::UnsupportedGrantType)?;
+        permitted(&authenticated, GrantType::DeviceCode)?;
+        let client = authenticated.client();
+        let code = request.params.get("device_code");
+        let code = code.ok_or(IssueError::InvalidRequest("device_code is missing"))?.as_bytes();
+        let bad = || IssueError::InvalidGrant(BAD_DEVICE_CODE);
+        if !self.store.tag_keys()?.recognise(TokenKind::DeviceCode, code) {
+            return Err(bad());
+        }
+        resource::check(&request.params, &self.settings.issuer)?;
+        let id = document_id(&TokenDigest::of(code));
+        let step = |pending| poll(pending, client, settings, request.now);
+        let approved = self.device_step(&id, request.now, step).await?.ok_or_else(bad)??;
+        let ceiling = self.device_ceiling(&approved).ok_or_else(bad)?;
+        let scope = scope_decision::refresh(&self.scopes, None, &approved.scope, client, ceiling.as_ref())?;
+        Ok(Granted { client: Arc::clone(client), subject: Some(approved.subject.name), scope, via: Via::DeviceCode })
+    }
+}
+
+impl Issuer {
+    /// What the resource owner can grant at most (`Some(None)`: everything); `None` when there is no
+    /// such user any more.
+    #[expect(clippy::option_option, reason = "gone and unlimited are different things")]
+    fn device_ceiling(&self, approved: &Approved) -> Option<Option<Scope>> {
+        match approved.subject.origin {
+            Origin::Configuration => self.users.get(&approved.subject.name).map(|user| user.scopes.clone()),
+            Origin::Store => Some(None),
+        }
+    }
+}
+
+/// What a poll by `client` finds, and changes.
+fn poll(
+    pending: Pending,
+    client: &Client,
+    settings: DeviceSettings,
+    now: Timestamp,
+) -> Step<Result<Approved, IssueError>> {
+    let bad = || Step::Leave(Err(IssueError::InvalidGrant(BAD_DEVICE_CODE)));
+    if !pending.is_of(client) {
+        return bad();
+    }
+    match &pending.state {
+        State::Used => bad(),
+        _ if now >= pending.expires_at => Step::Leave(Err(IssueError::ExpiredToken)),
+        State::Denied => Step::Leave(Err(IssueError::AccessDenied)),
+        State::Approved { subject, scope } => {
+            let approved = Approved { subject: subject.clone(), scope: scope.clone() };
+            Step::Change(Pending { state: State::Used, ..pending }, Ok(approved))
+        }
+        State::Undecided => wait(pending, settings, now),
+    }
+}
+
+/// R8628-3.5a
+fn wait(pending: Pending, settings: DeviceSettings, now: Timestamp) -> Step<Result<Approved, IssueError>> {
+    let interval = Duration::from_millis(pending.interval);
+    if now.since(pending.polled_at).saturating_add(JITTER) >= interval {
+        return Step::Change(Pending { polled_at: now, ..pending }, Err(IssueError::AuthorizationPending));
+    }
+    let slower = interval.saturating_add(SLOWER);
+    if slower > settings.interval.saturating_add(SLOWEST) {
+        return Step::Leave(Err(IssueError::SlowDown));
+    }
+    let interval = u64::try_from(slower.as_millis()).unwrap_or(u64::MAX);
+    Step::Change(Pending { polled_at: now, interval, ..pending }, Err(IssueError::SlowDown))
+}

@@ -10,6 +10,7 @@ mod cli;
 mod client_library;
 mod config;
 mod demo;
+mod device;
 mod forwarding;
 mod framing;
 mod hosts;

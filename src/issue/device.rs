@@ -99,6 +99,9 @@ pub(super) enum State {
     Approved {
         /// Who.
         subject: Subject,
+        /// When the password of that sign-in was right.
+        #[serde(with = "millis")]
+        since: Timestamp,
         /// What was chosen.
         scope: String,
     },

@@ -123,14 +123,21 @@ impl Issuer {
         scope.map_err(|_: IssueError| DeviceError::NothingToGrant)
     }
 
-    /// `user` allows the device `id` the scope `chosen`, a part of the question's.
+    /// `user`, who signed in at `since`, allows the device `id` the scope `chosen`, a part of the
+    /// question's.
     ///
     /// # Errors
     /// When the device waits no more, or `chosen` goes beyond the question.
-    pub async fn device_allow(&self, id: &str, user: &User, chosen: &Scope, now: Timestamp) -> Result<(), DeviceError> {
+    pub async fn device_allow(
+        &self,
+        id: &str,
+        (user, since): (&User, Timestamp),
+        chosen: &Scope,
+        now: Timestamp,
+    ) -> Result<(), DeviceError> {
         let request = self.device_by_id(id, now).await?.ok_or(DeviceError::Unknown)?;
         let scope = self.device_scope(&request, Some(&chosen.to_string()), user)?.to_string();
-        self.decide(&request, user, State::Approved { subject: user.subject(), scope }, now).await
+        self.decide(&request, user, State::Approved { subject: user.subject(), since, scope }, now).await
     }
 
     /// `user` refuses the device `id`.

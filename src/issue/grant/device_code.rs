@@ -81,7 +81,7 @@ fn poll(
         State::Used => bad(),
         _ if now >= pending.expires_at => Step::Leave(Err(IssueError::ExpiredToken)),
         State::Denied => Step::Leave(Err(IssueError::AccessDenied)),
-        State::Approved { subject, scope } => {
+        State::Approved { subject, scope, .. } => {
             let approved = Approved { subject: subject.clone(), scope: scope.clone() };
             Step::Change(Pending { state: State::Used, ..pending }, Ok(approved))
         }

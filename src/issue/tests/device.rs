@@ -53,7 +53,7 @@ impl Device {
 
     async fn allow(&self, chosen: &str, secs: u64) -> Result<(), DeviceError> {
         let id = self.request(secs).await?.id;
-        self.stage.issuer.device_allow(&id, &self.alice, &scope(chosen), at(secs)).await
+        self.stage.issuer.device_allow(&id, (&self.alice, START), &scope(chosen), at(secs)).await
     }
 
     async fn deny(&self, secs: u64) -> Result<(), DeviceError> {
@@ -270,7 +270,7 @@ async fn of_two_decisions_at_once_one_holds() {
     let id = device.request(1).await.unwrap().id;
     let (issuer, read) = (&device.stage.issuer, scope("read"));
     let (allowed, denied) = tokio::join!(
-        issuer.device_allow(&id, &device.alice, &read, at(2)),
+        issuer.device_allow(&id, (&device.alice, START), &read, at(2)),
         issuer.device_deny(&id, &device.alice, at(2))
     );
     assert!(allowed.is_ok() != denied.is_ok(), "{allowed:?} {denied:?}");
@@ -287,7 +287,7 @@ async fn the_question_is_who_asks_and_for_what_the_user_may_grant() {
     let issuer = &device.stage.issuer;
     assert_eq!(issuer.device_question(&request, &device.alice).unwrap().to_string(), "read");
     for beyond in ["write", "read write", "other", "unheard"] {
-        let outcome = issuer.device_allow(&request.id, &device.alice, &scope(beyond), at(1)).await;
+        let outcome = issuer.device_allow(&request.id, (&device.alice, START), &scope(beyond), at(1)).await;
         assert!(matches!(outcome, Err(DeviceError::NothingToGrant)), "{beyond}: {outcome:?}");
     }
     assert_eq!(device.word(5).await, "authorization_pending", "nothing has been granted");

@@ -36,7 +36,7 @@ use crate::oauth::authorization::Authorization;
 use crate::oauth::client::{Client, SecretHash};
 use crate::oauth::params::Params;
 use crate::oauth::scope::ScopeTable;
-use crate::people::users::Users;
+use crate::people::directory::Directory;
 use crate::store::Store;
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -88,7 +88,7 @@ pub struct Request<'r> {
 pub struct Issuer {
     settings: Arc<Settings>,
     clients: Arc<Clients>,
-    users: Arc<Users>,
+    directory: Directory,
     scopes: Arc<ScopeTable>,
     store: Store,
     throttle: Arc<Throttle>,
@@ -99,12 +99,12 @@ impl Issuer {
     pub fn new(
         settings: Arc<Settings>,
         clients: Arc<Clients>,
-        users: Arc<Users>,
+        directory: Directory,
         scopes: Arc<ScopeTable>,
         store: Store,
         throttle: Arc<Throttle>,
     ) -> Self {
-        Self { settings, clients, users, scopes, store, throttle }
+        Self { settings, clients, directory, scopes, store, throttle }
     }
 
     /// How tokens are issued.

@@ -12,6 +12,7 @@ use crate::oauth::client::{Client, GrantType};
 use crate::oauth::request::grant_type;
 use crate::oauth::scope::Scope;
 use crate::oauth::token::{RefreshRecord, TokenDigest};
+use crate::people::users::SignIn;
 use std::sync::Arc;
 
 /// The proof that a grant was checked: what a token may now be minted for. Only the grants make one.
@@ -19,7 +20,8 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub(super) struct Granted {
     client: Arc<Client>,
-    subject: Option<String>,
+    /// `None`: the client acts for itself.
+    subject: Option<SignIn>,
     scope: Scope,
     via: Via,
 }
@@ -55,7 +57,7 @@ impl Via {
 }
 
 impl Granted {
-    pub(super) fn into_parts(self) -> (Arc<Client>, Option<String>, Scope, Via) {
+    pub(super) fn into_parts(self) -> (Arc<Client>, Option<SignIn>, Scope, Via) {
         (self.client, self.subject, self.scope, self.via)
     }
 }

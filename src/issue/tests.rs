@@ -13,6 +13,7 @@ use crate::oauth::params::Params;
 use crate::oauth::request::REPEATABLE;
 use crate::oauth::scope::{Scope, ScopeDeclaration, ScopeTable};
 use crate::oauth::token::Origin;
+use crate::people::directory::Directory;
 use crate::people::password::tests::quick_hash;
 use crate::people::users::{User, Users};
 use crate::secret::Digest;
@@ -126,7 +127,7 @@ impl Stage {
         let issuer = Issuer::new(
             Arc::new(settings),
             Arc::clone(&clients),
-            Arc::clone(&users),
+            Directory::new(Arc::clone(&users), store.clone()),
             Arc::clone(&scopes),
             store.clone(),
             Arc::new(Throttle::new()),
@@ -204,7 +205,9 @@ fn word<T>(outcome: &Result<T, IssueError>) -> &'static str {
         Err(IssueError::InvalidScope(_)) => "invalid_scope",
         Err(IssueError::InvalidTarget(_)) => "invalid_target",
         Err(IssueError::NotAllowedToIntrospect) => "forbidden",
-        Err(IssueError::Overloaded | IssueError::Random(_) | IssueError::Store(_)) => "unavailable",
+        Err(IssueError::LoginService | IssueError::Overloaded | IssueError::Random(_) | IssueError::Store(_)) => {
+            "unavailable"
+        }
         Err(IssueError::SlowDown) => "slow_down",
         Err(IssueError::Crowded(_) | IssueError::Throttled(_)) => "throttled",
         Err(IssueError::UnauthorizedClient) => "unauthorized_client",

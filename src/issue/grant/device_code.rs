@@ -6,9 +6,8 @@ use crate::issue::device::{DeviceSettings, Pending, State, Step, document_id};
 use crate::issue::refusal::IssueError;
 use crate::issue::{Issuer, Request, resource, scope_decision};
 use crate::oauth::client::{Client, GrantType};
-use crate::oauth::scope::Scope;
-use crate::oauth::token::{Origin, TokenDigest, TokenKind};
-use crate::people::users::Subject;
+use crate::oauth::token::{TokenDigest, TokenKind};
+use crate::people::users::SignIn;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,7 +25,7 @@ const JITTER: Duration = Duration::from_millis(250);
 
 /// What the resource owner granted.
 struct Approved {
-    subject: Subject,
+    sign_in: SignIn,
     scope: String,
 }
 
@@ -48,21 +47,10 @@ impl Issuer {
         let id = document_id(&TokenDigest::of(code));
         let step = |pending| poll(pending, client, settings, request.now);
         let approved = self.device_step(&id, request.now, step).await?.ok_or_else(bad)??;
-        let ceiling = self.device_ceiling(&approved).ok_or_else(bad)?;
-        let scope = scope_decision::refresh(&self.scopes, None, &approved.scope, client, ceiling.as_ref())?;
-        Ok(Granted { client: Arc::clone(client), subject: Some(approved.subject.name), scope, via: Via::DeviceCode })
-    }
-}
-
-impl Issuer {
-    /// What the resource owner can grant at most (`Some(None)`: everything); `None` when there is no
-    /// such user any more.
-    #[expect(clippy::option_option, reason = "gone and unlimited are different things")]
-    fn device_ceiling(&self, approved: &Approved) -> Option<Option<Scope>> {
-        match approved.subject.origin {
-            Origin::Configuration => self.users.get(&approved.subject.name).map(|user| user.scopes.clone()),
-            Origin::Store => Some(None),
-        }
+        let owner = self.directory.find(&approved.sign_in.subject, request.now).await?.ok_or_else(bad)?;
+        let ceiling = owner.scopes.as_ref();
+        let scope = scope_decision::refresh(&self.scopes, None, &approved.scope, client, ceiling)?;
+        Ok(Granted { client: Arc::clone(client), subject: Some(approved.sign_in), scope, via: Via::DeviceCode })
     }
 }
 
@@ -81,8 +69,9 @@ fn poll(
         State::Used => bad(),
         _ if now >= pending.expires_at => Step::Leave(Err(IssueError::ExpiredToken)),
         State::Denied => Step::Leave(Err(IssueError::AccessDenied)),
-        State::Approved { subject, scope, .. } => {
-            let approved = Approved { subject: subject.clone(), scope: scope.clone() };
+        State::Approved { subject, since, scope } => {
+            let sign_in = SignIn { subject: subject.clone(), since: *since };
+            let approved = Approved { sign_in, scope: scope.clone() };
             Step::Change(Pending { state: State::Used, ..pending }, Ok(approved))
         }
         State::Undecided => wait(pending, settings, now),

@@ -17,6 +17,7 @@ mod refusal;
 mod resource;
 mod revoke;
 mod scope_decision;
+mod sign_in;
 mod throttle;
 
 #[cfg(test)]

@@ -124,7 +124,7 @@ pub(super) enum Step<T> {
     /// Leave it as it is.
     Leave(T),
     /// Make this of it.
-    Change(Pending, T),
+    Change(Box<Pending>, T),
 }
 
 impl Issuer {
@@ -197,7 +197,7 @@ impl Issuer {
                 Step::Leave(outcome) => return Ok(Some(outcome)),
                 Step::Change(next, outcome) => (next, outcome),
             };
-            let write = (&next, document.expires);
+            let write = (&*next, document.expires);
             if self.store.put(Kind::DeviceCode, id, write, Some(document.version), now).await? {
                 return Ok(Some(outcome));
             }

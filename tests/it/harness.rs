@@ -9,14 +9,16 @@ mod http;
 mod ports;
 mod redis;
 mod upstream;
+mod visitor;
 
 pub(crate) use command::{Command, Output};
-pub(crate) use config::{ALICE, BILLING, BOB, Config, READER, SERVICE, WEB};
+pub(crate) use config::{ALICE, BILLING, BOB, Config, Credentials, READER, SERVICE, WEB};
 pub(crate) use gateway::Gateway;
 pub(crate) use http::{Connection, Request, Response, Tokens, form_encoded};
 pub(crate) use ports::free_port;
 pub(crate) use redis::Redis;
 pub(crate) use upstream::{Next, Recorded, Upstream};
+pub(crate) use visitor::{Visitor, dialogue};
 
 use std::time::{Duration, Instant};
 

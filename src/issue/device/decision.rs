@@ -159,7 +159,7 @@ impl Issuer {
     ) -> Result<(), DeviceError> {
         let step = |pending: Pending| {
             if pending.waits(now) {
-                Step::Change(Pending { state: state.clone(), ..pending }, true)
+                Step::Change(Box::new(Pending { state: state.clone(), ..pending }), true)
             } else {
                 Step::Leave(false)
             }

@@ -72,7 +72,7 @@ fn poll(
         State::Approved { subject, since, scope } => {
             let sign_in = SignIn { subject: subject.clone(), since: *since };
             let approved = Approved { sign_in, scope: scope.clone() };
-            Step::Change(Pending { state: State::Used, ..pending }, Ok(approved))
+            Step::Change(Box::new(Pending { state: State::Used, ..pending }), Ok(approved))
         }
         State::Undecided => wait(pending, settings, now),
     }
@@ -82,12 +82,12 @@ fn poll(
 fn wait(pending: Pending, settings: DeviceSettings, now: Timestamp) -> Step<Result<Approved, IssueError>> {
     let interval = Duration::from_millis(pending.interval);
     if now.since(pending.polled_at).saturating_add(JITTER) >= interval {
-        return Step::Change(Pending { polled_at: now, ..pending }, Err(IssueError::AuthorizationPending));
+        return Step::Change(Box::new(Pending { polled_at: now, ..pending }), Err(IssueError::AuthorizationPending));
     }
     let slower = interval.saturating_add(SLOWER);
     if slower > settings.interval.saturating_add(SLOWEST) {
         return Step::Leave(Err(IssueError::SlowDown));
     }
     let interval = u64::try_from(slower.as_millis()).unwrap_or(u64::MAX);
-    Step::Change(Pending { polled_at: now, interval, ..pending }, Err(IssueError::SlowDown))
+    Step::Change(Box::new(Pending { polled_at: now, interval, ..pending }), Err(IssueError::SlowDown))
 }

@@ -57,6 +57,8 @@ pub struct Settings {
     pub refresh_token_ttl: Duration,
     /// How long the immediate predecessor of a refresh token may be asked for again.
     pub refresh_reuse_grace: Duration,
+    /// How long an authorization code may wait for its redemption (R6749-4.1.2b).
+    pub authorization_code_ttl: Duration,
     /// The device authorization grant (RFC 8628); `None`: it is not served.
     pub device: Option<DeviceSettings>,
     /// How many failures of one client or user from one address are taken, and in which time.

@@ -45,6 +45,7 @@ fn configured() -> Clients {
         default_scopes: None,
         introspect: false,
         registration: None,
+        ..Client::default()
     }])
 }
 
@@ -66,6 +67,7 @@ fn over(location: Location) -> Admin {
         access_token_ttl: Duration::from_secs(3600),
         refresh_token_ttl: Duration::from_secs(86_400),
         refresh_reuse_grace: Duration::from_secs(10),
+        authorization_code_ttl: Duration::from_secs(60),
         device: None,
         failed_logins: FailedLogins { max: 10, per: Duration::from_secs(60) },
     };

@@ -51,7 +51,7 @@ pub(super) fn build(
     let mut issue = tokens::settings(&oauth, &limits, server.public_url.as_deref());
     let scopes = scopes::build(&root);
     let upstreams = upstreams::build(&root);
-    let clients = clients::build(&root, &scopes, variable);
+    let clients = clients::build(&root, &scopes, tokens::pkce(&oauth), variable);
     issue.device = tokens::device(&oauth, &clients);
     let users = users::build(&root, &scopes);
     let methods = tokens::methods(&bearer, "methods").unwrap_or(tokens::HEADER_ONLY);

@@ -104,6 +104,8 @@ pub(super) enum State {
         since: Timestamp,
         /// What was chosen.
         scope: String,
+        /// The consent that it was noted under: taken back, it ends the approval.
+        consent: String,
     },
     /// The resource owner refuses it.
     Denied,
@@ -143,7 +145,7 @@ impl Issuer {
         permitted(&authenticated, GrantType::DeviceCode)?;
         let client = authenticated.client();
         let scope = scope_decision::grant(&self.scopes, request.params.get("scope"), client, None)?;
-        resource::check(&request.params, &self.settings.issuer)?;
+        let resources = resource::meant(request.params.get_all("resource"), &self.settings.issuer)?;
         let limit = FailedLogins { max: FROM_ONE_SOURCE, per: settings.code_ttl };
         let begun = self.throttle.devices(request.address, client.is_confidential(), request.now, limit);
         begun.check().map_err(IssueError::Crowded)?;
@@ -157,7 +159,7 @@ impl Issuer {
             registration: client.registration,
             user_code: user_code.bare(),
             scope: scope.to_string(),
-            resources: request.params.get_all("resource").map(str::to_owned).collect(),
+            resources,
             expires_at,
             interval: u64::try_from(settings.interval.as_millis()).unwrap_or(u64::MAX),
             polled_at: Timestamp::default(),

@@ -1,9 +1,13 @@
 //! The grants: each checks what its section of RFC 6749 demands and hands a [`Granted`] on.
 
+mod authorization_code;
 mod client_credentials;
 mod device_code;
 mod password;
 mod refresh;
+
+pub(super) use authorization_code::Redeemed;
+pub(super) use device_code::Allowed;
 
 use super::client_auth::AuthenticatedClient;
 use super::refusal::IssueError;
@@ -23,16 +27,20 @@ pub(super) struct Granted {
     /// `None`: the client acts for itself.
     subject: Option<SignIn>,
     scope: Scope,
+    /// The resources that the token is good for; empty: every one that does not require to be named.
+    audience: Vec<String>,
     via: Via,
 }
 
 /// How the grant came about.
 #[derive(Debug)]
 pub(super) enum Via {
+    /// An authorization code, which is used up by now.
+    AuthorizationCode(Box<Redeemed>),
     /// The client acts for itself: never a refresh token (R6749-5.1d).
     ClientCredentials,
     /// A device that the resource owner allowed.
-    DeviceCode,
+    DeviceCode(Box<Allowed>),
     /// The resource owner's password.
     Password,
     /// A refresh token, to be exchanged.
@@ -48,8 +56,9 @@ impl Via {
     /// What the log calls it.
     pub(super) const fn name(&self) -> &'static str {
         match self {
+            Self::AuthorizationCode(_) => "authorization_code",
             Self::ClientCredentials => "client_credentials",
-            Self::DeviceCode => "device_code",
+            Self::DeviceCode(_) => "device_code",
             Self::Password => "password",
             Self::Refresh { .. } => "refresh_token",
         }
@@ -57,8 +66,8 @@ impl Via {
 }
 
 impl Granted {
-    pub(super) fn into_parts(self) -> (Arc<Client>, Option<SignIn>, Scope, Via) {
-        (self.client, self.subject, self.scope, self.via)
+    pub(super) fn into_parts(self) -> (Arc<Client>, Option<SignIn>, Scope, Vec<String>, Via) {
+        (self.client, self.subject, self.scope, self.audience, self.via)
     }
 }
 
@@ -66,11 +75,11 @@ impl Issuer {
     /// Checks a token request up to the point where tokens can be minted.
     pub(super) async fn grant(&self, request: &Request<'_>) -> Result<Granted, IssueError> {
         match grant_type(&request.params)? {
+            GrantType::AuthorizationCode => self.grant_authorization_code(request).await,
             GrantType::ClientCredentials => self.grant_client_credentials(request).await,
             GrantType::DeviceCode => self.grant_device_code(request).await,
             GrantType::Password => self.grant_password(request).await,
             GrantType::RefreshToken => self.grant_refresh(request).await,
-            GrantType::AuthorizationCode => Err(IssueError::UnsupportedGrantType),
         }
     }
 

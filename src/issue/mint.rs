@@ -62,26 +62,49 @@ pub(super) struct Minting<'m> {
 impl Issuer {
     /// Mints and stores the tokens of a grant.
     pub(super) async fn mint(&self, granted: Granted, now: Timestamp) -> Result<IssuedToken, IssueError> {
-        let (client, subject, scope, via) = granted.into_parts();
-        let (scope, by) = (scope.to_string(), via.name());
+        let (client, subject, scope, audience, via) = granted.into_parts();
+        let by = via.name();
+        let refreshes = client.may_use(GrantType::RefreshToken);
+        let minting = |grant| self.minting((&client, subject), (scope.to_string(), audience), grant);
         match via {
-            Via::DeviceCode | Via::Password if client.may_use(GrantType::RefreshToken) => {
-                let minting = self.minting(&client, subject, scope, Some(GrantId::generate()?));
-                self.issue_family(minting, now, by).await
+            Via::AuthorizationCode(redeemed) => {
+                let minting = minting(Some(redeemed.grant()));
+                let issued = self.issue_granted(minting, now, by).await?;
+                self.settle(*redeemed, now).await?;
+                Ok(issued)
             }
-            Via::ClientCredentials | Via::DeviceCode | Via::Password => {
-                let minting = self.minting(&client, subject, scope, None);
-                self.issue_access(minting, now, by).await
+            Via::DeviceCode(allowed) => {
+                let grant = GrantId::generate()?;
+                let issued = self.issue_granted(minting(Some(grant)), now, by).await?;
+                self.settle_device((&allowed, grant), &client, now).await?;
+                Ok(issued)
             }
-            Via::Refresh { presented, record } => self.rotate(&client, scope, (presented, record), now).await,
+            Via::Password if refreshes => self.issue_family(minting(Some(GrantId::generate()?)), now, by).await,
+            Via::ClientCredentials | Via::Password => self.issue_access(minting(None), now, by).await,
+            Via::Refresh { presented, record } => {
+                self.rotate(&client, scope.to_string(), (presented, record), now).await
+            }
+        }
+    }
+
+    /// The tokens of a grant that a client was given: with a refresh token where it may use one.
+    async fn issue_granted(
+        &self,
+        minting: Minting<'_>,
+        now: Timestamp,
+        by: &'static str,
+    ) -> Result<IssuedToken, IssueError> {
+        if minting.client.may_use(GrantType::RefreshToken) {
+            self.issue_family(minting, now, by).await
+        } else {
+            self.issue_access(minting, now, by).await
         }
     }
 
     fn minting<'m>(
         &self,
-        client: &'m Arc<Client>,
-        subject: Option<SignIn>,
-        scope: String,
+        (client, subject): (&'m Arc<Client>, Option<SignIn>),
+        (scope, audience): (String, Vec<String>),
         grant: Option<GrantId>,
     ) -> Minting<'m> {
         let lifetime = match grant {
@@ -89,7 +112,7 @@ impl Issuer {
             Some(_) => self.settings.access_token_ttl.min(self.settings.refresh_token_ttl),
             None => self.settings.access_token_ttl,
         };
-        Minting { client, subject, scope, audience: Vec::new(), grant, lifetime }
+        Minting { client, subject, scope, audience, grant, lifetime }
     }
 
     /// An access token alone.

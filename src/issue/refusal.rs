@@ -81,6 +81,9 @@ pub(super) const WRONG_PASSWORD: &str = "the name or the password is wrong";
 /// Said of a resource owner who was removed or disabled since the sign-in.
 pub(super) const GONE: &str = "the resource owner is no longer admitted";
 
+/// Said of every authorization code that is not good, whatever the cause.
+pub(super) const BAD_CODE: &str = "the authorization code is not valid";
+
 /// Said of every refresh token that is not good, whatever the cause (R6749-6d).
 pub(super) const BAD_REFRESH_TOKEN: &str = "the refresh token is not valid";
 

@@ -1,5 +1,6 @@
 //! The authorization server over a store in memory: whole requests, as the endpoints hand them on.
 
+mod authorization;
 mod clients;
 mod device;
 mod grants;
@@ -8,7 +9,7 @@ mod ledger;
 use super::{Clients, DeviceSettings, FailedLogins, IssueError, IssuedToken, Issuer, Request, Settings, Throttle};
 use crate::clock::Timestamp;
 use crate::oauth::authorization::Authorization;
-use crate::oauth::client::{Client, GrantType, SecretHash};
+use crate::oauth::client::{Client, GrantType, Pkce, SecretHash};
 use crate::oauth::params::Params;
 use crate::oauth::request::REPEATABLE;
 use crate::oauth::scope::{Scope, ScopeDeclaration, ScopeTable};
@@ -52,6 +53,7 @@ pub(crate) fn client(id: &str, secrets: Vec<SecretHash>, grants: &[GrantType], s
         default_scopes: None,
         introspect: false,
         registration: None,
+        ..Client::default()
     }
 }
 
@@ -68,6 +70,20 @@ fn clients() -> Vec<Client> {
         client("kiosk", Vec::new(), &[Password], "read"),
         client("rival", Vec::new(), &[Password, RefreshToken], "read write"),
         client("app", Vec::new(), &[AuthorizationCode, ClientCredentials], "read"),
+        Client {
+            redirect_uris: vec!["https://web.example/cb?tenant=1".into()],
+            ..client("web", Vec::new(), &[AuthorizationCode, RefreshToken], "read write other")
+        },
+        Client {
+            redirect_uris: vec!["http://127.0.0.1/cb".into(), "com.example.native:/cb".into()],
+            ..client("native", Vec::new(), &[AuthorizationCode], "read write")
+        },
+        Client {
+            redirect_uris: vec!["http://localhost/cb".into(), "https://server.example/cb".into()],
+            pkce: Pkce::Optional,
+            immediate_error_redirect: true,
+            ..client("server", vec![digest_of("s-secret")], &[AuthorizationCode, RefreshToken], "read write")
+        },
         client("tv", Vec::new(), &[DeviceCode, RefreshToken], "read write other"),
         client("radio", vec![digest_of("d-secret")], &[DeviceCode], "read"),
         client("portal", vec![digest_of("p-secret")], &[Password, RefreshToken], "read write"),
@@ -103,6 +119,7 @@ pub(crate) fn settings() -> Settings {
         access_token_ttl: Duration::from_hours(1),
         refresh_token_ttl: Duration::from_hours(24),
         refresh_reuse_grace: Duration::from_secs(10),
+        authorization_code_ttl: Duration::from_secs(60),
         device: Some(DeviceSettings { code_ttl: Duration::from_mins(10), interval: Duration::from_secs(5) }),
         failed_logins: FailedLogins { max: 3, per: Duration::from_mins(1) },
     }

@@ -34,6 +34,11 @@ impl Directory {
         &self.configured
     }
 
+    #[cfg(test)]
+    pub(super) const fn store(&self) -> &Store {
+        &self.store
+    }
+
     /// Checks a name and a password, off the worker's thread. An unknown name costs the same. Counting
     /// failures is the caller's.
     ///
@@ -107,4 +112,4 @@ impl Directory {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -1,6 +1,6 @@
 //! The device grant as a device sees it, and as the person sees it who connects one (RFC 8628).
 
-use crate::harness::{ALICE, Config, Gateway, Response, SERVICE, Visitor, dialogue};
+use crate::harness::{ALICE, Browser, Config, Form, Gateway, Response, SERVICE};
 
 const GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
 
@@ -130,11 +130,11 @@ fn no_code_is_kept_or_logged() {
     let begun = begin(&gateway, &[("client_id", "tv")]);
     let (code, user_code) = (text(&begun, "device_code"), text(&begun, "user_code"));
     poll(&gateway, &code).expect_error(400, "authorization_pending");
-    let mut visitor = Visitor::new(&gateway);
-    let page = visitor.open(&format!("{PAGE}?user_code={user_code}"));
+    let visitor = Browser::new(&gateway);
+    let page = visitor.get(&format!("{PAGE}?user_code={user_code}"));
     let page = visitor.sign_in(&page, ALICE);
-    visitor.submit(&page, PAGE, &[("user_code", "BBBB-BBBB")]);
-    visitor.submit(&page, PAGE, &[("user_code", &user_code)]).expect(200);
+    visitor.submit(&Form::to(&page, PAGE), &[("user_code", "BBBB-BBBB")]);
+    visitor.submit(&Form::to(&page, PAGE), &[("user_code", &user_code)]).expect(200);
     drop(visitor);
     gateway.terminate();
     let said = gateway.output();
@@ -169,9 +169,9 @@ fn waiting(gateway: &Gateway, form: &[(&str, &str)]) -> (String, String) {
 }
 
 /// Alice, in front of the form for the code.
-fn alice(gateway: &Gateway) -> (Visitor<'_>, Response) {
-    let mut visitor = Visitor::new(gateway);
-    let page = visitor.open(PAGE);
+fn alice(gateway: &Gateway) -> (Browser<'_>, Response) {
+    let visitor = Browser::new(gateway);
+    let page = visitor.get(PAGE);
     page.expect(200);
     let page = visitor.sign_in(&page, ALICE);
     page.expect(200);
@@ -183,15 +183,15 @@ fn alice(gateway: &Gateway) -> (Visitor<'_>, Response) {
 fn a_person_signs_in_enters_the_code_and_allows_the_device_a_part() {
     let gateway = with_devices();
     let (code, user_code) = waiting(&gateway, &[("client_id", "tv")]);
-    let (mut alice, page) = alice(&gateway);
+    let (alice, page) = alice(&gateway);
     let typed = user_code.to_lowercase().replace('-', " ");
-    let consent = alice.submit(&page, PAGE, &[("user_code", &typed)]);
+    let consent = alice.submit(&Form::to(&page, PAGE), &[("user_code", &typed)]);
     consent.expect(200);
     for shown in [&*user_code, "Television", "Read your notes", "Add and change your notes", "alice"] {
         assert!(consent.text().contains(shown), "{shown}: {consent:?}");
     }
     poll(&gateway, &code).expect_error(400, "authorization_pending");
-    let done = alice.submit(&consent, PAGE, &[("decision", "allow"), ("scope", "notes:read")]);
+    let done = alice.submit(&Form::to(&consent, PAGE), &[("decision", "allow"), ("scope", "notes:read")]);
     assert!(done.expect(200).text().contains("Your device is connected"), "{done:?}");
     let tokens = poll(&gateway, &code).tokens();
     assert_eq!(tokens.scope, "notes:read");
@@ -199,7 +199,7 @@ fn a_person_signs_in_enters_the_code_and_allows_the_device_a_part() {
     assert_eq!((&seen["sub"], &seen["client_id"]), (&"alice".into(), &"tv".into()));
     assert!(tokens.refresh.starts_with("tgr_"));
     poll(&gateway, &code).expect_error(400, "invalid_grant");
-    let again = alice.submit(&consent, PAGE, &[("decision", "allow"), ("scope", "notes:read")]);
+    let again = alice.submit(&Form::to(&consent, PAGE), &[("decision", "allow"), ("scope", "notes:read")]);
     assert!(again.text().contains("No device waits with this code"), "{again:?}");
 }
 
@@ -207,11 +207,11 @@ fn a_person_signs_in_enters_the_code_and_allows_the_device_a_part() {
 #[test]
 fn a_person_refuses_a_device() {
     let gateway = with_devices();
-    for answer in [&[("decision", "deny"), ("scope", "notes:read")][..], &[("decision", "allow")]] {
+    for answer in [&[("decision", "deny"), ("scope", "notes:read")][..], &[("decision", "allow"), ("scope", "")]] {
         let (code, user_code) = waiting(&gateway, &[("client_id", "tv")]);
-        let (mut alice, page) = alice(&gateway);
-        let consent = alice.submit(&page, PAGE, &[("user_code", &user_code)]);
-        let done = alice.submit(&consent, PAGE, answer);
+        let (alice, page) = alice(&gateway);
+        let consent = alice.submit(&Form::to(&page, PAGE), &[("user_code", &user_code)]);
+        let done = alice.submit(&Form::to(&consent, PAGE), answer);
         assert!(done.expect(200).text().contains("You refused the device"), "{done:?}");
         poll(&gateway, &code).expect_error(400, "access_denied");
     }
@@ -225,17 +225,17 @@ fn a_link_with_the_code_fills_it_in_and_does_nothing_else() {
     let (code, user_code) = (text(&begun, "device_code"), text(&begun, "user_code"));
     let link = text(&begun, "verification_uri_complete");
     let link = link.strip_prefix(&gateway.url()).unwrap();
-    let mut visitor = Visitor::new(&gateway);
-    let page = visitor.open(link);
+    let visitor = Browser::new(&gateway);
+    let page = visitor.get(link);
     let page = visitor.sign_in(&page, ALICE);
     assert!(page.expect(200).text().contains(&format!("value=\"{user_code}\"")), "{page:?}");
-    let page = visitor.open(link);
+    let page = visitor.get(link);
     assert!(page.expect(200).text().contains(&format!("value=\"{user_code}\"")), "signed in: {page:?}");
-    visitor.open(&format!("{link}&decision=allow&scope=notes:read")).expect(200);
+    visitor.get(&format!("{link}&decision=allow&scope=notes:read")).expect(200);
     poll(&gateway, &code).expect_error(400, "authorization_pending");
-    let consent = visitor.submit(&page, PAGE, &[("user_code", &user_code)]);
+    let consent = visitor.submit(&Form::to(&page, PAGE), &[("user_code", &user_code)]);
     assert!(consent.text().contains("Does your device show this code?"), "{consent:?}");
-    let switch = visitor.submit(&consent, "/oauth2/logout", &[]);
+    let switch = visitor.submit(&Form::to(&consent, "/oauth2/logout"), &[]);
     let page = visitor.sign_in(&switch, ALICE);
     assert!(page.expect(200).text().contains(&user_code), "kept over another sign-in: {page:?}");
 }
@@ -245,21 +245,21 @@ fn a_link_with_the_code_fills_it_in_and_does_nothing_else() {
 fn a_forged_answer_allows_nothing() {
     let gateway = with_devices();
     let (code, user_code) = waiting(&gateway, &[("client_id", "tv"), ("scope", "notes:read")]);
-    let (mut alice, page) = alice(&gateway);
-    let consent = alice.submit(&page, PAGE, &[("user_code", &user_code)]);
+    let (alice, page) = alice(&gateway);
+    let consent = alice.submit(&Form::to(&page, PAGE), &[("user_code", &user_code)]);
     let allow = [("decision", "allow"), ("scope", "notes:read")];
-    alice.submit(&consent, PAGE, &[("decision", "allow"), ("scope", "notes:write")]).expect(403);
-    alice.submit(&consent, PAGE, &[("decision", "maybe")]).expect(400);
-    Visitor::new(&gateway).submit(&consent, PAGE, &allow).expect(403);
-    let (mut other, _) = self::alice(&gateway);
-    other.submit(&consent, PAGE, &allow).expect(403);
-    let sealed = dialogue(&consent, PAGE);
-    let form = [&[("dialogue", &*sealed)], &allow[..]].concat();
-    let foreign = gateway.post(PAGE).field("Origin", "https://evil.example").field("Sec-Fetch-Site", "cross-site");
-    alice.send(foreign.form(&form)).expect(403);
-    alice.send(gateway.post(PAGE).form(&[("decision", "allow"), ("scope", "notes:read")])).expect(403);
+    alice.submit(&Form::to(&consent, PAGE), &[("decision", "allow"), ("scope", "notes:write")]).expect(403);
+    alice.submit(&Form::to(&consent, PAGE), &[("decision", "maybe")]).expect(400);
+    Browser::new(&gateway).submit(&Form::to(&consent, PAGE), &allow).expect(403);
+    let (other, _) = self::alice(&gateway);
+    other.submit(&Form::to(&consent, PAGE), &allow).expect(403);
+    let foreign = alice.submission(&Form::to(&consent, PAGE), &allow).field("Origin", "https://evil.example");
+    alice.send(&foreign).expect(403);
+    let foreign = alice.submission(&Form::to(&consent, PAGE), &allow).field("Sec-Fetch-Site", "cross-site");
+    alice.send(&foreign).expect(403);
+    alice.send(&alice.request("POST", PAGE).form(&allow)).expect(403);
     poll(&gateway, &code).expect_error(400, "authorization_pending");
-    alice.submit(&consent, PAGE, &allow).expect(200);
+    alice.submit(&Form::to(&consent, PAGE), &allow).expect(200);
     poll(&gateway, &code).expect(200);
 }
 
@@ -268,12 +268,12 @@ fn a_forged_answer_allows_nothing() {
 fn after_five_wrong_codes_none_is_taken() {
     let gateway = with_devices();
     let (code, user_code) = waiting(&gateway, &[("client_id", "tv")]);
-    let (mut alice, page) = alice(&gateway);
+    let (alice, page) = alice(&gateway);
     for last in ["B", "C", "D", "F", "G"] {
-        let wrong = alice.submit(&page, PAGE, &[("user_code", &format!("BBBB-BBB{last}"))]);
+        let wrong = alice.submit(&Form::to(&page, PAGE), &[("user_code", &format!("BBBB-BBB{last}"))]);
         assert!(wrong.expect(200).text().contains("No device waits with this code"), "{wrong:?}");
     }
-    let held = alice.submit(&page, PAGE, &[("user_code", &user_code)]);
+    let held = alice.submit(&Form::to(&page, PAGE), &[("user_code", &user_code)]);
     assert!(held.expect(429).text().contains("too many wrong codes"), "{held:?}");
     assert!(held.field("retry-after").parse::<u64>().is_ok_and(|secs| (1..=600).contains(&secs)), "{held:?}");
     poll(&gateway, &code).expect_error(400, "authorization_pending");

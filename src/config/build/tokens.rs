@@ -5,7 +5,7 @@ use crate::config::keys::FAILED_LOGINS;
 use crate::config::section::Section;
 use crate::enforce::bearer::Methods;
 use crate::issue::{DeviceSettings, FailedLogins, Settings};
-use crate::oauth::client::{Client, GrantType};
+use crate::oauth::client::{Client, GrantType, Pkce};
 
 /// What holds without `[bearer] methods`.
 pub(super) const HEADER_ONLY: Methods = Methods { header: true, form: false, query: false };
@@ -25,6 +25,7 @@ pub(super) fn settings(oauth: &Section<'_>, limits: &Section<'_>, public_url: Op
         access_token_ttl: oauth.duration("access_token_ttl").unwrap_or_default(),
         refresh_token_ttl: oauth.duration("refresh_token_ttl").unwrap_or_default(),
         refresh_reuse_grace: oauth.duration("refresh_reuse_grace").unwrap_or_default(),
+        authorization_code_ttl: oauth.duration("authorization_code_ttl").unwrap_or_default(),
         device: None,
         failed_logins: FailedLogins {
             max: failed_logins.number("max").unwrap_or_default(),
@@ -47,6 +48,11 @@ pub(super) fn device(oauth: &Section<'_>, clients: &[Client]) -> Option<DeviceSe
     }
     let used = written.is_some() || clients.iter().any(|client| client.may_use(GrantType::DeviceCode));
     used.then_some(settings)
+}
+
+/// Reads `pkce` of `[oauth]` or of a client.
+pub(super) fn pkce(section: &Section<'_>) -> Pkce {
+    if section.text_or_default("pkce") == "optional" { Pkce::Optional } else { Pkce::Required }
 }
 
 /// Reads a list of ways to send a token; `None`: there is none.

@@ -35,6 +35,8 @@ const CHANGES: &[(&str, &str, &str)] = &[
     ("oauth.access_token_ttl", "access_token_ttl", "access_token_ttl = \"2h\""),
     ("oauth.refresh_token_ttl", "refresh_token_ttl", "refresh_token_ttl = \"2h\""),
     ("oauth.refresh_reuse_grace", "refresh_reuse_grace", "refresh_reuse_grace = \"0s\""),
+    ("oauth.authorization_code_ttl", "authorization_code_ttl", "authorization_code_ttl = \"59s\""),
+    ("oauth.pkce", "pkce", "pkce = \"required\""),
     ("oauth.device_code_ttl", "device_code_ttl", "device_code_ttl = \"11m\""),
     ("oauth.device_interval", "device_interval", "device_interval = \"6s\""),
     ("limits.head_timeout", "head_timeout", "head_timeout = \"11s\""),
@@ -58,6 +60,8 @@ const CHANGES: &[(&str, &str, &str)] = &[
     ("clients.redirect_uris", "redirect_uris", "redirect_uris = [\"https://a.example/cb\"]"),
     ("clients.scopes", "scopes = \"a shelf:42\"", "scopes = \"a\""),
     ("clients.default_scopes", "default_scopes", "default_scopes = \"b\""),
+    ("clients.pkce", "immediate_error_redirect", "immediate_error_redirect = true\npkce = \"required\""),
+    ("clients.immediate_error_redirect", "immediate_error_redirect", "immediate_error_redirect = false"),
     ("clients.introspect", "introspect", "introspect = false"),
     ("users.name", "name = \"alice\"", "name = \"bob\""),
     (

@@ -75,6 +75,8 @@ pub(super) fn decision(form: &Params<'_>, offered: &str) -> Result<Decision, Sto
     if !chosen.iter().all(|token| offered.contains(token)) {
         return Err(Stop::Forged);
     }
+    // In the order of the page, so that one choice is always one text.
+    let chosen: Scope = offered.iter().filter(|token| chosen.contains(token)).cloned().collect();
     Ok(if chosen.is_empty() { Decision::Deny } else { Decision::Allow(chosen) })
 }
 

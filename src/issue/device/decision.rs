@@ -46,12 +46,18 @@ pub enum DeviceError {
     #[error("too many wrong codes, try again later")]
     Throttled(Duration),
     /// It is not known.
-    #[error("the store does not answer, try again")]
-    Unavailable(#[source] StoreError),
+    #[error("it is not known, try again")]
+    Unavailable(#[source] IssueError),
 }
 
 impl From<StoreError> for DeviceError {
     fn from(error: StoreError) -> Self {
+        Self::Unavailable(error.into())
+    }
+}
+
+impl From<IssueError> for DeviceError {
+    fn from(error: IssueError) -> Self {
         Self::Unavailable(error)
     }
 }
@@ -136,8 +142,13 @@ impl Issuer {
         now: Timestamp,
     ) -> Result<(), DeviceError> {
         let request = self.device_by_id(id, now).await?.ok_or(DeviceError::Unknown)?;
-        let scope = self.device_scope(&request, Some(&chosen.to_string()), user)?.to_string();
-        self.decide(&request, user, State::Approved { subject: user.subject(), since, scope }, now).await
+        let scope = self.device_scope(&request, Some(&chosen.to_string()), user)?;
+        let subject = user.subject();
+        // Noted first, so that there is something to take back from the moment on that the device may have
+        // a token. What this device was not given is no loss of another one.
+        let consent = self.remember(&subject, &request.client, (&scope, &scope), now).await?;
+        let approved = State::Approved { subject, since, scope: scope.to_string(), consent };
+        self.decide(&request, user, approved, now).await
     }
 
     /// `user` refuses the device `id`.

@@ -72,6 +72,7 @@ impl Issuer {
         let (user, client) = (owner.user(), authenticated.client());
         let requested = request.params.get("scope");
         let scope = scope_decision::grant(&self.scopes, requested, client, user.scopes.as_ref())?;
-        Ok(Granted { client: Arc::clone(client), subject: Some(owner.sign_in()), scope, via: Via::Password })
+        let (client, subject) = (Arc::clone(client), Some(owner.sign_in()));
+        Ok(Granted { client, subject, scope, audience: Vec::new(), via: Via::Password })
     }
 }

@@ -30,8 +30,9 @@ impl Issuer {
         let ceiling = self.ceiling(&record, request.now).await?.ok_or_else(bad)?;
         let requested = request.params.get("scope");
         let scope = scope_decision::refresh(&self.scopes, requested, &record.scope, client, ceiling.as_ref())?;
-        // The successor is for whom the record names.
-        Ok(Granted { client: Arc::clone(client), subject: None, scope, via: Via::Refresh { presented, record } })
+        // The successor is for whom, and for what, the record names.
+        let (client, via) = (Arc::clone(client), Via::Refresh { presented, record });
+        Ok(Granted { client, subject: None, scope, audience: Vec::new(), via })
     }
 
     /// What the resource owner can grant at most (`Some(None)`: everything); `None` when there is no

@@ -337,6 +337,37 @@ async fn a_poll_follows_what_the_configuration_has_become() {
     assert_eq!(word(&gone.token(&call(&form)).await), "invalid_grant");
 }
 
+/// UI-10: what was taken back before the device fetched it is gone.
+#[tokio::test]
+async fn access_that_is_taken_back_ends_the_approval_and_the_tokens() {
+    for fetched in [false, true] {
+        let device = Device::new("client_id=tv").await;
+        device.allow("read", 1).await.unwrap();
+        let issued = if fetched { device.poll(2).await.ok() } else { None };
+        let subject = device.alice.subject();
+        let access = device.stage.issuer.access_of(&subject, at(3)).await.unwrap();
+        assert_eq!(access.iter().map(|access| access.client_id.as_str()).collect::<Vec<_>>(), ["tv"]);
+        device.stage.issuer.take_back(&subject, Some("tv"), at(4)).await.unwrap();
+        assert_eq!(device.word(5).await, "invalid_grant");
+        if let Some(issued) = issued {
+            let digest = TokenDigest::of(issued.access_token().reveal().as_bytes());
+            assert_eq!(device.stage.store.access_token(&digest, at(6)).await.unwrap(), None);
+        }
+    }
+}
+
+/// R8707-2a, R8707-2.2a
+#[tokio::test]
+async fn a_token_is_for_the_resource_that_the_device_named() {
+    let gate = "https://gate.example";
+    let device = Device::new(&format!("client_id=tv&resource={gate}/")).await;
+    device.allow("read", 1).await.unwrap();
+    let issued = device.poll(2).await.unwrap();
+    let digest = TokenDigest::of(issued.access_token().reveal().as_bytes());
+    let record = device.stage.store.access_token(&digest, at(3)).await.unwrap().unwrap();
+    assert_eq!(record.audience, [gate]);
+}
+
 #[tokio::test]
 async fn where_devices_are_not_served_there_is_no_such_grant() {
     let mut off = settings();

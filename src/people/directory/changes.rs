@@ -117,7 +117,7 @@ impl Directory {
         let hash = password::hash_aside(password).await?;
         let changed = self.change(name, now, |record| {
             record.password_hash = Some(hash.clone());
-            record.admitted_at = now.as_millis();
+            record.admitted_at = record.admitted_at.max(now.as_millis());
         });
         let changed = changed.await?;
         end_sessions(&self.store, &changed.name, now).await
@@ -141,7 +141,7 @@ impl Directory {
         let admit = |record: &mut UserRecord| {
             if record.disabled {
                 record.disabled = false;
-                record.admitted_at = now.as_millis();
+                record.admitted_at = record.admitted_at.max(now.as_millis());
             }
         };
         self.change(name, now, admit).await.map(drop)

@@ -16,9 +16,11 @@ impl Issuer {
         }
         // Clients of the store can be registered for these at any time.
         let always = [GrantType::AuthorizationCode, GrantType::ClientCredentials];
-        let served = |grant: &GrantType| match grant {
-            GrantType::DeviceCode => self.settings.device.is_some(),
-            grant => always.contains(grant) || self.is_registered(*grant),
+        let served = |grant: &GrantType| {
+            if *grant == GrantType::DeviceCode {
+                return self.settings.device.is_some();
+            }
+            always.contains(grant) || self.is_registered(*grant)
         };
         let grants = GrantType::ALL.into_iter().filter(served);
         let mut document = json!({

@@ -23,12 +23,10 @@ use crate::admin;
 use crate::gateway::Plan;
 use crate::issue::Clients;
 use crate::page::Branding;
-use crate::people::session;
 use crate::people::users::Users;
 use crate::store::cache::CacheSettings;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Where the values of environment variables come from.
 pub(super) type Variables<'v> = &'v dyn Fn(&str) -> Option<String>;
@@ -81,8 +79,8 @@ pub(super) fn build(
             realm: tokens::realm(&bearer),
             trusted: server.trusted,
             form_body: server.form_body,
-            sessions: session::Settings { ttl: Duration::from_hours(8), idle: Duration::from_hours(1) },
-            branding: Arc::new(Branding { name: "Tollgate".into(), logo: None, colour: "#2451c7".into() }),
+            sessions: tokens::sessions(&oauth),
+            branding: Arc::new(Branding::default()),
             serve_cached: cache.text_or_default("on_store_outage") == "serve-cached",
             generation,
         }),

@@ -177,8 +177,8 @@ pub(super) const OAUTH: &[Key] = &[
         .default("required"),
     key("authorization_code_ttl", Kind::Duration("1s", "10m"), "How long an authorization code may wait.")
         .default("60s"),
-    later("session_ttl", "The authorization endpoint.", REMOVE),
-    later("session_idle", "The authorization endpoint.", REMOVE),
+    key("session_ttl", LONG, "How long a sign-in lasts.").default("8h"),
+    key("session_idle", LONG, "How long a sign-in lasts without a request.").default("1h"),
 ];
 
 /// `[limits]`.

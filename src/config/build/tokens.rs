@@ -6,6 +6,7 @@ use crate::config::section::Section;
 use crate::enforce::bearer::Methods;
 use crate::issue::{DeviceSettings, FailedLogins, Settings};
 use crate::oauth::client::{Client, GrantType, Pkce};
+use crate::people::session;
 
 /// What holds without `[bearer] methods`.
 pub(super) const HEADER_ONLY: Methods = Methods { header: true, form: false, query: false };
@@ -48,6 +49,14 @@ pub(super) fn device(oauth: &Section<'_>, clients: &[Client]) -> Option<DeviceSe
     }
     let used = written.is_some() || clients.iter().any(|client| client.may_use(GrantType::DeviceCode));
     used.then_some(settings)
+}
+
+/// Reads how long sign-ins last.
+pub(super) fn sessions(oauth: &Section<'_>) -> session::Settings {
+    session::Settings {
+        ttl: oauth.duration("session_ttl").unwrap_or_default(),
+        idle: oauth.duration("session_idle").unwrap_or_default(),
+    }
 }
 
 /// Reads `pkce` of `[oauth]` or of a client.

@@ -36,6 +36,8 @@ const CHANGES: &[(&str, &str, &str)] = &[
     ("oauth.refresh_token_ttl", "refresh_token_ttl", "refresh_token_ttl = \"2h\""),
     ("oauth.refresh_reuse_grace", "refresh_reuse_grace", "refresh_reuse_grace = \"0s\""),
     ("oauth.authorization_code_ttl", "authorization_code_ttl", "authorization_code_ttl = \"59s\""),
+    ("oauth.session_ttl", "session_ttl", "session_ttl = \"9h\""),
+    ("oauth.session_idle", "session_idle", "session_idle = \"9m\""),
     ("oauth.pkce", "pkce", "pkce = \"required\""),
     ("oauth.device_code_ttl", "device_code_ttl", "device_code_ttl = \"11m\""),
     ("oauth.device_interval", "device_interval", "device_interval = \"6s\""),
@@ -113,7 +115,8 @@ fn said(configuration: &Configuration) -> String {
     let hash = plan.users.get("alice").map(|user| user.password_hash.clone());
     let secrets = plan.clients.iter().flat_map(|client| &client.secrets).map(ToString::to_string);
     let hashes: Vec<String> = hash.into_iter().chain(secrets).collect();
-    let all = format!("{first}{rest}{hashes:?}{}{:?}{}{}", plan.realm, plan.trusted, plan.form_body, plan.serve_cached);
+    let all = format!("{first}{rest}{hashes:?}{}{:?}{}{}", plan.realm, plan.trusted, plan.form_body, plan.serve_cached)
+        + &format!("{:?}", plan.sessions);
     // Each file is in a folder of its own, which stands in the places of the routes.
     all.replace(&configuration.file.display().to_string(), "")
 }

@@ -7,13 +7,11 @@ use super::{Browser, SignedIn, Visit, audit};
 use crate::clock::Timestamp;
 use crate::enforce::bearer::is_form;
 use crate::issue::{AuthorizationError, AuthorizationRequest, IssueError, Question};
-use crate::oauth::params::decode;
 use crate::oauth::scope::Scope;
 use crate::page::{Consent, Form, Page};
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{Method, Response, StatusCode};
-use std::borrow::Cow;
 use std::time::Duration;
 
 /// `OpenID` Connect Core section 3.1.2.1: how the client wants its user asked.
@@ -52,24 +50,12 @@ impl Browser {
             // D-11, R9700-4.11: nobody is sent to a client without having signed in, so that no link to us
             // becomes a link to anywhere.
             Err(AuthorizationError::Redirect(redirect)) => match self.signed_in(visit).await? {
-                None if !self.answers_at_once(params).await? => {
+                None if !redirect.immediate => {
                     self.sign_in_page(&Purpose::Refusal { location: redirect.location }, visit).await
                 }
                 _ => to_client(&redirect, visit),
             },
         }
-    }
-
-    /// Whether the client's error redirects do not wait for a sign-in.
-    async fn answers_at_once(&self, params: &[u8]) -> Result<bool, Stop> {
-        let named = |pair: &[u8]| {
-            let (name, value) = pair.split_at(pair.iter().position(|octet| *octet == b'=')?);
-            let is_client_id = decode(name).is_ok_and(|name| name == "client_id");
-            is_client_id.then(|| decode(value.get(1..)?).ok().map(Cow::into_owned)).flatten()
-        };
-        let Some(id) = params.split(|octet| *octet == b'&').find_map(named) else { return Ok(false) };
-        let client = self.issuer.client(&id).await?;
-        Ok(client.is_some_and(|_client| false))
     }
 
     /// A request that is right: who is there?

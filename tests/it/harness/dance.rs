@@ -63,8 +63,7 @@ pub(crate) fn answer(response: &Response) -> BTreeMap<String, String> {
     let mut answer = BTreeMap::new();
     for pair in query.split('&') {
         let (name, value) = pair.split_once('=').expect("a pair");
-        let value = tollgate::oauth::params::decode(value.as_bytes()).unwrap().into_owned();
-        assert!(answer.insert(name.to_owned(), value).is_none(), "twice {name} in {location}");
+        assert!(answer.insert(name.to_owned(), decoded(value)).is_none(), "twice {name} in {location}");
     }
     answer
 }
@@ -96,4 +95,21 @@ pub(crate) fn tokens(gateway: &Gateway, browser: &Browser<'_>) -> Tokens {
     let page = consent_page(browser, &[]);
     let answer = answer(&allow(browser, &page));
     redeem(gateway, &answer["code"]).tokens()
+}
+
+/// RFC 6749 appendix B.
+fn decoded(text: &str) -> String {
+    let mut bytes = text.bytes();
+    let mut decoded = Vec::new();
+    while let Some(byte) = bytes.next() {
+        decoded.push(match byte {
+            b'+' => b' ',
+            b'%' => {
+                let mut digit = || char::from(bytes.next().unwrap()).to_digit(16).unwrap();
+                u8::try_from(digit() * 16 + digit()).unwrap()
+            }
+            other => other,
+        });
+    }
+    String::from_utf8(decoded).unwrap()
 }

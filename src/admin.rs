@@ -89,8 +89,8 @@ impl Admin {
             ["tokens", rest @ ..] => self.of_tokens(request, rest, now).await,
             ["clients", rest @ ..] => self.of_clients(request, rest, now).await,
             ["healthz"] if request.method() == Method::GET => self.health().await,
-            ["users"] if request.method() == Method::GET => Ok(self.list_users()),
-            ["healthz" | "users"] => Err(Refusal::Method("GET")),
+            ["users", rest @ ..] => self.of_users(request, rest, now).await,
+            ["healthz"] => Err(Refusal::Method("GET")),
             _ => Err(nothing_here()),
         }
     }

@@ -3,8 +3,10 @@
 
 mod access;
 mod address;
+mod branding;
 mod clients;
 mod fields;
+mod login;
 mod path;
 mod routes;
 mod scopes;
@@ -12,7 +14,7 @@ mod server;
 mod store;
 mod tokens;
 mod upstreams;
-mod users;
+pub(super) mod users;
 
 use super::Configuration;
 use super::error::Report;
@@ -22,7 +24,6 @@ use super::section::Section;
 use crate::admin;
 use crate::gateway::Plan;
 use crate::issue::Clients;
-use crate::page::Branding;
 use crate::people::users::Users;
 use crate::store::cache::CacheSettings;
 use std::path::Path;
@@ -51,7 +52,7 @@ pub(super) fn build(
     let upstreams = upstreams::build(&root);
     let clients = clients::build(&root, &scopes, tokens::pkce(&oauth), variable);
     issue.device = tokens::device(&oauth, &clients);
-    let users = users::build(&root, &scopes);
+    let users = users::build(&root, &scopes, variable);
     let methods = tokens::methods(&bearer, "methods").unwrap_or(tokens::HEADER_ONLY);
     let surroundings = routes::Surroundings { scopes: &scopes, upstreams: &upstreams, methods, issue: &issue };
     let routes = routes::build(&root, &surroundings);
@@ -75,12 +76,13 @@ pub(super) fn build(
             clients: Arc::new(Clients::new(clients)),
             users: Arc::new(Users::new(users)),
             issue: Arc::new(issue),
+            login: login::build(&root),
             bearer: methods,
             realm: tokens::realm(&bearer),
+            branding: Arc::new(branding::build(&root)),
             trusted: server.trusted,
             form_body: server.form_body,
             sessions: tokens::sessions(&oauth),
-            branding: Arc::new(Branding::default()),
             serve_cached: cache.text_or_default("on_store_outage") == "serve-cached",
             generation,
         }),

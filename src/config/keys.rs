@@ -95,9 +95,13 @@ pub(super) const ROOT: &[Key] = &[
     key("routes", ROUTES, "Which requests pass, where they go, and what they need."),
     later("resources", "Resources with metadata and audiences of their own (RFC 8707, RFC 9728).", REMOVE),
     later("issuers", "Tokens of other authorization servers.", REMOVE),
-    later("users_file", "Users in a file of their own.", "write `[[users]]`; they may stand in an included file"),
-    later("login", "A sign-in by an upstream.", "write `[[users]]`"),
-    later("branding", "The look of the pages.", REMOVE),
+    key(
+        "users_file",
+        Kind::Text,
+        "Users in a file of their own: htpasswd (bcrypt, argon2id), or TOML with `[[users]]`.",
+    ),
+    key("branding", Kind::Table(BRANDING), "The look of the pages that people see."),
+    key("login", Kind::Table(LOGIN), "An existing login service that checks passwords."),
 ];
 
 /// The sections that an included file may have.
@@ -177,8 +181,16 @@ pub(super) const OAUTH: &[Key] = &[
         .default("required"),
     key("authorization_code_ttl", Kind::Duration("1s", "10m"), "How long an authorization code may wait.")
         .default("60s"),
-    key("session_ttl", LONG, "How long a sign-in lasts.").default("8h"),
-    key("session_idle", LONG, "How long a sign-in lasts without a request.").default("1h"),
+    key("session_ttl", Kind::Duration("1m", "365d"), "How long a sign-in lasts.").default("8h"),
+    key("session_idle", Kind::Duration("1m", "365d"), "How long a sign-in lasts without a request.").default("1h"),
+];
+
+/// `[branding]`.
+pub(super) const BRANDING: &[Key] = &[
+    key("name", Kind::Text, "The product's name.").default("Tollgate"),
+    key("logo", Kind::Text, "A file beside this one: PNG, JPEG, WebP or SVG; 256 KiB at most."),
+    key("colour", Kind::Text, "`#rrggbb`: of buttons; where it could not be read, darker or lighter.")
+        .default("#2451c7"),
 ];
 
 /// `[limits]`.
@@ -244,9 +256,20 @@ pub(super) const CLIENT: &[Key] = &[
 /// `[[users]]`.
 pub(super) const USER: &[Key] = &[
     key("name", Kind::Text, "The user's name; upper and lower case are one.").required(),
-    key("password_hash", Kind::Text, "What `tollgate hash` prints.").required(),
+    key("password_hash", Kind::Text, "What `tollgate hash` prints; or bcrypt.").required(),
     key("scopes", WORDS, "The most the user can grant; all unless given."),
 ];
+
+/// `[login]`.
+pub(super) const LOGIN: &[Key] = &[
+    key("url", Kind::Text, "Where names and passwords are posted: https, or http on loopback.").required(),
+    key("format", Kind::Choice(&["json", "form"], &[]), "How they are sent.").default("json"),
+    key("timeout", Kind::Duration("100ms", "1m"), "503 beyond.").default("5s"),
+    key("ca", Kind::Text, "A file with the certification authorities that are believed; else the system's."),
+];
+
+/// A `users_file` of TOML.
+pub(super) const USERS_FILE: &[Key] = &[key("users", USERS, "Resource owners.")];
 
 /// `[upstreams.NAME]`.
 pub(super) const UPSTREAM: &[Key] = &[

@@ -5,6 +5,7 @@ mod clients;
 mod device;
 mod grants;
 mod ledger;
+mod owners;
 
 use super::{Clients, DeviceSettings, FailedLogins, IssueError, IssuedToken, Issuer, Request, Settings, Throttle};
 use crate::clock::Timestamp;

@@ -51,17 +51,15 @@ pub(super) fn device(oauth: &Section<'_>, clients: &[Client]) -> Option<DeviceSe
     used.then_some(settings)
 }
 
-/// Reads how long sign-ins last.
-pub(super) fn sessions(oauth: &Section<'_>) -> session::Settings {
-    session::Settings {
-        ttl: oauth.duration("session_ttl").unwrap_or_default(),
-        idle: oauth.duration("session_idle").unwrap_or_default(),
-    }
-}
-
 /// Reads `pkce` of `[oauth]` or of a client.
 pub(super) fn pkce(section: &Section<'_>) -> Pkce {
     if section.text_or_default("pkce") == "optional" { Pkce::Optional } else { Pkce::Required }
+}
+
+/// Reads what `[oauth]` says about sign-ins.
+pub(super) fn sessions(oauth: &Section<'_>) -> session::Settings {
+    let ttl = oauth.duration("session_ttl").unwrap_or_default();
+    session::Settings { ttl, idle: oauth.duration("session_idle").unwrap_or_default() }
 }
 
 /// Reads a list of ways to send a token; `None`: there is none.

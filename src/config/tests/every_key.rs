@@ -8,6 +8,8 @@ use std::collections::BTreeSet;
 
 const FILE: &str = include_str!("../testdata/every_key.toml");
 
+const HTPASSWD: &str = "carol:$2y$04$nDsEwrRWuCzmZD0QV4QYduRb1K1fPbBBSRuaoYwk1cIQW4zKkcNCi\n";
+
 /// `include`, and keys with a single value: nothing can follow from a change.
 const WITHOUT_EFFECT: [&str; 3] = ["include", "oauth.registration", "routes.upgrade"];
 
@@ -36,9 +38,13 @@ const CHANGES: &[(&str, &str, &str)] = &[
     ("oauth.refresh_token_ttl", "refresh_token_ttl", "refresh_token_ttl = \"2h\""),
     ("oauth.refresh_reuse_grace", "refresh_reuse_grace", "refresh_reuse_grace = \"0s\""),
     ("oauth.authorization_code_ttl", "authorization_code_ttl", "authorization_code_ttl = \"59s\""),
-    ("oauth.session_ttl", "session_ttl", "session_ttl = \"9h\""),
-    ("oauth.session_idle", "session_idle", "session_idle = \"9m\""),
     ("oauth.pkce", "pkce", "pkce = \"required\""),
+    ("oauth.session_ttl", "session_ttl", "session_ttl = \"9h\""),
+    ("oauth.session_idle", "session_idle", "session_idle = \"2h\""),
+    ("users_file", "users_file", "users_file = \"more.toml\""),
+    ("branding.name", "name = \"Fernwood\"", "name = \"Oakwood\""),
+    ("branding.logo", "logo =", "logo = \"other.svg\""),
+    ("branding.colour", "colour", "colour = \"#996633\""),
     ("oauth.device_code_ttl", "device_code_ttl", "device_code_ttl = \"11m\""),
     ("oauth.device_interval", "device_interval", "device_interval = \"6s\""),
     ("limits.head_timeout", "head_timeout", "head_timeout = \"11s\""),
@@ -100,7 +106,15 @@ const CHANGES: &[(&str, &str, &str)] = &[
 ];
 
 fn load(text: &str) -> Configuration {
-    let folder = Folder::new(&[("gateway.toml", text), ("secret", "another-secret-of-a-file-0123")]);
+    let svg = |width| format!("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\"/>");
+    let folder = Folder::new(&[
+        ("gateway.toml", text),
+        ("secret", "another-secret-of-a-file-0123"),
+        ("users.htpasswd", HTPASSWD),
+        ("more.toml", ""),
+        ("logo.svg", &svg(1)),
+        ("other.svg", &svg(2)),
+    ]);
     folder.load().unwrap_or_else(|errors| panic!("{text}\n{errors}"))
 }
 
@@ -110,13 +124,14 @@ fn said(configuration: &Configuration) -> String {
     let specs: Vec<_> = plan.routes.routes().iter().map(|route| &route.spec).collect();
     let first = format!("{server:?}{telemetry:?}{admin:?}{store:?}{cache:?}{specs:?}{:?}", plan.upstreams);
     let scopes = plan.scopes.declared();
-    let rest = format!("{scopes:?}{:?}{:?}{:?}{:?}", plan.clients, plan.users, plan.issue, plan.bearer);
+    let rest = format!("{scopes:?}{:?}{:?}{:?}{:?}", plan.clients, plan.users, plan.issue, plan.bearer)
+        + &format!("{:?}", plan.login);
     // Neither users nor clients show their hashes.
     let hash = plan.users.get("alice").map(|user| user.password_hash.clone());
     let secrets = plan.clients.iter().flat_map(|client| &client.secrets).map(ToString::to_string);
     let hashes: Vec<String> = hash.into_iter().chain(secrets).collect();
-    let all = format!("{first}{rest}{hashes:?}{}{:?}{}{}", plan.realm, plan.trusted, plan.form_body, plan.serve_cached)
-        + &format!("{:?}", plan.sessions);
+    let last = format!("{}{:?}{}{}", plan.realm, plan.trusted, plan.form_body, plan.serve_cached);
+    let all = format!("{first}{rest}{hashes:?}{last}{:?}{:?}", plan.branding, plan.sessions);
     // Each file is in a folder of its own, which stands in the places of the routes.
     all.replace(&configuration.file.display().to_string(), "")
 }

@@ -31,13 +31,18 @@ impl From<ParamsError> for Fault {
     }
 }
 
-/// Scopes and resources are checked by what the token endpoint checks them with.
+/// Scopes and resources are checked by what the token endpoint checks them with; what fails otherwise is
+/// ours (R6749-4.1.2.1d).
 impl From<IssueError> for Fault {
     fn from(error: IssueError) -> Self {
-        match error {
-            IssueError::InvalidScope(description) => Self { error: "invalid_scope", description },
-            IssueError::InvalidTarget(description) => Self { error: "invalid_target", description },
-            _ => Self { error: "server_error", description: "the request cannot be answered" },
+        if let IssueError::InvalidScope(description) = error {
+            Self { error: "invalid_scope", description }
+        } else if let IssueError::InvalidTarget(description) = error {
+            Self { error: "invalid_target", description }
+        } else if let IssueError::Overloaded | IssueError::Store(_) = error {
+            Self { error: "temporarily_unavailable", description: "try again later" }
+        } else {
+            Self { error: "server_error", description: "the request cannot be answered" }
         }
     }
 }

@@ -58,9 +58,9 @@ impl Issuer {
             }
             let code = document.value;
             let audience = resource::within(requested.clone(), &code.resources)?;
-            let user = self.grantor(&code, client, request.now).await?.ok_or(BAD)?;
+            let owner = self.grantor(&code, client, request.now).await?.ok_or(BAD)?;
             // What client and user have lost since is left out.
-            let scope = scope_decision::refresh(&self.scopes, None, &code.scope, client, user.scopes.as_ref());
+            let scope = scope_decision::refresh(&self.scopes, None, &code.scope, client, owner.scopes.as_ref());
             let scope = scope.map_err(|_| BAD)?;
             let used = Code { state: State::Used, ..code };
             let until = Some(request.now.plus(self.longest_life(client)));

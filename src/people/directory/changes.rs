@@ -5,7 +5,7 @@ use crate::clock::Timestamp;
 use crate::oauth::scope::Scope;
 use crate::oauth::token::Origin;
 use crate::people::password::{self, HashError};
-use crate::people::session::{self, SessionError};
+use crate::people::session;
 use crate::people::stored::{self, UserRecord};
 use crate::people::users::{Subject, fold, wrong_name};
 use crate::secret::Secret;
@@ -42,15 +42,15 @@ pub enum ChangeError {
     /// No password can be kept.
     #[error(transparent)]
     Hash(#[from] HashError),
+    /// Users are made elsewhere.
+    #[error("users are made at the login service that `[login]` names")]
+    Elsewhere,
     /// It cannot be the name of a user.
     #[error("{0}")]
     Name(&'static str),
     /// It signs in elsewhere.
     #[error("this user has no password here: a login service vouches for it")]
     NoPassword,
-    /// Its sessions are not known to have ended.
-    #[error(transparent)]
-    Session(#[from] SessionError),
     /// The store does not answer.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -70,6 +70,9 @@ impl Directory {
     pub async fn add(&self, new: NewUser, now: Timestamp) -> Result<(), ChangeError> {
         if let Some(why) = wrong_name(&new.name) {
             return Err(ChangeError::Name(why));
+        }
+        if self.login.is_some() {
+            return Err(ChangeError::Elsewhere);
         }
         if self.configured.has(&new.name) {
             return Err(ChangeError::Taken);
@@ -155,7 +158,9 @@ impl Directory {
     pub async fn remove(&self, name: &str, now: Timestamp) -> Result<(), ChangeError> {
         let id = fold(name);
         for _ in 0..TRIES {
-            let known = stored::record(&self.store, name, now).await?.ok_or_else(|| self.absent(name))?;
+            // One that is about to be forgotten has been removed already.
+            let known = stored::record(&self.store, name, now).await?.filter(|known| known.expires.is_none());
+            let known = known.ok_or_else(|| self.absent(name))?;
             let leaving = UserRecord { leaving: true, ..known.value };
             if !self.store.put(Kind::User, &id, (&leaving, None), Some(known.version), now).await? {
                 continue;

@@ -2,8 +2,10 @@
 //! and `people`.
 
 mod form;
+mod json;
 mod location;
 mod metadata;
+mod registration;
 mod response;
 mod tokeninfo;
 
@@ -80,11 +82,16 @@ impl Endpoints {
         let Some(endpoint) = self.locations.find(request.uri().path()) else {
             return response::not_found();
         };
+        if matches!(endpoint, Endpoint::Register | Endpoint::Registration) && !self.takes_registrations() {
+            return response::not_found();
+        }
         if !endpoint.allows(request.method()) {
             return response::method_not_allowed(endpoint.allowed());
         }
         match endpoint {
             Endpoint::Form(form) => self.answer_form(form, request, caller, now).await,
+            Endpoint::Register => self.register(request, caller, now).await,
+            Endpoint::Registration => self.registration(request, caller, now).await,
             Endpoint::ResourceMetadata => response::public(&self.resource_metadata()),
             Endpoint::ServerMetadata => response::public(&self.issuer.metadata(self.locations.base_url())),
             Endpoint::TokenInfo => self.token_info(request, now).await,

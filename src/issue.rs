@@ -13,6 +13,7 @@ mod metadata;
 mod mint;
 mod operator;
 mod refusal;
+mod register;
 mod resource;
 mod revoke;
 mod scope_decision;
@@ -27,6 +28,7 @@ pub use metadata::scopes_supported;
 pub use mint::IssuedToken;
 pub use operator::{Order, OrderError};
 pub use refusal::IssueError;
+pub use register::{Admission, InviteError, RegisteredClient, Registering, Registration, RegistrationError};
 pub use throttle::Throttle;
 
 use crate::clock::Timestamp;
@@ -34,7 +36,9 @@ use crate::oauth::authorization::Authorization;
 use crate::oauth::client::{Client, SecretHash};
 use crate::oauth::params::Params;
 use crate::oauth::scope::ScopeTable;
+use crate::oauth::token::Token;
 use crate::people::users::Users;
+use crate::secret::Digest;
 use crate::store::Store;
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -56,6 +60,8 @@ pub struct Settings {
     pub refresh_reuse_grace: Duration,
     /// How many failures of one client or user from one address are taken, and in which time.
     pub failed_logins: FailedLogins,
+    /// Who may register a client.
+    pub registration: Registration,
 }
 
 /// `[limits] failed_logins`.
@@ -127,6 +133,11 @@ impl Issuer {
         };
         issued.inspect_err(|error| audit::refused("token", error, request.address))
     }
+}
+
+/// What is kept of a generated secret: it has 256 bits, so a fast digest is enough (TOK-2).
+pub fn secret_hash(secret: &Token) -> String {
+    SecretHash::Digest(Digest::of(secret.secret().reveal().as_bytes())).to_string()
 }
 
 /// The clients of the configuration, by identifier.

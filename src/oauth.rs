@@ -5,6 +5,7 @@ pub mod client;
 pub mod error;
 pub mod params;
 pub(crate) mod redirect;
+pub mod registration;
 pub mod request;
 pub mod scope;
 pub mod token;

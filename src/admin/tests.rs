@@ -45,6 +45,7 @@ fn configured() -> Clients {
         default_scopes: None,
         introspect: false,
         registration: None,
+        ..Client::default()
     }])
 }
 
@@ -67,6 +68,7 @@ fn over(location: Location) -> Admin {
         refresh_token_ttl: Duration::from_secs(86_400),
         refresh_reuse_grace: Duration::from_secs(10),
         failed_logins: FailedLogins { max: 10, per: Duration::from_secs(60) },
+        registration: crate::issue::tests::registration(),
     };
     let alice =
         User { name: "alice".to_owned(), password_hash: String::new(), scopes: None, origin: Origin::Configuration };

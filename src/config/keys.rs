@@ -166,9 +166,10 @@ pub(super) const OAUTH: &[Key] = &[
     key("refresh_token_ttl", LONG, "The life of a grant as a whole.").default("30d"),
     key("refresh_reuse_grace", Kind::Duration("0s", "10m"), "In this time a lost answer may be asked for again.")
         .default("10s"),
-    key("registration", Kind::Choice(&["closed"], &["token", "open"]), "Who may register clients (RFC 7591).")
+    key("registration", Kind::Choice(&["closed", "token", "open"], &[]), "Who may register clients (RFC 7591).")
         .default("closed"),
-    later("registration_scopes", "The scopes of clients that register themselves.", REMOVE),
+    key("registration_scopes", WORDS, "The most that such clients can get; else all scopes that are not restricted."),
+    key("registration_ttl", LONG, "A registration that nobody has used for so long ends.").default("1d"),
     later("device_code_ttl", "The device authorization grant (RFC 8628).", REMOVE),
     later("device_interval", "The device authorization grant (RFC 8628).", REMOVE),
     later("pkce", "The authorization endpoint.", REMOVE),
@@ -188,6 +189,14 @@ pub(super) const LIMITS: &[Key] = &[
     key("form_body", Kind::Size("1B", "16MiB"), "413 beyond, where a form is searched for a token.").default("64KiB"),
     key("connections", Kind::Integer(1, 1_000_000), "Further ones wait to be accepted.").default("10000"),
     key("failed_logins", Kind::Table(FAILED_LOGINS), "429 beyond: failures by client or user and address."),
+    key("registrations", Kind::Table(REGISTRATIONS), "429 beyond: clients that register themselves from one address."),
+    key("registered_clients", Kind::Integer(1, 10_000_000), "429 beyond: clients in the store.").default("10000"),
+];
+
+/// `[limits] registrations`.
+pub(super) const REGISTRATIONS: &[Key] = &[
+    key("max", Kind::Integer(1, 1_000_000), "This many clients …").default("20"),
+    key("per", Kind::Duration("1s", "1d"), "… in this time.").default("1h"),
 ];
 
 /// `[limits] failed_logins`.
@@ -225,7 +234,12 @@ pub(super) const CLIENT: &[Key] = &[
     key("scopes", WORDS, "The most it can get."),
     key("default_scopes", WORDS, "What it gets when it asks for nothing; else all of `scopes`."),
     key("introspect", Kind::Boolean, "May introspect everybody's tokens (RFC 7662).").default("false"),
-    later("par", "Pushed authorization requests (RFC 9126).", REMOVE),
+    key(
+        "par",
+        Kind::Choice(&["optional", "required"], &[]),
+        "Whether authorization requests must be pushed (RFC 9126).",
+    )
+    .default("optional"),
     later("pkce", "The authorization endpoint.", REMOVE),
     later("dpop_bound_access_tokens", "DPoP (RFC 9449).", REMOVE),
     later("tls_client_certificate_bound_access_tokens", "Mutual TLS (RFC 8705).", REMOVE),

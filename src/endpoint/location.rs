@@ -11,6 +11,10 @@ const RESOURCE: &str = "/.well-known/oauth-protected-resource";
 pub(super) enum Endpoint {
     /// One that takes a form from a client.
     Form(Form),
+    /// RFC 7591.
+    Register,
+    /// RFC 7592.
+    Registration,
     /// RFC 9728.
     ResourceMetadata,
     /// RFC 8414.
@@ -34,7 +38,8 @@ impl Endpoint {
     /// The methods it takes, as `Allow` says them.
     pub(super) const fn allowed(self) -> &'static str {
         match self {
-            Self::Form(_) => "POST",
+            Self::Form(_) | Self::Register => "POST",
+            Self::Registration => "DELETE, GET, HEAD, PUT",
             Self::ResourceMetadata | Self::ServerMetadata | Self::TokenInfo => "GET, HEAD",
         }
     }
@@ -98,11 +103,19 @@ impl Locations {
         }
         match path.strip_prefix(&*self.base)? {
             "/introspect" => Some(Endpoint::Form(Form::Introspect)),
+            "/register" => Some(Endpoint::Register),
             "/revoke" => Some(Endpoint::Form(Form::Revoke)),
             "/token" => Some(Endpoint::Form(Form::Token)),
             "/tokeninfo" => Some(Endpoint::TokenInfo),
-            _ => None,
+            _ => self.registered_client(path).map(|_| Endpoint::Registration),
         }
+    }
+
+    /// The identifier of the client whose registration is at `path` (RFC 7592). It is ours, so that
+    /// there is nothing in it to decode.
+    pub(super) fn registered_client<'p>(&self, path: &'p str) -> Option<&'p str> {
+        let id = path.strip_prefix(&*self.base)?.strip_prefix("/register/")?;
+        (!id.is_empty() && id.bytes().all(|octet| octet.is_ascii_alphanumeric() || octet == b'-')).then_some(id)
     }
 }
 

@@ -115,6 +115,19 @@ pub(super) fn unavailable() -> Response<Bytes> {
     retry_after(failure(StatusCode::SERVICE_UNAVAILABLE, code.as_str(), "the store does not answer, try again"), SOON)
 }
 
+/// 429: not now.
+pub(super) fn busy(description: &str, wait: Duration) -> Response<Bytes> {
+    let code = TokenErrorCode::TemporarilyUnavailable;
+    retry_after(failure(StatusCode::TOO_MANY_REQUESTS, code.as_str(), description), wait)
+}
+
+/// Done, and nothing to say (R7592-2.3).
+pub(super) fn no_content() -> Response<Bytes> {
+    let mut response = Response::new(Bytes::new());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    with(response, CACHE_CONTROL, HeaderValue::from_static("no-store"))
+}
+
 pub(super) fn not_found() -> Response<Bytes> {
     failure(StatusCode::NOT_FOUND, "not_found", "there is no such endpoint")
 }
@@ -147,7 +160,8 @@ pub(super) fn basic_challenge(realm: &str) -> HeaderValue {
         .unwrap_or(HeaderValue::from_static("Basic realm=\"tollgate\", charset=\"UTF-8\""))
 }
 
-fn failure(status: StatusCode, code: &str, description: &str) -> Response<Bytes> {
+/// A refusal as JSON.
+pub(super) fn failure(status: StatusCode, code: &str, description: &str) -> Response<Bytes> {
     private(status, &json!({ "error": code, "error_description": description }))
 }
 

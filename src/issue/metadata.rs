@@ -4,7 +4,7 @@
 //! authorization endpoint: RFC 8414 section 3.2 forbids to send the empty list that would be the
 //! truth, and client libraries for the grants served here ask for neither.
 
-use super::Issuer;
+use super::{Admission, Issuer};
 use crate::oauth::client::GrantType;
 use crate::oauth::scope::{OPERATOR, ScopeTable, ScopeToken};
 use serde_json::{Value, json};
@@ -14,7 +14,8 @@ impl Issuer {
     pub fn metadata(&self, base: &str) -> Value {
         let mut methods = vec!["client_secret_basic", "client_secret_post"];
         let confidential = methods.clone();
-        if self.clients.iter().any(|client| !client.is_confidential()) {
+        let registration = self.settings.registration.admission != Admission::Closed;
+        if registration || self.clients.iter().any(|client| !client.is_confidential()) {
             methods.push("none");
         }
         // Clients of the store can be registered at any time, for client credentials first of all.
@@ -31,6 +32,9 @@ impl Issuer {
             "introspection_endpoint": format!("{base}/introspect"),
             "introspection_endpoint_auth_methods_supported": confidential,
         });
+        if registration {
+            document["registration_endpoint"] = format!("{base}/register").into();
+        }
         if let Some(scopes) = scopes_supported(&self.scopes) {
             document["scopes_supported"] = scopes;
         }

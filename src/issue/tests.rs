@@ -4,7 +4,9 @@ mod clients;
 mod grants;
 mod ledger;
 
-use super::{Clients, FailedLogins, IssueError, IssuedToken, Issuer, Request, Settings, Throttle};
+use super::{
+    Admission, Clients, FailedLogins, IssueError, IssuedToken, Issuer, Registration, Request, Settings, Throttle,
+};
 use crate::clock::Timestamp;
 use crate::oauth::authorization::Authorization;
 use crate::oauth::client::{Client, GrantType, SecretHash};
@@ -50,6 +52,7 @@ pub(crate) fn client(id: &str, secrets: Vec<SecretHash>, grants: &[GrantType], s
         default_scopes: None,
         introspect: false,
         registration: None,
+        ..Client::default()
     }
 }
 
@@ -100,6 +103,18 @@ pub(crate) fn settings() -> Settings {
         refresh_token_ttl: Duration::from_hours(24),
         refresh_reuse_grace: Duration::from_secs(10),
         failed_logins: FailedLogins { max: 3, per: Duration::from_mins(1) },
+        registration: registration(),
+    }
+}
+
+/// Registration for everybody.
+pub(crate) fn registration() -> Registration {
+    Registration {
+        admission: Admission::Open,
+        scopes: scope("read write"),
+        ttl: Duration::from_hours(24),
+        rate: FailedLogins { max: 3, per: Duration::from_mins(1) },
+        most: 100,
     }
 }
 

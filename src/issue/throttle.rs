@@ -9,11 +9,15 @@ use crate::secret::Digest;
 use quick_cache::sync::Cache;
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// So many names may fail as often as one before the source itself is held back.
 const NAMES_PER_SOURCE: u32 = 10;
+
+/// So many sources may register as many clients as one before all have to wait.
+const REGISTRATION_SOURCES: u32 = 10;
 
 /// Counters kept at a time, about 100 octets each. A source can have at most
 /// `NAMES_PER_SOURCE * max` new ones in a window.
@@ -22,6 +26,8 @@ const COUNTERS: usize = 65_536;
 /// The counters of failed attempts: one for the process, so that a reload forgets nothing. Bounded.
 pub struct Throttle {
     counters: Cache<Key, Arc<Mutex<Window>>>,
+    /// When ended registrations were last looked for, in milliseconds.
+    swept: AtomicU64,
 }
 
 /// Whose secret is guessed.
@@ -56,7 +62,16 @@ struct Key {
     /// The digest of the folded name, so that a long name takes no more room than a short one;
     /// `None`: the source alone.
     name: Option<[u8; 16]>,
-    owner: bool,
+    owner: Owner,
+}
+
+/// Whose name it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Owner {
+    Client,
+    /// Not guessing at all: a registration.
+    Nobody,
+    Person,
 }
 
 #[derive(Debug, Default)]
@@ -68,7 +83,24 @@ struct Window {
 impl Throttle {
     /// Counters that are all at zero.
     pub fn new() -> Self {
-        Self { counters: Cache::new(COUNTERS) }
+        Self { counters: Cache::new(COUNTERS), swept: AtomicU64::new(0) }
+    }
+
+    /// The counters of registrations from `address`, and of all of them.
+    pub(super) fn registrations(&self, address: Option<IpAddr>, now: Timestamp, limit: FailedLogins) -> Attempts<'_> {
+        let key = |source| Key { source, name: Some(short_digest("registration")), owner: Owner::Nobody };
+        let keys = [
+            (key(source(address)), limit.max),
+            (Key { name: None, ..key(Source::Local) }, limit.max.saturating_mul(REGISTRATION_SOURCES)),
+        ];
+        Attempts { throttle: self, limit, keys, now }
+    }
+
+    /// Whether `period` has passed since this was last true.
+    pub(super) fn sweep_is_due(&self, now: Timestamp, period: Duration) -> bool {
+        let last = self.swept.load(Ordering::Relaxed);
+        let due = last == 0 || now >= Timestamp::from_millis(last).plus(period);
+        due && self.swept.compare_exchange(last, now.as_millis(), Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 
     /// The counters of `guessed` from `address`.
@@ -81,11 +113,11 @@ impl Throttle {
     ) -> Attempts<'_> {
         let source = source(address);
         let (owner, name) = match guessed {
-            Guessed::Client(id) => (false, id),
-            Guessed::Owner(name) => (true, name),
+            Guessed::Client(id) => (Owner::Client, id),
+            Guessed::Owner(name) => (Owner::Person, name),
         };
         let named = Key { source, name: Some(short_digest(&fold(name))), owner };
-        let alone = Key { source, name: None, owner: false };
+        let alone = Key { source, name: None, owner: Owner::Client };
         let keys = [(named, limit.max), (alone, limit.max.saturating_mul(NAMES_PER_SOURCE))];
         Attempts { throttle: self, limit, keys, now }
     }
@@ -99,7 +131,7 @@ impl Default for Throttle {
 
 impl fmt::Debug for Throttle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Throttle").field("counters", &self.counters.len()).finish()
+        f.debug_struct("Throttle").field("counters", &self.counters.len()).finish_non_exhaustive()
     }
 }
 

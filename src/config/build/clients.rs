@@ -56,7 +56,8 @@ fn client(id: &str, section: &Section<'_>, scopes: &Scopes, variable: Variables<
         scopes: scope("scopes").unwrap_or_default(),
         default_scopes: scope("default_scopes"),
         introspect: section.boolean("introspect"),
-        registration: None,
+        par_required: section.text("par") == Some("required"),
+        ..Client::default()
     }
 }
 

@@ -4,13 +4,18 @@ use super::path;
 use crate::config::keys::FAILED_LOGINS;
 use crate::config::section::Section;
 use crate::enforce::bearer::Methods;
-use crate::issue::{FailedLogins, Settings};
+use crate::issue::{FailedLogins, Registration, Settings};
 
 /// What holds without `[bearer] methods`.
 pub(super) const HEADER_ONLY: Methods = Methods { header: true, form: false, query: false };
 
 /// Reads `[oauth]`, and of `[limits]` what concerns it.
-pub(super) fn settings(oauth: &Section<'_>, limits: &Section<'_>, public_url: Option<&str>) -> Settings {
+pub(super) fn settings(
+    oauth: &Section<'_>,
+    limits: &Section<'_>,
+    public_url: Option<&str>,
+    registration: Registration,
+) -> Settings {
     let base = oauth.text_or_default("path");
     if let (Some(node), Some(why)) = (oauth.node("path"), path::wrong(base)) {
         oauth.report.problem(&node.at, format!("`path` in `[oauth]` {why}"), "write \"/oauth2\"");
@@ -28,6 +33,7 @@ pub(super) fn settings(oauth: &Section<'_>, limits: &Section<'_>, public_url: Op
             max: failed_logins.number("max").unwrap_or_default(),
             per: failed_logins.duration("per").unwrap_or_default(),
         },
+        registration,
     }
 }
 

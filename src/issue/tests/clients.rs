@@ -23,6 +23,11 @@ fn stored(id: &str, secret: Option<&str>) -> ClientRecord {
         introspect: false,
         registration: RegistrationId::generate().unwrap(),
         created_at: 0,
+        disabled: false,
+        old_secrets_until: None,
+        par_required: false,
+        self_registered: None,
+        version: 0,
     }
 }
 

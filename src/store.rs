@@ -1,4 +1,5 @@
-//! What must be remembered: tokens, grants, clients made at run time, the tag keys.
+//! What must be remembered: tokens, grants, clients made at run time, the tag keys, and the
+//! documents of what goes on around them.
 //!
 //! [`Store`] is a handle that is cheap to clone. Each worker has one of its own, with its own
 //! connection. What is stored are facts under digests, never tokens and never decisions.
@@ -69,6 +70,9 @@ pub enum StoreError {
     /// What it holds under a key is not ours; the text names the key's kind, never a secret.
     #[error("the store holds something that is not ours: {0}")]
     Corrupt(String),
+    /// It is longer than the store takes; the text names its kind.
+    #[error("the store takes no such long document: {0}")]
+    TooLong(&'static str),
 }
 
 /// A handle on the store.

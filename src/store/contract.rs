@@ -1,6 +1,7 @@
 //! What every backend must do, tried on each: memory, a file, a real Redis.
 
 mod clients;
+mod documents;
 mod embedded;
 mod grants;
 mod redis;

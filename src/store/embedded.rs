@@ -3,6 +3,7 @@
 //! Reads happen on the caller's thread, on the last commit. Writes go through one thread, which
 //! groups them ([`writer`]).
 
+mod documents;
 mod file;
 mod tables;
 mod writer;
@@ -21,8 +22,8 @@ use redb::{ReadTransaction, ReadableTable, ReadableTableMetadata as _, TableDefi
 use std::path::PathBuf;
 use std::sync::Arc;
 use tables::{
-    ACCESS, BY_CLIENT, BY_SUBJECT, CLIENTS, FAMILIES, FORMAT, LEAVING, META, REFRESH, Tables, Trouble, decode,
-    decode_client, encode,
+    ACCESS, BY_CLIENT, BY_SUBJECT, CLIENTS, DOCUMENTS, FAMILIES, FORMAT, LEAVING, META, REFRESH, Tables, Trouble,
+    decode, decode_client, encode,
 };
 use writer::Writer;
 

@@ -233,7 +233,7 @@ mod tests {
         assert!(help.starts_with("remove it"));
         assert_eq!(
             one("[[clients]]\nid = \"a\"\ngrants = [\"token_exchange\"]").1,
-            "`token_exchange` in a value of `grants` in `[[clients]]` belongs to a later version and is not supported in this version"
+            "`token_exchange` in `grants` in `[[clients]]` belongs to a later version and is not supported in this version"
         );
     }
 

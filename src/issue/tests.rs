@@ -3,6 +3,7 @@
 mod clients;
 mod grants;
 mod ledger;
+mod registration;
 
 use super::{
     Admission, Clients, FailedLogins, IssueError, IssuedToken, Issuer, Registration, Request, Settings, Throttle,
@@ -103,14 +104,13 @@ pub(crate) fn settings() -> Settings {
         refresh_token_ttl: Duration::from_hours(24),
         refresh_reuse_grace: Duration::from_secs(10),
         failed_logins: FailedLogins { max: 3, per: Duration::from_mins(1) },
-        registration: registration(),
+        registration: registration(Admission::Closed),
     }
 }
 
-/// Registration for everybody.
-pub(crate) fn registration() -> Registration {
+pub(crate) fn registration(admission: Admission) -> Registration {
     Registration {
-        admission: Admission::Open,
+        admission,
         scopes: scope("read write"),
         ttl: Duration::from_hours(24),
         rate: FailedLogins { max: 3, per: Duration::from_mins(1) },

@@ -11,7 +11,7 @@ async fn outcome(stage: &Stage, call: Call<'_>) -> &'static str {
     word(&stage.token(&call).await)
 }
 
-fn stored(id: &str, secret: Option<&str>) -> ClientRecord {
+pub(super) fn stored(id: &str, secret: Option<&str>) -> ClientRecord {
     ClientRecord {
         id: id.into(),
         name: None,

@@ -37,6 +37,7 @@ use crate::oauth::client::{Client, SecretHash};
 use crate::oauth::params::Params;
 use crate::oauth::scope::ScopeTable;
 use crate::oauth::token::Token;
+use crate::people::directory::Directory;
 use crate::people::users::Users;
 use crate::secret::Digest;
 use crate::store::Store;
@@ -58,6 +59,8 @@ pub struct Settings {
     pub refresh_token_ttl: Duration,
     /// How long the immediate predecessor of a refresh token may be asked for again.
     pub refresh_reuse_grace: Duration,
+    /// How long an authorization code may wait for its redemption (R6749-4.1.2b).
+    pub authorization_code_ttl: Duration,
     /// How many failures of one client or user from one address are taken, and in which time.
     pub failed_logins: FailedLogins,
     /// Who may register a client.
@@ -91,6 +94,7 @@ pub struct Issuer {
     settings: Arc<Settings>,
     clients: Arc<Clients>,
     users: Arc<Users>,
+    directory: Directory,
     scopes: Arc<ScopeTable>,
     store: Store,
     throttle: Arc<Throttle>,
@@ -106,7 +110,8 @@ impl Issuer {
         store: Store,
         throttle: Arc<Throttle>,
     ) -> Self {
-        Self { settings, clients, users, scopes, store, throttle }
+        let directory = Directory::new(Arc::clone(&users), store.clone());
+        Self { settings, clients, users, directory, scopes, store, throttle }
     }
 
     /// How tokens are issued.

@@ -67,6 +67,7 @@ fn over(location: Location) -> Admin {
         access_token_ttl: Duration::from_secs(3600),
         refresh_token_ttl: Duration::from_secs(86_400),
         refresh_reuse_grace: Duration::from_secs(10),
+        authorization_code_ttl: Duration::from_secs(60),
         failed_logins: FailedLogins { max: 10, per: Duration::from_secs(60) },
         registration: crate::issue::tests::registration(crate::issue::Admission::Token),
     };

@@ -50,7 +50,7 @@ pub(super) fn build(
     let registration = registration::build(&oauth, &limits, &scopes);
     let issue = tokens::settings(&oauth, &limits, server.public_url.as_deref(), registration);
     let upstreams = upstreams::build(&root);
-    let clients = clients::build(&root, &scopes, variable);
+    let clients = clients::build(&root, &scopes, tokens::pkce(&oauth), variable);
     let users = users::build(&root, &scopes);
     let methods = tokens::methods(&bearer, "methods").unwrap_or(tokens::HEADER_ONLY);
     let surroundings = routes::Surroundings { scopes: &scopes, upstreams: &upstreams, methods, issue: &issue };

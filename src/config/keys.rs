@@ -71,6 +71,7 @@ const WORDS: Kind = Kind::TextOr(&TEXTS);
 const SHORT: Kind = Kind::Duration("1ms", "1h");
 const LONG: Kind = Kind::Duration("1s", "3650d");
 const KEEP: Kind = Kind::Choice(&["refuse", "keep"], &[]);
+const PKCE: Kind = Kind::Choice(&["required", "optional"], &[]);
 const METHODS: Kind = Kind::List(&Kind::Choice(&["header", "form", "query"], &[]));
 
 /// What to do about most keys of a later version.
@@ -172,8 +173,10 @@ pub(super) const OAUTH: &[Key] = &[
     key("registration_ttl", LONG, "A registration that nobody has used for so long ends.").default("1d"),
     later("device_code_ttl", "The device authorization grant (RFC 8628).", REMOVE),
     later("device_interval", "The device authorization grant (RFC 8628).", REMOVE),
-    later("pkce", "The authorization endpoint.", REMOVE),
-    later("authorization_code_ttl", "The authorization endpoint.", REMOVE),
+    key("pkce", PKCE, "Whether confidential clients that do not say need a code challenge (RFC 7636).")
+        .default("required"),
+    key("authorization_code_ttl", Kind::Duration("1s", "10m"), "How long an authorization code may wait.")
+        .default("60s"),
     later("session_ttl", "The authorization endpoint.", REMOVE),
     later("session_idle", "The authorization endpoint.", REMOVE),
 ];
@@ -240,7 +243,8 @@ pub(super) const CLIENT: &[Key] = &[
         "Whether authorization requests must be pushed (RFC 9126).",
     )
     .default("optional"),
-    later("pkce", "The authorization endpoint.", REMOVE),
+    key("pkce", PKCE, "Whether it needs a code challenge; a client without a secret always does."),
+    key("immediate_error_redirect", Kind::Boolean, "Its error redirects do not wait for the sign-in.").default("false"),
     later("dpop_bound_access_tokens", "DPoP (RFC 9449).", REMOVE),
     later("tls_client_certificate_bound_access_tokens", "Mutual TLS (RFC 8705).", REMOVE),
     later("jwks", "Authentication by a signed assertion (RFC 7523).", "give the client a `secret`"),

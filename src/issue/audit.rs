@@ -4,6 +4,7 @@
 
 use super::refusal::IssueError;
 use super::register::RegistrationError;
+use crate::oauth::scope::Scope;
 use crate::oauth::token::{GrantId, TokenDigest, TokenRecord};
 use crate::secret::hex;
 use std::net::IpAddr;
@@ -98,4 +99,26 @@ pub(super) fn registration_refused(endpoint: &'static str, error: &RegistrationE
             tracing::info!(target: TARGET, endpoint, reason = %error, address, "request refused");
         }
     }
+}
+
+/// An authorization code came back: the grant it gave has ended (R6749-4.1.2d).
+pub(super) fn replayed(digest: &TokenDigest, client: &str, subject: &str, grant: GrantId) {
+    tracing::warn!(
+        target: TARGET,
+        code = digest.public_id(),
+        client,
+        subject,
+        grant = hex(&grant.0),
+        "authorization code replayed, its grant has ended"
+    );
+}
+
+/// A resource owner allowed a client something.
+pub(super) fn authorized(client: &str, subject: &str, scope: &Scope) {
+    tracing::info!(target: TARGET, client, subject, %scope, "access allowed");
+}
+
+/// A resource owner took back what a client was allowed; no client: what all of them were.
+pub(super) fn taken_back(client: Option<&str>, subject: &str, ended: usize) {
+    tracing::info!(target: TARGET, client, subject, ended, by = "resource owner", "tokens revoked");
 }

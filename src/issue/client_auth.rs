@@ -231,6 +231,7 @@ pub(super) fn client_of(record: ClientRecord) -> Result<Client, StoreError> {
         old_secrets_until: record.old_secrets_until.map(Timestamp::from_millis),
         par_required: record.par_required,
         self_registered: record.self_registered.map(said_of_itself),
+        ..Client::default()
     })
 }
 

@@ -7,6 +7,7 @@ use super::{Issuer, audit};
 use crate::clock::Timestamp;
 use crate::oauth::client::{Client, GrantType};
 use crate::oauth::token::{GrantId, Origin, RefreshRecord, Token, TokenDigest, TokenKind, TokenRecord};
+use crate::people::users::Subject;
 use crate::secret::Secret;
 use crate::store::{Issue, Issued, Rotated, Rotation};
 use std::sync::Arc;
@@ -51,7 +52,7 @@ impl IssuedToken {
 /// An access token to be, without its digest.
 pub(super) struct Minting<'m> {
     pub(super) client: &'m Client,
-    pub(super) subject: Option<String>,
+    pub(super) subject: Option<Subject>,
     pub(super) scope: String,
     pub(super) audience: Vec<String>,
     pub(super) grant: Option<GrantId>,
@@ -61,30 +62,33 @@ pub(super) struct Minting<'m> {
 impl Issuer {
     /// Mints and stores the tokens of a grant.
     pub(super) async fn mint(&self, granted: Granted, now: Timestamp) -> Result<IssuedToken, IssueError> {
-        let (client, subject, scope, via) = granted.into_parts();
-        let scope = scope.to_string();
+        let (client, subject, scope, audience, via) = granted.into_parts();
+        let by = via.name();
+        let refreshes = client.may_use(GrantType::RefreshToken);
+        let minting = |grant| self.minting((&client, subject), (scope.to_string(), audience), grant);
         match via {
-            Via::ClientCredentials => {
-                let minting = self.minting(&client, subject, scope, None);
-                self.issue_access(minting, now, "client_credentials").await
+            Via::AuthorizationCode(redeemed) => {
+                let minting = minting(Some(redeemed.grant()));
+                let issued = if refreshes {
+                    self.issue_family(minting, now, by).await?
+                } else {
+                    self.issue_access(minting, now, by).await?
+                };
+                self.settle(*redeemed, now).await?;
+                Ok(issued)
             }
-            Via::Password if client.may_use(GrantType::RefreshToken) => {
-                let minting = self.minting(&client, subject, scope, Some(GrantId::generate()?));
-                self.issue_family(minting, now).await
+            Via::Password if refreshes => self.issue_family(minting(Some(GrantId::generate()?)), now, by).await,
+            Via::ClientCredentials | Via::Password => self.issue_access(minting(None), now, by).await,
+            Via::Refresh { presented, record } => {
+                self.rotate(&client, scope.to_string(), (presented, record), now).await
             }
-            Via::Password => {
-                let minting = self.minting(&client, subject, scope, None);
-                self.issue_access(minting, now, "password").await
-            }
-            Via::Refresh { presented, record } => self.rotate(&client, scope, (presented, record), now).await,
         }
     }
 
     fn minting<'m>(
         &self,
-        client: &'m Arc<Client>,
-        subject: Option<String>,
-        scope: String,
+        (client, subject): (&'m Arc<Client>, Option<Subject>),
+        (scope, audience): (String, Vec<String>),
         grant: Option<GrantId>,
     ) -> Minting<'m> {
         let lifetime = match grant {
@@ -92,7 +96,7 @@ impl Issuer {
             Some(_) => self.settings.access_token_ttl.min(self.settings.refresh_token_ttl),
             None => self.settings.access_token_ttl,
         };
-        Minting { client, subject, scope, audience: Vec::new(), grant, lifetime }
+        Minting { client, subject, scope, audience, grant, lifetime }
     }
 
     /// An access token alone.
@@ -109,13 +113,18 @@ impl Issuer {
     }
 
     /// An access token and the first refresh token of a new family.
-    async fn issue_family(&self, minting: Minting<'_>, now: Timestamp) -> Result<IssuedToken, IssueError> {
+    async fn issue_family(
+        &self,
+        minting: Minting<'_>,
+        now: Timestamp,
+        by: &'static str,
+    ) -> Result<IssuedToken, IssueError> {
         let client = minting.client;
         let access = self.access(minting, now)?;
         let refresh = Token::mint(TokenKind::Refresh, &*self.store.tag_keys()?)?;
         let record = access.family(now.plus(self.settings.refresh_token_ttl));
         self.keep(&access, record.map(|record| (refresh.digest(), record)), client).await?;
-        Ok(access.issued(Some(refresh), "password"))
+        Ok(access.issued(Some(refresh), by))
     }
 
     /// Stores new tokens. A client that was removed since it authenticated is no client.
@@ -147,7 +156,7 @@ impl Issuer {
         let access = self.access(
             Minting {
                 client,
-                subject: record.subject.clone(),
+                subject: record.subject.clone().map(|name| Subject { name, origin: record.subject_origin }),
                 scope,
                 audience: record.audience.clone(),
                 grant: Some(grant),
@@ -179,8 +188,8 @@ impl Issuer {
         let record = TokenRecord {
             client_id: minting.client.id.clone(),
             client_origin: minting.client.origin(),
-            subject: minting.subject,
-            subject_origin: Origin::Configuration,
+            subject_origin: minting.subject.as_ref().map_or(Origin::Configuration, |subject| subject.origin),
+            subject: minting.subject.map(|subject| subject.name),
             scope: minting.scope,
             audience: minting.audience,
             issued_at: now,

@@ -54,7 +54,7 @@ impl Issuer {
         };
         let minting = Minting {
             client: &client,
-            subject: user.map(|user| user.name.clone()),
+            subject: user.map(|user| user.subject()),
             scope: scope.to_string(),
             audience: Vec::new(),
             grant: None,

@@ -59,6 +59,9 @@ pub enum IssueError {
 /// Said of every name and password that is not right, whatever the cause (R6749-4.3b).
 pub(super) const WRONG_PASSWORD: &str = "the name or the password is wrong";
 
+/// Said of every authorization code that is not good, whatever the cause.
+pub(super) const BAD_CODE: &str = "the authorization code is not valid";
+
 /// Said of every refresh token that is not good, whatever the cause (R6749-6d).
 pub(super) const BAD_REFRESH_TOKEN: &str = "the refresh token is not valid";
 

@@ -103,6 +103,7 @@ pub(crate) fn settings() -> Settings {
         access_token_ttl: Duration::from_hours(1),
         refresh_token_ttl: Duration::from_hours(24),
         refresh_reuse_grace: Duration::from_secs(10),
+        authorization_code_ttl: Duration::from_secs(60),
         failed_logins: FailedLogins { max: 3, per: Duration::from_mins(1) },
         registration: registration(Admission::Closed),
     }

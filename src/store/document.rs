@@ -13,6 +13,7 @@ mod packed;
 pub use kind::Kind;
 pub(super) use packed::{Change, Head, Raw};
 
+use super::redis::Redis;
 use super::{Backend, Store, StoreError};
 use crate::clock::Timestamp;
 use crate::secret::random;
@@ -149,7 +150,7 @@ impl Store {
         // What is wrong with it may quote it: only where it is gets into the error.
         let value = serde_json::from_slice(&raw.json).map_err(|_| match &self.backend {
             Backend::Embedded(embedded) => embedded.not_ours(kind),
-            Backend::Redis(redis) => redis.not_ours(kind),
+            Backend::Redis(_) => Redis::not_ours(kind),
         })?;
         Ok(Document { value, version: raw.head.version, expires: raw.head.expires })
     }

@@ -5,6 +5,7 @@ use crate::config::keys::FAILED_LOGINS;
 use crate::config::section::Section;
 use crate::enforce::bearer::Methods;
 use crate::issue::{FailedLogins, Registration, Settings};
+use crate::oauth::client::Pkce;
 
 /// What holds without `[bearer] methods`.
 pub(super) const HEADER_ONLY: Methods = Methods { header: true, form: false, query: false };
@@ -29,12 +30,18 @@ pub(super) fn settings(
         access_token_ttl: oauth.duration("access_token_ttl").unwrap_or_default(),
         refresh_token_ttl: oauth.duration("refresh_token_ttl").unwrap_or_default(),
         refresh_reuse_grace: oauth.duration("refresh_reuse_grace").unwrap_or_default(),
+        authorization_code_ttl: oauth.duration("authorization_code_ttl").unwrap_or_default(),
         failed_logins: FailedLogins {
             max: failed_logins.number("max").unwrap_or_default(),
             per: failed_logins.duration("per").unwrap_or_default(),
         },
         registration,
     }
+}
+
+/// Reads `pkce` of `[oauth]` or of a client.
+pub(super) fn pkce(section: &Section<'_>) -> Pkce {
+    if section.text_or_default("pkce") == "optional" { Pkce::Optional } else { Pkce::Required }
 }
 
 /// Reads a list of ways to send a token; `None`: there is none.

@@ -14,7 +14,7 @@ fn contract() -> String {
 }
 
 /// Keys of later versions in the contract.
-const LATER: [&str; 5] = ["authorization_code_ttl", "session_ttl", "health", "rate_limit", "cors"];
+const LATER: [&str; 4] = ["session_ttl", "health", "rate_limit", "cors"];
 
 #[test]
 fn the_contract_without_its_later_keys_loads() {

@@ -95,6 +95,7 @@ impl Issuer {
         let (user, client) = (owner.user(), authenticated.client());
         let requested = request.params.get("scope");
         let scope = scope_decision::grant(&self.scopes, requested, client, user.scopes.as_ref())?;
-        Ok(Granted { client: Arc::clone(client), subject: Some(user.name.clone()), scope, via: Via::Password })
+        let (client, subject) = (Arc::clone(client), Some(user.subject()));
+        Ok(Granted { client, subject, scope, audience: Vec::new(), via: Via::Password })
     }
 }

@@ -7,6 +7,7 @@ use crate::issue::{Issuer, Request, scope_decision};
 use crate::oauth::client::GrantType;
 use crate::oauth::scope::Scope;
 use crate::oauth::token::{Origin, RefreshRecord, TokenDigest, TokenKind};
+use crate::people::users::Subject;
 use std::sync::Arc;
 
 impl Issuer {
@@ -28,8 +29,9 @@ impl Issuer {
         let ceiling = self.ceiling(&record).ok_or_else(bad)?;
         let requested = request.params.get("scope");
         let scope = scope_decision::refresh(&self.scopes, requested, &record.scope, client, ceiling.as_ref())?;
-        let subject = record.subject.clone();
-        Ok(Granted { client: Arc::clone(client), subject, scope, via: Via::Refresh { presented, record } })
+        let subject = record.subject.clone().map(|name| Subject { name, origin: record.subject_origin });
+        let (client, audience) = (Arc::clone(client), record.audience.clone());
+        Ok(Granted { client, subject, scope, audience, via: Via::Refresh { presented, record } })
     }
 
     /// What the resource owner can grant at most (`Some(None)`: everything); `None` when there is no

@@ -9,21 +9,26 @@ use std::collections::HashSet;
 
 on_every_backend!(
     a_document_comes_back_as_it_was_put,
+    what_a_document_says_stays_out_of_logs,
     kinds_and_identifiers_do_not_meet,
     what_is_absent_is_made_by_one_of_a_hundred,
     one_version_is_changed_by_one_of_a_hundred,
     a_change_from_another_version_changes_nothing,
+    what_is_absent_cannot_be_changed,
     an_expired_document_is_absent_everywhere,
+    the_place_of_an_expired_document_is_free,
     a_document_that_has_expired_already_is_not_kept,
     a_change_may_prolong_a_life_and_make_it_endless,
     a_document_is_forgotten_whatever_its_version,
     a_version_never_comes_back,
     a_listing_goes_by_prefix_in_order_page_by_page,
+    a_listing_begins_where_it_is_told_to,
     a_listing_leaves_out_what_expired_and_what_was_forgotten,
     kinds_without_an_index_list_nothing,
     what_is_not_the_type_asked_for_is_corrupt_and_named,
     a_document_that_is_too_long_is_refused,
     listeners_hear_nothing_of_documents,
+    a_revocation_of_every_token_ends_no_document,
     no_document_is_unlisted_after_concurrent_changes,
 );
 
@@ -31,6 +36,28 @@ const END: Timestamp = Timestamp::from_secs(1_700_003_600);
 
 async fn put(store: &Store, kind: Kind, id: &str, value: &str, expected: Option<u64>) -> bool {
     store.put(kind, id, (&value, Some(END)), expected, NOW).await.unwrap()
+}
+
+/// Makes a document where there is none.
+async fn make(store: &Store, kind: Kind, id: &str, value: &str) -> Document<String> {
+    assert!(put(store, kind, id, value, None).await, "{kind:?} {id}");
+    get(store, kind, id).await.unwrap()
+}
+
+/// Writes a user, from a version to another expiry.
+async fn change(
+    store: &Store,
+    id: &str,
+    expires: Option<Timestamp>,
+    from: Option<&Document<String>>,
+    now: Timestamp,
+) -> bool {
+    store.put(Kind::User, id, (&"changed", expires), from.map(|there| there.version), now).await.unwrap()
+}
+
+/// What is said of a user at some moment.
+async fn user(store: &Store, id: &str, now: Timestamp) -> Option<Document<String>> {
+    store.document(Kind::User, id, now).await.unwrap()
 }
 
 async fn get(store: &Store, kind: Kind, id: &str) -> Option<Document<String>> {
@@ -43,15 +70,18 @@ async fn ids(store: &Store, kind: Kind, prefix: &str, after: Option<&str>, limit
 }
 
 async fn a_document_comes_back_as_it_was_put(store: &Store) {
-    assert_eq!(get(store, Kind::Session, "a").await, None);
-    assert!(put(store, Kind::Session, "a", "älice \"x\"\0", None).await);
-    let first = get(store, Kind::Session, "a").await.unwrap();
+    assert_eq!(get(store, Kind::User, "a").await, None);
+    let first = make(store, Kind::User, "a", "älice \"x\"\0").await;
     assert_eq!((first.value.as_str(), first.expires), ("älice \"x\"\0", Some(END)));
-    assert!(!format!("{first:?}").contains("lice"), "what it says stays out of logs");
-    assert!(store.put(Kind::Session, "a", (&"b", None), Some(first.version), NOW).await.unwrap());
-    let second = get(&store.for_worker(), Kind::Session, "a").await.unwrap();
-    assert_eq!((second.value.as_str(), second.expires), ("b", None));
+    assert!(change(store, "a", None, Some(&first), NOW).await);
+    let second = get(&store.for_worker(), Kind::User, "a").await.unwrap();
+    assert_eq!((second.value.as_str(), second.expires), ("changed", None));
     assert_ne!(second.version, first.version);
+}
+
+async fn what_a_document_says_stays_out_of_logs(store: &Store) {
+    let there = make(store, Kind::User, "a", "hunter2").await;
+    assert!(!format!("{there:?}").contains("hunter2"));
 }
 
 async fn kinds_and_identifiers_do_not_meet(store: &Store) {
@@ -96,59 +126,63 @@ async fn one_version_is_changed_by_one_of_a_hundred(store: &Store) {
 }
 
 async fn a_change_from_another_version_changes_nothing(store: &Store) {
-    assert!(!put(store, Kind::User, "alice", "x", Some(1)).await, "there is none");
-    assert!(ids(store, Kind::User, "", None, 10).await.is_empty());
-    assert!(put(store, Kind::User, "alice", "a", None).await);
-    let there = get(store, Kind::User, "alice").await;
-    for expected in [None, Some(there.as_ref().unwrap().version ^ 1), Some(0), Some(u64::MAX)] {
+    let there = make(store, Kind::User, "alice", "a").await;
+    for expected in [None, Some(there.version ^ 1), Some(0), Some(u64::MAX)] {
         assert!(!put(store, Kind::User, "alice", "x", expected).await, "{expected:?}");
     }
-    assert_eq!(get(store, Kind::User, "alice").await, there);
+    assert_eq!(get(store, Kind::User, "alice").await, Some(there));
+}
+
+async fn what_is_absent_cannot_be_changed(store: &Store) {
+    assert!(!put(store, Kind::User, "alice", "x", Some(1)).await);
+    assert_eq!(get(store, Kind::User, "alice").await, None);
+    assert!(ids(store, Kind::User, "", None, 10).await.is_empty());
 }
 
 async fn an_expired_document_is_absent_everywhere(store: &Store) {
-    assert!(put(store, Kind::Consent, "a", "old", None).await);
-    let old = get(store, Kind::Consent, "a").await.unwrap();
+    make(store, Kind::User, "a", "old").await;
     let before = Timestamp::from_millis(END.as_millis() - 1);
-    assert!(store.document::<String>(Kind::Consent, "a", before).await.unwrap().is_some());
-    assert!(store.document::<String>(Kind::Consent, "a", END).await.unwrap().is_none());
-    assert!(store.documents::<String>(Kind::Consent, "", None, 10, END).await.unwrap().is_empty());
-    let again = (&"new", Some(END.plus(HOUR)));
-    assert!(!store.put(Kind::Consent, "a", again, Some(old.version), END).await.unwrap(), "nothing to change");
-    assert!(!store.put(Kind::Consent, "a", again, None, before).await.unwrap(), "it is there until then");
-    assert!(store.put(Kind::Consent, "a", again, None, END).await.unwrap(), "the place is free");
-    assert_eq!(store.document::<String>(Kind::Consent, "a", END).await.unwrap().unwrap().value, "new");
+    assert!(user(store, "a", before).await.is_some());
+    assert!(user(store, "a", END).await.is_none());
+    assert!(store.documents::<String>(Kind::User, "", None, 10, END).await.unwrap().is_empty());
+}
+
+async fn the_place_of_an_expired_document_is_free(store: &Store) {
+    let old = make(store, Kind::User, "a", "old").await;
+    let (before, late) = (Timestamp::from_millis(END.as_millis() - 1), Some(END.plus(HOUR)));
+    assert!(!change(store, "a", late, Some(&old), END).await, "there is nothing to change");
+    assert!(!change(store, "a", late, None, before).await, "it is there until then");
+    assert!(change(store, "a", late, None, END).await);
+    assert_eq!(user(store, "a", END).await.unwrap().value, "changed");
 }
 
 async fn a_document_that_has_expired_already_is_not_kept(store: &Store) {
-    assert!(put(store, Kind::User, "a", "x", None).await);
-    let there = get(store, Kind::User, "a").await.unwrap();
-    assert!(store.put(Kind::User, "a", (&"y", Some(NOW)), Some(there.version), NOW).await.unwrap());
+    let there = make(store, Kind::User, "a", "x").await;
+    assert!(change(store, "a", Some(NOW), Some(&there), NOW).await);
     let earlier = Timestamp::from_secs(1);
-    assert!(store.document::<String>(Kind::User, "a", earlier).await.unwrap().is_none());
+    assert_eq!(user(store, "a", earlier).await, None);
     assert!(store.documents::<String>(Kind::User, "", None, 10, earlier).await.unwrap().is_empty());
 }
 
 async fn a_change_may_prolong_a_life_and_make_it_endless(store: &Store) {
     let late = END.plus(1000 * HOUR);
-    assert!(put(store, Kind::User, "a", "x", None).await);
-    let there = get(store, Kind::User, "a").await.unwrap();
-    assert!(store.put(Kind::User, "a", (&"y", Some(late)), Some(there.version), NOW).await.unwrap());
-    let there = store.document::<String>(Kind::User, "a", END).await.unwrap().unwrap();
-    assert!(store.put(Kind::User, "a", (&"z", None), Some(there.version), END).await.unwrap());
-    // A write of long after lets the embedded store purge.
-    assert!(store.put(Kind::User, "b", (&"b", None), None, late.plus(HOUR)).await.unwrap());
-    assert!(store.put(Kind::User, "c", (&"c", None), None, late.plus(HOUR)).await.unwrap());
-    assert_eq!(get(store, Kind::User, "a").await.unwrap().value, "z");
+    let there = make(store, Kind::User, "a", "x").await;
+    assert!(change(store, "a", Some(late), Some(&there), NOW).await);
+    let there = user(store, "a", END).await;
+    assert!(change(store, "a", None, there.as_ref(), END).await);
+    // Writes of long after have the embedded store purge.
+    for id in ["b", "c"] {
+        assert!(change(store, id, None, None, late.plus(HOUR)).await);
+    }
     assert_eq!(ids(store, Kind::User, "", None, 10).await, ["a", "b", "c"]);
 }
 
 async fn a_document_is_forgotten_whatever_its_version(store: &Store) {
     assert!(!store.forget(Kind::User, "a").await.unwrap());
     for value in ["x", "y"] {
-        assert!(put(store, Kind::User, "a", value, None).await);
-        assert!(store.forget(Kind::User, "a").await.unwrap());
-        assert!(!store.forget(Kind::User, "a").await.unwrap());
+        make(store, Kind::User, "a", value).await;
+        let forgotten = [store.forget(Kind::User, "a").await.unwrap(), store.forget(Kind::User, "a").await.unwrap()];
+        assert_eq!(forgotten, [true, false]);
         assert_eq!(get(store, Kind::User, "a").await, None);
         assert!(ids(store, Kind::User, "", None, 10).await.is_empty());
     }
@@ -175,16 +209,28 @@ async fn a_listing_goes_by_prefix_in_order_page_by_page(store: &Store) {
     loop {
         let page = ids(store, Kind::SessionOf, "alice/", after.as_deref(), 100).await;
         let Some(last) = page.last() else { break };
-        assert!(page.len() <= 100);
         after = Some(last.clone());
         listed.extend(page);
     }
     assert_eq!(listed, wanted);
     assert_eq!(ids(store, Kind::SessionOf, "alice/", None, 1000).await, wanted);
-    assert!(ids(store, Kind::SessionOf, "alice/", None, 0).await.is_empty());
-    assert_eq!(ids(store, Kind::SessionOf, "alice/", Some("a"), 1).await, ["alice/0"], "before the prefix");
-    assert!(ids(store, Kind::SessionOf, "alice/", Some("b"), 1).await.is_empty(), "behind the prefix");
-    assert_eq!(ids(store, Kind::SessionOf, "", Some("alice0"), 9).await, ["bob/1", "älice/1"]);
+}
+
+async fn a_listing_begins_where_it_is_told_to(store: &Store) {
+    for id in ["alice/1", "alice/2", "alice0", "bob/1", "älice/1"] {
+        make(store, Kind::SessionOf, id, id).await;
+    }
+    let cases: [(&str, Option<&str>, usize, &[&str]); 6] = [
+        ("alice/", None, 0, &[]),
+        ("alice/", Some("a"), 1, &["alice/1"]),
+        ("alice/", Some("alice/1"), 9, &["alice/2"]),
+        ("alice/", Some("b"), 9, &[]),
+        ("", Some("alice0"), 9, &["bob/1", "älice/1"]),
+        ("", Some("alice/3"), 2, &["alice0", "bob/1"]),
+    ];
+    for (prefix, after, limit, wanted) in cases {
+        assert_eq!(ids(store, Kind::SessionOf, prefix, after, limit).await, wanted, "{prefix} {after:?} {limit}");
+    }
 }
 
 async fn a_listing_leaves_out_what_expired_and_what_was_forgotten(store: &Store) {
@@ -234,12 +280,17 @@ async fn a_document_that_is_too_long_is_refused(store: &Store) {
 async fn listeners_hear_nothing_of_documents(store: &Store) {
     let notes = Notes::on(store);
     issue(store, single(1, record("app", Some("alice")))).await;
-    assert!(put(store, Kind::User, "alice", "x", None).await);
-    assert!(store.forget(Kind::User, "alice").await.unwrap());
-    assert!(put(store, Kind::User, "alice", "x", None).await);
+    make(store, Kind::User, "alice", "x").await;
+    store.forget(Kind::User, "alice").await.unwrap();
+    make(store, Kind::User, "alice", "x").await;
     assert!(!notes.ended(1) && notes.emptied() == 0);
+}
+
+async fn a_revocation_of_every_token_ends_no_document(store: &Store) {
+    issue(store, single(1, record("app", Some("alice")))).await;
+    make(store, Kind::User, "alice", "x").await;
     assert_eq!(store.revoke_where(&Filter::default()).await.unwrap(), 1);
-    assert!(get(store, Kind::User, "alice").await.is_some(), "a revocation of all tokens ends no user");
+    assert_eq!(ids(store, Kind::User, "", None, 10).await, ["alice"]);
 }
 
 async fn no_document_is_unlisted_after_concurrent_changes(store: &Store) {

@@ -37,7 +37,7 @@ impl Scripts {
 impl Redis {
     pub(in crate::store) async fn document(&self, kind: Kind, id: &str) -> Result<Option<Raw>, StoreError> {
         let packed: Option<Vec<u8>> = self.read(cmd("GET").arg(key(kind, id))).await?;
-        packed.map(|packed| Raw::unpack(&packed).ok_or_else(|| self.not_ours(kind))).transpose()
+        packed.map(|packed| Raw::unpack(&packed).ok_or_else(|| Self::not_ours(kind))).transpose()
     }
 
     pub(in crate::store) async fn put_document(&self, change: &Change) -> Result<bool, StoreError> {
@@ -58,7 +58,7 @@ impl Redis {
             0 if !answer.again => Ok(false),
             // Either it did not fit, or it was done at once and changed by another since.
             0 => Err(StoreError::Unavailable("a connection to Redis broke before the answer".to_owned())),
-            _ => Err(self.not_ours(change.kind)),
+            _ => Err(Self::not_ours(change.kind)),
         }
     }
 
@@ -104,7 +104,7 @@ impl Redis {
                 gone.push(id);
                 continue;
             };
-            let raw = Raw::unpack(&packed).ok_or_else(|| self.not_ours(listing.kind))?;
+            let raw = Raw::unpack(&packed).ok_or_else(|| Self::not_ours(listing.kind))?;
             if raw.head.is_live(listing.now) {
                 found.push((id, raw));
             }
@@ -126,7 +126,7 @@ impl Redis {
     }
 
     /// A document that cannot be read.
-    pub(in crate::store) fn not_ours(&self, kind: Kind) -> StoreError {
+    pub(in crate::store) fn not_ours(kind: Kind) -> StoreError {
         corrupt(kind.noun())
     }
 

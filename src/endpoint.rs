@@ -105,6 +105,7 @@ impl Endpoints {
         caller: &Caller,
         now: Timestamp,
     ) -> Response<Bytes> {
+        let body = request.body();
         let request = match form::read(request, caller.address, now) {
             Ok(request) => request,
             Err(form::FormError::Refused(error)) => return response::refused(&error, &self.basic),
@@ -115,6 +116,7 @@ impl Endpoints {
                 let issuer = &self.issuer.settings().issuer;
                 self.issuer.introspect(&request).await.map(|found| response::introspection(&found, issuer))
             }
+            Form::Par => self.issuer.push(&request, body).await.map(|pushed| response::pushed(&pushed)),
             Form::Revoke => self.issuer.revoke(&request).await.map(|()| response::revoked()),
             Form::Token => self.issuer.token(&request).await.map(|issued| response::issued(&issued)),
         };

@@ -12,6 +12,7 @@ mod introspect;
 mod metadata;
 mod mint;
 mod operator;
+mod par;
 mod refusal;
 mod register;
 mod resource;
@@ -27,6 +28,7 @@ pub use introspect::{Active, Introspection};
 pub use metadata::scopes_supported;
 pub use mint::IssuedToken;
 pub use operator::{Order, OrderError};
+pub use par::Pushed;
 pub use refusal::IssueError;
 pub use register::{Admission, InviteError, RegisteredClient, Registering, Registration, RegistrationError};
 pub use throttle::Throttle;
@@ -65,6 +67,8 @@ pub struct Settings {
     pub failed_logins: FailedLogins,
     /// Who may register a client.
     pub registration: Registration,
+    /// RFC 9126 section 5: every authorization request has to be pushed.
+    pub par_required: bool,
 }
 
 /// `[limits] failed_logins`.

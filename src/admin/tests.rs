@@ -70,6 +70,7 @@ fn over(location: Location) -> Admin {
         authorization_code_ttl: Duration::from_secs(60),
         failed_logins: FailedLogins { max: 10, per: Duration::from_secs(60) },
         registration: crate::issue::tests::registration(crate::issue::Admission::Token),
+        par_required: false,
     };
     let alice =
         User { name: "alice".to_owned(), password_hash: String::new(), scopes: None, origin: Origin::Configuration };

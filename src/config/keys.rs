@@ -72,6 +72,7 @@ const SHORT: Kind = Kind::Duration("1ms", "1h");
 const LONG: Kind = Kind::Duration("1s", "3650d");
 const KEEP: Kind = Kind::Choice(&["refuse", "keep"], &[]);
 const PKCE: Kind = Kind::Choice(&["required", "optional"], &[]);
+const PAR: Kind = Kind::Choice(&["optional", "required"], &[]);
 const METHODS: Kind = Kind::List(&Kind::Choice(&["header", "form", "query"], &[]));
 
 /// What to do about most keys of a later version.
@@ -167,6 +168,7 @@ pub(super) const OAUTH: &[Key] = &[
     key("refresh_token_ttl", LONG, "The life of a grant as a whole.").default("30d"),
     key("refresh_reuse_grace", Kind::Duration("0s", "10m"), "In this time a lost answer may be asked for again.")
         .default("10s"),
+    key("par", PAR, "Whether every authorization request must be pushed (RFC 9126).").default("optional"),
     key("registration", Kind::Choice(&["closed", "token", "open"], &[]), "Who may register clients (RFC 7591).")
         .default("closed"),
     key("registration_scopes", WORDS, "The most that such clients can get; else all scopes that are not restricted."),
@@ -237,12 +239,7 @@ pub(super) const CLIENT: &[Key] = &[
     key("scopes", WORDS, "The most it can get."),
     key("default_scopes", WORDS, "What it gets when it asks for nothing; else all of `scopes`."),
     key("introspect", Kind::Boolean, "May introspect everybody's tokens (RFC 7662).").default("false"),
-    key(
-        "par",
-        Kind::Choice(&["optional", "required"], &[]),
-        "Whether authorization requests must be pushed (RFC 9126).",
-    )
-    .default("optional"),
+    key("par", PAR, "Whether its authorization requests must be pushed (RFC 9126).").default("optional"),
     key("pkce", PKCE, "Whether it needs a code challenge; a client without a secret always does."),
     key("immediate_error_redirect", Kind::Boolean, "Its error redirects do not wait for the sign-in.").default("false"),
     later("dpop_bound_access_tokens", "DPoP (RFC 9449).", REMOVE),

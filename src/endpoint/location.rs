@@ -28,6 +28,8 @@ pub(super) enum Endpoint {
 pub(super) enum Form {
     /// RFC 7662.
     Introspect,
+    /// RFC 9126.
+    Par,
     /// RFC 7009.
     Revoke,
     /// RFC 6749 section 3.2.
@@ -103,6 +105,7 @@ impl Locations {
         }
         match path.strip_prefix(&*self.base)? {
             "/introspect" => Some(Endpoint::Form(Form::Introspect)),
+            "/par" => Some(Endpoint::Form(Form::Par)),
             "/register" => Some(Endpoint::Register),
             "/revoke" => Some(Endpoint::Form(Form::Revoke)),
             "/token" => Some(Endpoint::Form(Form::Token)),

@@ -1,7 +1,7 @@
 //! Every response of the endpoints, and the one place where a refusal of `issue` becomes one.
 
 use crate::enforce::challenge::Challenge;
-use crate::issue::{Active, Introspection, IssueError, IssuedToken};
+use crate::issue::{Active, Introspection, IssueError, IssuedToken, Pushed};
 use crate::oauth::error::{BearerErrorCode, TokenErrorCode};
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, PRAGMA, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -60,6 +60,12 @@ fn active_members(active: &Active, issuer: &str) -> Value {
     body
 }
 
+/// The answer to a pushed authorization request (RFC 9126 section 2.2).
+pub(super) fn pushed(pushed: &Pushed) -> Response<Bytes> {
+    let body = json!({ "request_uri": pushed.request_uri, "expires_in": pushed.expires_in.as_secs() });
+    private(StatusCode::CREATED, &body)
+}
+
 /// A revocation response (RFC 7009 section 2.2).
 pub(super) fn revoked() -> Response<Bytes> {
     private(StatusCode::OK, &json!({}))
@@ -68,11 +74,14 @@ pub(super) fn revoked() -> Response<Bytes> {
 /// The one translation of a refusal. `basic` is the challenge of those who failed to authenticate.
 pub(super) fn refused(error: &IssueError, basic: &HeaderValue) -> Response<Bytes> {
     use TokenErrorCode as Code;
+    if let IssueError::InvalidPush(code, description) = error {
+        return failure(StatusCode::BAD_REQUEST, code, description);
+    }
     let (status, code) = match error {
         IssueError::InvalidClient => (StatusCode::UNAUTHORIZED, Code::InvalidClient),
         IssueError::InvalidGrant(_) => (StatusCode::BAD_REQUEST, Code::InvalidGrant),
         IssueError::InvalidOwner => (StatusCode::UNAUTHORIZED, Code::InvalidGrant),
-        IssueError::InvalidRequest(_) => (StatusCode::BAD_REQUEST, Code::InvalidRequest),
+        IssueError::InvalidPush(..) | IssueError::InvalidRequest(_) => (StatusCode::BAD_REQUEST, Code::InvalidRequest),
         IssueError::InvalidScope(_) => (StatusCode::BAD_REQUEST, Code::InvalidScope),
         IssueError::InvalidTarget(_) => (StatusCode::BAD_REQUEST, Code::InvalidTarget),
         IssueError::NotAllowedToIntrospect => (StatusCode::FORBIDDEN, Code::UnauthorizedClient),
@@ -207,6 +216,7 @@ mod tests {
             (IssueError::InvalidClient, 401, "invalid_client", basic, None),
             (IssueError::InvalidOwner, 401, "invalid_grant", basic, None),
             (IssueError::InvalidGrant("x"), 400, "invalid_grant", None, None),
+            (IssueError::InvalidPush("unsupported_response_type", "x"), 400, "unsupported_response_type", None, None),
             (IssueError::InvalidRequest("x"), 400, "invalid_request", None, None),
             (IssueError::InvalidScope("x"), 400, "invalid_scope", None, None),
             (IssueError::InvalidTarget("x"), 400, "invalid_target", None, None),

@@ -37,6 +37,7 @@ pub(super) fn refused(endpoint: &'static str, error: &IssueError, address: Optio
         IssueError::InvalidClient
         | IssueError::InvalidGrant(_)
         | IssueError::InvalidOwner
+        | IssueError::InvalidPush(..)
         | IssueError::InvalidRequest(_)
         | IssueError::InvalidScope(_)
         | IssueError::InvalidTarget(_)

@@ -1,6 +1,6 @@
 //! Authorization server metadata (RFC 8414): true to what is switched on.
 
-use super::{Admission, Issuer};
+use super::{Admission, Issuer, register};
 use crate::oauth::client::GrantType;
 use crate::oauth::pkce;
 use crate::oauth::scope::{OPERATOR, ScopeTable, ScopeToken};
@@ -17,7 +17,10 @@ impl Issuer {
         }
         // Clients of the store can be registered for these at any time.
         let always = [GrantType::AuthorizationCode, GrantType::ClientCredentials];
-        let grants = GrantType::ALL.into_iter().filter(|grant| always.contains(grant) || self.is_registered(*grant));
+        let served = |grant: &GrantType| {
+            always.contains(grant) || self.is_registered(*grant) || registration && register::GRANTS.contains(grant)
+        };
+        let grants = GrantType::ALL.into_iter().filter(served);
         let mut document = json!({
             "issuer": self.settings.issuer,
             "authorization_endpoint": format!("{base}/authorize"),
@@ -30,6 +33,8 @@ impl Issuer {
             "grant_types_supported": grants.map(GrantType::as_str).collect::<Vec<_>>(),
             "revocation_endpoint": format!("{base}/revoke"),
             "revocation_endpoint_auth_methods_supported": methods,
+            "pushed_authorization_request_endpoint": format!("{base}/par"),
+            "require_pushed_authorization_requests": self.settings.par_required,
             "introspection_endpoint": format!("{base}/introspect"),
             "introspection_endpoint_auth_methods_supported": confidential,
         });

@@ -3,6 +3,7 @@
 mod clients;
 mod grants;
 mod ledger;
+mod par;
 mod registration;
 
 use super::{
@@ -106,6 +107,7 @@ pub(crate) fn settings() -> Settings {
         authorization_code_ttl: Duration::from_secs(60),
         failed_logins: FailedLogins { max: 3, per: Duration::from_mins(1) },
         registration: registration(Admission::Closed),
+        par_required: false,
     }
 }
 
@@ -209,6 +211,7 @@ fn word<T>(outcome: &Result<T, IssueError>) -> &'static str {
         Err(IssueError::InvalidClient) => "invalid_client",
         Err(IssueError::InvalidGrant(_)) => "invalid_grant",
         Err(IssueError::InvalidOwner) => "invalid_owner",
+        Err(IssueError::InvalidPush(error, _)) => error,
         Err(IssueError::InvalidRequest(_)) => "invalid_request",
         Err(IssueError::InvalidScope(_)) => "invalid_scope",
         Err(IssueError::InvalidTarget(_)) => "invalid_target",

@@ -16,8 +16,11 @@ use std::time::Duration;
 /// So many names may fail as often as one before the source itself is held back.
 const NAMES_PER_SOURCE: u32 = 10;
 
-/// So many sources may register as many clients as one before all have to wait.
-const REGISTRATION_SOURCES: u32 = 10;
+/// So many sources may register or push as often as one before all have to wait.
+const SOURCES: u32 = 10;
+
+/// How often a source may push in the name of public clients.
+const PUSHES: FailedLogins = FailedLogins { max: 300, per: Duration::from_secs(60) };
 
 /// Counters kept at a time, about 100 octets each. A source can have at most
 /// `NAMES_PER_SOURCE * max` new ones in a window.
@@ -69,7 +72,7 @@ struct Key {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Owner {
     Client,
-    /// Not guessing at all: a registration.
+    /// Not guessing at all: a registration, a pushed request.
     Nobody,
     Person,
 }
@@ -88,10 +91,21 @@ impl Throttle {
 
     /// The counters of registrations from `address`, and of all of them.
     pub(super) fn registrations(&self, address: Option<IpAddr>, now: Timestamp, limit: FailedLogins) -> Attempts<'_> {
-        let key = |source| Key { source, name: Some(short_digest("registration")), owner: Owner::Nobody };
+        self.deeds("registration", address, now, limit)
+    }
+
+    /// The counters of requests from `address` that were pushed in the name of public clients, and of all
+    /// of them.
+    pub(super) fn pushes(&self, address: Option<IpAddr>, now: Timestamp) -> Attempts<'_> {
+        self.deeds("push", address, now, PUSHES)
+    }
+
+    /// The counters of something that is not guessing: of one source, and of all together.
+    fn deeds(&self, deed: &str, address: Option<IpAddr>, now: Timestamp, limit: FailedLogins) -> Attempts<'_> {
+        let key = |source, name: &str| Key { source, name: Some(short_digest(name)), owner: Owner::Nobody };
         let keys = [
-            (key(source(address)), limit.max),
-            (Key { name: None, ..key(Source::Local) }, limit.max.saturating_mul(REGISTRATION_SOURCES)),
+            (key(source(address), deed), limit.max),
+            (key(Source::Local, &format!("every {deed}")), limit.max.saturating_mul(SOURCES)),
         ];
         Attempts { throttle: self, limit, keys, now }
     }

@@ -36,6 +36,7 @@ pub(super) fn settings(
             per: failed_logins.duration("per").unwrap_or_default(),
         },
         registration,
+        par_required: oauth.text("par") == Some("required"),
     }
 }
 

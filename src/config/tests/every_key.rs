@@ -37,6 +37,7 @@ const CHANGES: &[(&str, &str, &str)] = &[
     ("oauth.refresh_reuse_grace", "refresh_reuse_grace", "refresh_reuse_grace = \"0s\""),
     ("oauth.authorization_code_ttl", "authorization_code_ttl", "authorization_code_ttl = \"59s\""),
     ("oauth.pkce", "pkce", "pkce = \"required\""),
+    ("oauth.par", "par = \"optional\"", "par = \"required\""),
     ("oauth.registration", "registration =", "registration = \"open\""),
     ("oauth.registration_scopes", "registration_scopes", "registration_scopes = \"a\""),
     ("oauth.registration_ttl", "registration_ttl", "registration_ttl = \"3d\""),
@@ -67,7 +68,7 @@ const CHANGES: &[(&str, &str, &str)] = &[
     ("clients.pkce", "immediate_error_redirect", "immediate_error_redirect = true\npkce = \"required\""),
     ("clients.immediate_error_redirect", "immediate_error_redirect", "immediate_error_redirect = false"),
     ("clients.introspect", "introspect", "introspect = false"),
-    ("clients.par", "par", "par = \"required\""),
+    ("clients.par", "par = \"required\"", "par = \"optional\""),
     ("users.name", "name = \"alice\"", "name = \"bob\""),
     (
         "users.password_hash",

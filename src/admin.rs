@@ -17,7 +17,7 @@ use crate::enforce::guard::{CheckError, Guard};
 use crate::http1::stream::Listen;
 use crate::issue::{Clients, Issuer};
 use crate::oauth::token::TokenDigest;
-use crate::people::users::Users;
+use crate::people::directory::Directory;
 use crate::store::Store;
 use answer::{Refusal, json};
 use bytes::Bytes;
@@ -56,13 +56,13 @@ pub struct Admin {
     issuer: Issuer,
     guard: Guard,
     clients: Arc<Clients>,
-    users: Arc<Users>,
+    directory: Directory,
 }
 
 impl Admin {
     /// An API over `store`; `guard` checks the tokens of requests over TCP.
-    pub const fn new(store: Store, issuer: Issuer, guard: Guard, clients: Arc<Clients>, users: Arc<Users>) -> Self {
-        Self { store, issuer, guard, clients, users }
+    pub const fn new(store: Store, issuer: Issuer, guard: Guard, clients: Arc<Clients>, directory: Directory) -> Self {
+        Self { store, issuer, guard, clients, directory }
     }
 
     /// Answers a request.

@@ -19,7 +19,7 @@ use crate::http1::head::HeadError;
 use crate::http1::stream::Peer;
 use crate::issue::{self, Clients, Issuer, Throttle};
 use crate::oauth::scope::ScopeTable;
-use crate::people::users::Users;
+use crate::people::{self, users::Users};
 use crate::proxy::forward::Forwarder;
 use crate::proxy::origin::TrustedProxies;
 use crate::proxy::route::RouteTable;
@@ -163,7 +163,7 @@ impl Gateway {
         let issuer = Issuer::new(
             Arc::clone(&plan.issue),
             Arc::clone(&plan.clients),
-            Arc::clone(&plan.users),
+            people::directory::Directory::new(Arc::clone(&plan.users), store.clone()),
             Arc::clone(&plan.scopes),
             store,
             Arc::clone(&shared.throttle),

@@ -40,7 +40,6 @@ use crate::oauth::params::Params;
 use crate::oauth::scope::ScopeTable;
 use crate::oauth::token::Token;
 use crate::people::directory::Directory;
-use crate::people::users::Users;
 use crate::secret::Digest;
 use crate::store::Store;
 use std::collections::HashMap;
@@ -97,7 +96,6 @@ pub struct Request<'r> {
 pub struct Issuer {
     settings: Arc<Settings>,
     clients: Arc<Clients>,
-    users: Arc<Users>,
     directory: Directory,
     scopes: Arc<ScopeTable>,
     store: Store,
@@ -109,13 +107,12 @@ impl Issuer {
     pub fn new(
         settings: Arc<Settings>,
         clients: Arc<Clients>,
-        users: Arc<Users>,
+        directory: Directory,
         scopes: Arc<ScopeTable>,
         store: Store,
         throttle: Arc<Throttle>,
     ) -> Self {
-        let directory = Directory::new(Arc::clone(&users), store.clone());
-        Self { settings, clients, users, directory, scopes, store, throttle }
+        Self { settings, clients, directory, scopes, store, throttle }
     }
 
     /// How tokens are issued.

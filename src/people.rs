@@ -3,4 +3,5 @@
 pub mod directory;
 pub mod password;
 pub mod session;
+pub mod stored;
 pub mod users;

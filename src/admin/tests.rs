@@ -1,12 +1,12 @@
 //! Requests to the operator's API over a store in memory.
 
 use super::*;
-use crate::enforce::guard::{Directory, GuardSettings};
+use crate::enforce::guard::{self, GuardSettings};
 use crate::issue::{FailedLogins, Throttle};
 use crate::oauth::client::{Client, GrantType};
 use crate::oauth::scope::{ScopeDeclaration, ScopeTable};
 use crate::oauth::token::Origin;
-use crate::people::users::User;
+use crate::people::users::{User, Users};
 use crate::store::cache::{CacheSettings, TokenCache};
 use crate::store::{Listener, Location};
 use serde_json::{Value, json as value};
@@ -14,13 +14,13 @@ use std::time::Duration;
 
 struct Everybody;
 
-impl Directory for Everybody {
+impl guard::Directory for Everybody {
     fn has_client(&self, _: &str) -> bool {
         true
     }
 
-    fn has_user(&self, _: &str) -> bool {
-        true
+    fn has_user(&self, name: &str) -> bool {
+        name == "alice"
     }
 }
 
@@ -76,9 +76,10 @@ fn over(location: Location) -> Admin {
         User { name: "alice".to_owned(), password_hash: String::new(), scopes: None, origin: Origin::Configuration };
     let (clients, users) = (Arc::new(configured()), Arc::new(Users::new(vec![alice])));
     let throttle = Arc::new(Throttle::new());
+    let directory = Directory::new(users, store.clone());
     let issuer =
-        Issuer::new(Arc::new(settings), Arc::clone(&clients), Arc::clone(&users), scopes(), store.clone(), throttle);
-    Admin::new(store, issuer, guard, clients, users)
+        Issuer::new(Arc::new(settings), Arc::clone(&clients), directory.clone(), scopes(), store.clone(), throttle);
+    Admin::new(store, issuer, guard, clients, directory)
 }
 
 /// A request as the command line sends it.

@@ -239,7 +239,7 @@ impl Admin {
 
     /// The user's name as tokens have it: upper and lower case are one.
     fn as_issued(&self, name: &str) -> String {
-        self.users.get(name).map_or(name, |user| user.name.as_str()).to_owned()
+        self.directory.configured().get(name).map_or(name, |user| user.name.as_str()).to_owned()
     }
 
     /// Gives how many access tokens ended.

@@ -9,7 +9,7 @@ use serde_json::{Value, json as value};
 impl Admin {
     /// Every user, by name.
     pub(super) fn list_users(&self) -> Response<Bytes> {
-        let mut users: Vec<_> = self.users.iter().collect();
+        let mut users: Vec<_> = self.directory.configured().iter().collect();
         users.sort_by(|one, other| one.name.cmp(&other.name));
         let users: Vec<Value> = users
             .into_iter()

@@ -41,6 +41,7 @@ pub(super) fn refused(endpoint: &'static str, error: &IssueError, address: Optio
         | IssueError::InvalidRequest(_)
         | IssueError::InvalidScope(_)
         | IssueError::InvalidTarget(_)
+        | IssueError::LoginService
         | IssueError::NotAllowedToIntrospect
         | IssueError::Overloaded
         | IssueError::Throttled(_)

@@ -14,7 +14,7 @@ use crate::oauth::client::{Client, GrantType};
 use crate::oauth::request::grant_type;
 use crate::oauth::scope::Scope;
 use crate::oauth::token::{RefreshRecord, TokenDigest};
-use crate::people::users::Subject;
+use crate::people::users::SignIn;
 use std::sync::Arc;
 
 /// The proof that a grant was checked: what a token may now be minted for. Only the grants make one.
@@ -22,7 +22,8 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub(super) struct Granted {
     client: Arc<Client>,
-    subject: Option<Subject>,
+    /// `None`: the client acts for itself.
+    subject: Option<SignIn>,
     scope: Scope,
     /// The resources that the token is good for; empty: every one that does not require to be named.
     audience: Vec<String>,
@@ -60,7 +61,7 @@ impl Via {
 }
 
 impl Granted {
-    pub(super) fn into_parts(self) -> (Arc<Client>, Option<Subject>, Scope, Vec<String>, Via) {
+    pub(super) fn into_parts(self) -> (Arc<Client>, Option<SignIn>, Scope, Vec<String>, Via) {
         (self.client, self.subject, self.scope, self.audience, self.via)
     }
 }

@@ -2,12 +2,12 @@
 //! kept).
 
 use super::grant::{Granted, Via};
-use super::refusal::{BAD_REFRESH_TOKEN, IssueError};
+use super::refusal::{BAD_REFRESH_TOKEN, GONE, IssueError};
 use super::{Issuer, audit};
 use crate::clock::Timestamp;
 use crate::oauth::client::{Client, GrantType};
 use crate::oauth::token::{GrantId, Origin, RefreshRecord, Token, TokenDigest, TokenKind, TokenRecord};
-use crate::people::users::Subject;
+use crate::people::users::{SignIn, Subject};
 use crate::secret::Secret;
 use crate::store::{Issue, Issued, Rotated, Rotation};
 use std::sync::Arc;
@@ -52,7 +52,7 @@ impl IssuedToken {
 /// An access token to be, without its digest.
 pub(super) struct Minting<'m> {
     pub(super) client: &'m Client,
-    pub(super) subject: Option<Subject>,
+    pub(super) subject: Option<SignIn>,
     pub(super) scope: String,
     pub(super) audience: Vec<String>,
     pub(super) grant: Option<GrantId>,
@@ -87,7 +87,7 @@ impl Issuer {
 
     fn minting<'m>(
         &self,
-        (client, subject): (&'m Arc<Client>, Option<Subject>),
+        (client, subject): (&'m Arc<Client>, Option<SignIn>),
         (scope, audience): (String, Vec<String>),
         grant: Option<GrantId>,
     ) -> Minting<'m> {
@@ -107,8 +107,10 @@ impl Issuer {
         by: &'static str,
     ) -> Result<IssuedToken, IssueError> {
         let client = minting.client;
+        let sign_in = minting.subject.clone();
         let access = self.access(minting, now)?;
         self.keep(&access, None, client).await?;
+        self.still_admitted(sign_in.as_ref(), &access, now).await?;
         Ok(access.issued(None, by))
     }
 
@@ -120,10 +122,12 @@ impl Issuer {
         by: &'static str,
     ) -> Result<IssuedToken, IssueError> {
         let client = minting.client;
+        let sign_in = minting.subject.clone();
         let access = self.access(minting, now)?;
         let refresh = Token::mint(TokenKind::Refresh, &*self.store.tag_keys()?)?;
         let record = access.family(now.plus(self.settings.refresh_token_ttl));
         self.keep(&access, record.map(|record| (refresh.digest(), record)), client).await?;
+        self.still_admitted(sign_in.as_ref(), &access, now).await?;
         Ok(access.issued(Some(refresh), by))
     }
 
@@ -143,6 +147,25 @@ impl Issuer {
         }
     }
 
+    /// Takes back what was issued to a resource owner who was removed or disabled meanwhile: asked after
+    /// it is stored, so that the removal ended it, or this does.
+    async fn still_admitted(
+        &self,
+        sign_in: Option<&SignIn>,
+        access: &Access,
+        now: Timestamp,
+    ) -> Result<(), IssueError> {
+        let Some(sign_in) = sign_in else { return Ok(()) };
+        if self.directory.honours(sign_in, now).await? {
+            return Ok(());
+        }
+        match access.record.grant {
+            Some(grant) => drop(self.store.revoke_grant(grant).await?),
+            None => drop(self.store.revoke_access(&access.token.digest()).await?),
+        }
+        Err(IssueError::InvalidGrant(GONE))
+    }
+
     /// Exchanges a refresh token. The successor keeps the scope and the end of the grant (R6749-6c,
     /// R9700-4.14a).
     async fn rotate(
@@ -156,7 +179,10 @@ impl Issuer {
         let access = self.access(
             Minting {
                 client,
-                subject: record.subject.clone().map(|name| Subject { name, origin: record.subject_origin }),
+                subject: record
+                    .subject
+                    .clone()
+                    .map(|name| SignIn { subject: Subject { name, origin: record.subject_origin }, since: now }),
                 scope,
                 audience: record.audience.clone(),
                 grant: Some(grant),
@@ -188,8 +214,8 @@ impl Issuer {
         let record = TokenRecord {
             client_id: minting.client.id.clone(),
             client_origin: minting.client.origin(),
-            subject_origin: minting.subject.as_ref().map_or(Origin::Configuration, |subject| subject.origin),
-            subject: minting.subject.map(|subject| subject.name),
+            subject_origin: minting.subject.as_ref().map_or(Origin::Configuration, |who| who.subject.origin),
+            subject: minting.subject.map(|who| who.subject.name),
             scope: minting.scope,
             audience: minting.audience,
             issued_at: now,

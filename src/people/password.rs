@@ -4,6 +4,7 @@
 //! A check takes tens of milliseconds of a core and 19 MiB of memory. Were it made on the worker's
 //! thread, every request of that worker would wait for it.
 
+use crate::secret::Secret;
 use argon2::password_hash::Error;
 use argon2::{Algorithm, Argon2, Params, PasswordHash, PasswordHasher, PasswordVerifier, Version};
 use std::sync::LazyLock;
@@ -35,16 +36,24 @@ static ADMITTED: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(*CORES * 
 /// # Errors
 /// When too many checks are under way.
 pub async fn matches(hash: &str, password: &str) -> Result<bool, Overloaded> {
-    let admitted = ADMITTED.try_acquire().map_err(|_| Overloaded(()))?;
-    let running = RUNNING.acquire().await.map_err(|_| Overloaded(()))?;
     let hash = hash.to_owned();
     let password = Zeroizing::new(password.to_owned());
-    let check = move || {
+    aside(move || {
+        PasswordHash::new(&hash).is_ok_and(|hash| Argon2::default().verify_password(password.as_bytes(), &hash).is_ok())
+    })
+    .await
+}
+
+/// Does dear work off the worker's thread, a bounded amount at a time.
+async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Overloaded> {
+    let admitted = ADMITTED.try_acquire().map_err(|_| Overloaded(()))?;
+    let running = RUNNING.acquire().await.map_err(|_| Overloaded(()))?;
+    let work = move || {
         // The permits go with the work: it goes on although nobody may be waiting for it any more.
         let _permits = (admitted, running);
-        PasswordHash::new(&hash).is_ok_and(|hash| Argon2::default().verify_password(password.as_bytes(), &hash).is_ok())
+        work()
     };
-    tokio::task::spawn_blocking(check).await.map_err(|_| Overloaded(()))
+    tokio::task::spawn_blocking(work).await.map_err(|_| Overloaded(()))
 }
 
 /// What is kept of `password`: a PHC string of argon2id, with 19 MiB and two passes.
@@ -54,6 +63,25 @@ pub async fn matches(hash: &str, password: &str) -> Result<bool, Overloaded> {
 pub fn hash(password: &str) -> Result<String, Error> {
     let argon = Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::DEFAULT);
     Ok(argon.hash_password(password.as_bytes())?.to_string())
+}
+
+/// Why nothing can be kept of a password.
+#[derive(Debug, thiserror::Error)]
+pub enum HashError {
+    /// 503: ask again.
+    #[error(transparent)]
+    Overloaded(#[from] Overloaded),
+    /// The operating system has no randomness to give.
+    #[error("the password cannot be hashed: {0}")]
+    Random(#[from] Error),
+}
+
+/// As [`hash`], off the worker's thread; counts as a check.
+///
+/// # Errors
+/// When too many checks are under way, or the operating system has no randomness to give.
+pub async fn hash_aside(password: Secret) -> Result<String, HashError> {
+    Ok(aside(move || hash(password.reveal())).await??)
 }
 
 #[cfg(test)]

@@ -71,7 +71,7 @@ impl Issuer {
         after: Option<&str>,
         now: Timestamp,
     ) -> Result<Vec<(String, Document<Consent>)>, IssueError> {
-        Ok(self.store.documents(Kind::Consent, &consent::prefix(subject), after, PAGE, now).await?)
+        Ok(self.store.documents(Kind::Consent, &subject.key(), after, PAGE, now).await?)
     }
 
     /// Takes back what a resource owner allowed a client (`None`: every client): consents, grants and

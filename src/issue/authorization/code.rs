@@ -7,7 +7,7 @@ use crate::issue::refusal::IssueError;
 use crate::oauth::client::{Client, RegistrationId};
 use crate::oauth::scope::Scope;
 use crate::oauth::token::{GrantId, Origin, Token, TokenDigest, TokenKind};
-use crate::people::users::Subject;
+use crate::people::users::{SignIn, Subject};
 use crate::secret::hex;
 use crate::store::Kind;
 use serde::{Deserialize, Serialize};
@@ -55,6 +55,11 @@ impl fmt::Debug for Code {
 }
 
 impl Code {
+    /// Whose sign-in it was given in.
+    pub(in crate::issue) fn sign_in(&self) -> SignIn {
+        SignIn { subject: self.subject.clone(), since: Timestamp::from_millis(self.auth_time) }
+    }
+
     /// Whether it was given to this client, and not to one that had its identifier before.
     pub(in crate::issue) fn is_of(&self, client: &Client) -> bool {
         client.is(&self.client_id, self.client_origin) && client.registration == self.registration

@@ -8,7 +8,7 @@ use crate::issue::refusal::IssueError;
 use crate::oauth::client::{Client, RegistrationId};
 use crate::oauth::scope::Scope;
 use crate::oauth::token::Origin;
-use crate::people::users::{Subject, fold};
+use crate::people::users::Subject;
 use crate::secret::{Digest, hex, random};
 use crate::store::{Document, Kind};
 use serde::{Deserialize, Serialize};
@@ -49,18 +49,10 @@ impl Consent {
     }
 }
 
-/// What the identifiers of all consents of one resource owner begin with.
-pub(super) fn prefix(subject: &Subject) -> String {
-    let origin = match subject.origin {
-        Origin::Configuration => "configuration",
-        Origin::Store => "store",
-    };
-    format!("{}/", Digest::of(format!("{origin}:{}", fold(&subject.name)).as_bytes()).to_hex())
-}
-
-/// Where the consent of a resource owner to a client is.
+/// Where the consent of a resource owner to a client is; those of one begin with its
+/// [key](Subject::key).
 pub(super) fn id(subject: &Subject, client_id: &str) -> String {
-    format!("{}{}", prefix(subject), Digest::of(client_id.as_bytes()).to_hex())
+    format!("{}{}", subject.key(), Digest::of(client_id.as_bytes()).to_hex())
 }
 
 impl Issuer {

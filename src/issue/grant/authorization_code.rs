@@ -65,7 +65,7 @@ impl Issuer {
             let used = Code { state: State::Used, ..code };
             let until = Some(request.now.plus(self.longest_life(client)));
             if self.change(&digest, (&used, until), document.version, request.now).await? {
-                let (client, subject) = (Arc::clone(client), Some(used.subject.clone()));
+                let (client, subject) = (Arc::clone(client), Some(used.sign_in()));
                 let redeemed = Redeemed { digest, client: Arc::clone(&client), code: used };
                 let via = Via::AuthorizationCode(Box::new(redeemed));
                 return Ok(Granted { client, subject, scope, audience, via });
@@ -116,9 +116,13 @@ impl Issuer {
         Ok(self.store.put(Kind::AuthorizationCode, &id(digest), code, Some(version), now).await?)
     }
 
-    /// The resource owner, as long as there is one who has not taken the consent back.
+    /// The resource owner, as long as there is one who was not removed or disabled since the sign-in, and has
+    /// not taken the consent back.
     async fn grantor(&self, code: &Code, client: &Client, now: Timestamp) -> Result<Option<Arc<User>>, IssueError> {
         if !self.consents_still(code, client, now).await? {
+            return Ok(None);
+        }
+        if !self.directory.honours(&code.sign_in(), now).await? {
             return Ok(None);
         }
         Ok(self.directory.find(&code.subject, now).await?)

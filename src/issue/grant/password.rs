@@ -71,18 +71,18 @@ impl Issuer {
     ) -> Result<Option<ResourceOwner>, IssueError> {
         let attempts = self.attempts(Guessed::Owner(name), request);
         attempts.check().map_err(IssueError::Throttled)?;
-        let outcome = self.users.authenticate(name, password).await;
+        let outcome = self.directory.authenticate(name, password, request.now).await;
         attempts.check().map_err(IssueError::Throttled)?;
         match outcome {
             Ok(owner) => Ok(Some(owner)),
-            Err(LoginError::Overloaded) => Err(IssueError::Overloaded),
             Err(LoginError::Refused) => {
                 attempts.failed();
-                if let Some(user) = self.users.get(name) {
+                if let Some((user, _)) = self.directory.named(name, request.now).await? {
                     audit::wrong_secret("user", &user.name, request.address);
                 }
                 Ok(None)
             }
+            Err(error) => Err(error.into()),
         }
     }
 
@@ -95,7 +95,7 @@ impl Issuer {
         let (user, client) = (owner.user(), authenticated.client());
         let requested = request.params.get("scope");
         let scope = scope_decision::grant(&self.scopes, requested, client, user.scopes.as_ref())?;
-        let (client, subject) = (Arc::clone(client), Some(user.subject()));
+        let (client, subject) = (Arc::clone(client), Some(owner.sign_in()));
         Ok(Granted { client, subject, scope, audience: Vec::new(), via: Via::Password })
     }
 }

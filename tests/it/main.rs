@@ -17,6 +17,7 @@ mod hosts;
 mod identity;
 mod introspect_revoke;
 mod metadata;
+mod par;
 mod paths;
 mod registration;
 mod reload;

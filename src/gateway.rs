@@ -10,7 +10,7 @@ mod own;
 mod passage;
 mod request_id;
 
-use crate::endpoint::{self, Endpoints};
+use crate::endpoint::{self, Endpoints, People};
 use crate::enforce::bearer::Methods;
 use crate::enforce::challenge::Challenge;
 use crate::enforce::guard::{Directory, Guard, GuardSettings, Identity};
@@ -19,7 +19,10 @@ use crate::http1::head::HeadError;
 use crate::http1::stream::Peer;
 use crate::issue::{self, Clients, Issuer, Throttle};
 use crate::oauth::scope::ScopeTable;
-use crate::people::{self, users::Users};
+use crate::page::{Branding, Pages};
+use crate::people;
+use crate::people::session::{self, Sessions};
+use crate::people::users::Users;
 use crate::proxy::forward::Forwarder;
 use crate::proxy::origin::TrustedProxies;
 use crate::proxy::route::RouteTable;
@@ -58,6 +61,10 @@ pub struct Plan {
     pub trusted: TrustedProxies,
     /// `[limits] form_body`: the longest form that is searched for a token: 413.
     pub form_body: usize,
+    /// `[oauth] session_ttl` and `session_idle`.
+    pub sessions: session::Settings,
+    /// `[branding]`.
+    pub branding: Arc<Branding>,
     /// `on_store_outage = "serve-cached"`.
     pub serve_cached: bool,
     /// Counts the configurations of this process.
@@ -160,10 +167,16 @@ impl Gateway {
         let directory: Arc<dyn Directory> = Arc::clone(&plan) as Arc<dyn Directory>;
         let guard = Guard::new(store.clone(), Arc::clone(&shared.cache), Arc::clone(&plan.scopes), directory, settings);
         let guard = Rc::new(guard);
+        let people = People {
+            directory: people::directory::Directory::new(Arc::clone(&plan.users), store.clone()),
+            sessions: Sessions::new(store.clone(), plan.sessions),
+            pages: Pages::new(Arc::clone(&plan.branding), &endpoint::base_path(&plan.issue.issuer, &plan.issue.path)),
+            store: store.clone(),
+        };
         let issuer = Issuer::new(
             Arc::clone(&plan.issue),
             Arc::clone(&plan.clients),
-            people::directory::Directory::new(Arc::clone(&plan.users), store.clone()),
+            people.directory.clone(),
             Arc::clone(&plan.scopes),
             store,
             Arc::clone(&shared.throttle),
@@ -171,7 +184,7 @@ impl Gateway {
         let settings = endpoint::Settings { realm: plan.realm.clone(), bearer: plan.bearer };
         let routes = plan.routes.routes().iter().map(|route| route.spec.name.clone()).collect();
         Self {
-            endpoints: Endpoints::new(Rc::new(issuer), Rc::clone(&guard), settings),
+            endpoints: Endpoints::new(Rc::new(issuer), Rc::clone(&guard), people, settings),
             forwarder: Forwarder::new(&plan.upstreams, previous),
             recorder: shared.telemetry.recorder(routes),
             challenge: Challenge::new(&plan.realm, Some(&endpoint::resource_metadata_url(&plan.issue.issuer))),

@@ -23,10 +23,13 @@ use super::section::Section;
 use crate::admin;
 use crate::gateway::Plan;
 use crate::issue::Clients;
+use crate::page::Branding;
+use crate::people::session;
 use crate::people::users::Users;
 use crate::store::cache::CacheSettings;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Where the values of environment variables come from.
 pub(super) type Variables<'v> = &'v dyn Fn(&str) -> Option<String>;
@@ -48,9 +51,10 @@ pub(super) fn build(
     let scopes = scopes::build(&root);
     let oauth = root.section("oauth", OAUTH);
     let registration = registration::build(&oauth, &limits, &scopes);
-    let issue = tokens::settings(&oauth, &limits, server.public_url.as_deref(), registration);
+    let mut issue = tokens::settings(&oauth, &limits, server.public_url.as_deref(), registration);
     let upstreams = upstreams::build(&root);
     let clients = clients::build(&root, &scopes, tokens::pkce(&oauth), variable);
+    issue.device = tokens::device(&oauth, &clients);
     let users = users::build(&root, &scopes);
     let methods = tokens::methods(&bearer, "methods").unwrap_or(tokens::HEADER_ONLY);
     let surroundings = routes::Surroundings { scopes: &scopes, upstreams: &upstreams, methods, issue: &issue };
@@ -79,6 +83,8 @@ pub(super) fn build(
             realm: tokens::realm(&bearer),
             trusted: server.trusted,
             form_body: server.form_body,
+            sessions: session::Settings { ttl: Duration::from_hours(8), idle: Duration::from_hours(1) },
+            branding: Arc::new(Branding { name: "Tollgate".into(), logo: None, colour: "#2451c7".into() }),
             serve_cached: cache.text_or_default("on_store_outage") == "serve-cached",
             generation,
         }),

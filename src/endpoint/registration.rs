@@ -22,7 +22,12 @@ impl Endpoints {
     }
 
     /// Registers a client.
-    pub(super) async fn register(&self, request: &Request<Bytes>, caller: &Caller, now: Timestamp) -> Response<Bytes> {
+    pub(super) async fn register(
+        &self,
+        request: &Request<Bytes>,
+        caller: &Caller<'_>,
+        now: Timestamp,
+    ) -> Response<Bytes> {
         let registering = match registering(request, caller, now) {
             Ok(registering) => registering,
             Err(error) => return self.not_registered(&error),
@@ -41,7 +46,7 @@ impl Endpoints {
     pub(super) async fn registration(
         &self,
         request: &Request<Bytes>,
-        caller: &Caller,
+        caller: &Caller<'_>,
         now: Timestamp,
     ) -> Response<Bytes> {
         let id = self.locations.registered_client(request.uri().path()).unwrap_or_default();
@@ -128,7 +133,7 @@ impl Endpoints {
 /// endpoints; what cannot be read as a token is none that is valid.
 fn registering<'r>(
     request: &'r Request<Bytes>,
-    caller: &Caller,
+    caller: &Caller<'_>,
     now: Timestamp,
 ) -> Result<Registering<'r>, RegistrationError> {
     let mut fields = request.headers().get_all(AUTHORIZATION).iter();

@@ -18,6 +18,9 @@ impl Issuer {
         // Clients of the store can be registered for these at any time.
         let always = [GrantType::AuthorizationCode, GrantType::ClientCredentials];
         let served = |grant: &GrantType| {
+            if *grant == GrantType::DeviceCode {
+                return self.settings.device.is_some();
+            }
             always.contains(grant) || self.is_registered(*grant) || registration && register::GRANTS.contains(grant)
         };
         let grants = GrantType::ALL.into_iter().filter(served);
@@ -40,6 +43,9 @@ impl Issuer {
         });
         if registration {
             document["registration_endpoint"] = format!("{base}/register").into();
+        }
+        if self.settings.device.is_some() {
+            document["device_authorization_endpoint"] = format!("{base}/device_authorization").into();
         }
         if let Some(scopes) = scopes_supported(&self.scopes) {
             document["scopes_supported"] = scopes;

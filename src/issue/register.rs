@@ -19,7 +19,8 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 /// What a client can register for by itself.
-pub(super) const GRANTS: [GrantType; 2] = [GrantType::AuthorizationCode, GrantType::RefreshToken];
+pub(super) const GRANTS: [GrantType; 3] =
+    [GrantType::AuthorizationCode, GrantType::RefreshToken, GrantType::DeviceCode];
 
 /// How often registrations that came to their end are looked for, where somebody registers.
 const SWEEP: Duration = Duration::from_secs(60);
@@ -144,7 +145,9 @@ impl Issuer {
     }
 
     fn policy(&self) -> Policy<'_> {
-        Policy { grants: &GRANTS, scopes: &self.settings.registration.scopes, table: &self.scopes }
+        // The device grant is the last: it is there where it is served.
+        let grants = if self.settings.device.is_some() { &GRANTS[..] } else { &GRANTS[..2] };
+        Policy { grants, scopes: &self.settings.registration.scopes, table: &self.scopes }
     }
 
     /// Forgets registrations that came to their end, now and then, and sees whether there is room.

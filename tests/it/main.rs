@@ -5,12 +5,16 @@
 
 mod harness;
 
+mod account;
+mod authorize;
 mod bearer;
 mod cli;
 mod client_library;
 mod client_life;
 mod config;
+mod consent;
 mod demo;
+mod device;
 mod forwarding;
 mod framing;
 mod hosts;

@@ -41,6 +41,8 @@ const CHANGES: &[(&str, &str, &str)] = &[
     ("oauth.registration", "registration =", "registration = \"open\""),
     ("oauth.registration_scopes", "registration_scopes", "registration_scopes = \"a\""),
     ("oauth.registration_ttl", "registration_ttl", "registration_ttl = \"3d\""),
+    ("oauth.device_code_ttl", "device_code_ttl", "device_code_ttl = \"11m\""),
+    ("oauth.device_interval", "device_interval", "device_interval = \"6s\""),
     ("limits.head_timeout", "head_timeout", "head_timeout = \"11s\""),
     ("limits.body_timeout", "body_timeout", "body_timeout = \"11s\""),
     ("limits.idle_timeout", "idle_timeout", "idle_timeout = \"11s\""),

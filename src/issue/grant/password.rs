@@ -5,10 +5,10 @@ use super::{Granted, Via, permitted};
 use crate::issue::client_auth::AuthenticatedClient;
 use crate::issue::refusal::{IssueError, WRONG_PASSWORD};
 use crate::issue::throttle::Guessed;
-use crate::issue::{Issuer, Request, audit, scope_decision};
+use crate::issue::{Issuer, Request, scope_decision};
 use crate::oauth::authorization::Authorization;
 use crate::oauth::client::GrantType;
-use crate::people::users::{LoginError, ResourceOwner};
+use crate::people::users::ResourceOwner;
 use std::sync::Arc;
 
 const TWO_LOGINS: &str = "the user's name and password are both in the form and in the header";
@@ -25,7 +25,7 @@ impl Issuer {
         self.password_permitted(&authenticated)?;
         let login = request.params.get("username").zip(request.params.get("password"));
         let (name, password) = login.ok_or(IssueError::InvalidRequest(INCOMPLETE))?;
-        let owner = self.log_in(name, password, request).await?;
+        let owner = self.sign_in(name, password, request.address, request.now).await?;
         let owner = owner.ok_or(IssueError::InvalidGrant(WRONG_PASSWORD))?;
         self.granted_by(&owner, &authenticated, request)
     }
@@ -44,7 +44,8 @@ impl Issuer {
         }
         self.password_permitted(&authenticated)?;
         let Some(Authorization::Basic(basic)) = &request.authorization else { return Err(IssueError::InvalidOwner) };
-        let owner = self.log_in(basic.name(), basic.password(), request).await?.ok_or(IssueError::InvalidOwner)?;
+        let owner = self.sign_in(basic.name(), basic.password(), request.address, request.now).await?;
+        let owner = owner.ok_or(IssueError::InvalidOwner)?;
         self.granted_by(&owner, &authenticated, request)
     }
 
@@ -60,30 +61,6 @@ impl Issuer {
         let known = self.is_registered(GrantType::Password);
         let refused = |error| if known { error } else { IssueError::UnsupportedGrantType };
         permitted(authenticated, GrantType::Password).map_err(refused)
-    }
-
-    /// Checks a name and a password; `None` when they are wrong.
-    async fn log_in(
-        &self,
-        name: &str,
-        password: &str,
-        request: &Request<'_>,
-    ) -> Result<Option<ResourceOwner>, IssueError> {
-        let attempts = self.attempts(Guessed::Owner(name), request);
-        attempts.check().map_err(IssueError::Throttled)?;
-        let outcome = self.directory.authenticate(name, password, request.now).await;
-        attempts.check().map_err(IssueError::Throttled)?;
-        match outcome {
-            Ok(owner) => Ok(Some(owner)),
-            Err(LoginError::Refused) => {
-                attempts.failed();
-                if let Some((user, _)) = self.directory.named(name, request.now).await? {
-                    audit::wrong_secret("user", &user.name, request.address);
-                }
-                Ok(None)
-            }
-            Err(error) => Err(error.into()),
-        }
     }
 
     fn granted_by(

@@ -1,0 +1,1 @@
+//! What a browser gets, over a store in memory.

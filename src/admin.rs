@@ -92,8 +92,8 @@ impl Admin {
             ["invites"] if request.method() == Method::POST => self.invite(body(request.body())?, now).await,
             ["invites"] => Err(Refusal::Method("POST")),
             ["healthz"] if request.method() == Method::GET => self.health().await,
-            ["users"] if request.method() == Method::GET => Ok(self.list_users()),
-            ["healthz" | "users"] => Err(Refusal::Method("GET")),
+            ["users", rest @ ..] => self.of_users(request, rest, now).await,
+            ["healthz"] => Err(Refusal::Method("GET")),
             _ => Err(nothing_here()),
         }
     }

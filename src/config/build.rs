@@ -13,7 +13,7 @@ mod server;
 mod store;
 mod tokens;
 mod upstreams;
-mod users;
+pub(super) mod users;
 
 use super::Configuration;
 use super::error::Report;
@@ -24,12 +24,10 @@ use crate::admin;
 use crate::gateway::Plan;
 use crate::issue::Clients;
 use crate::page::Branding;
-use crate::people::session;
 use crate::people::users::Users;
 use crate::store::cache::CacheSettings;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Where the values of environment variables come from.
 pub(super) type Variables<'v> = &'v dyn Fn(&str) -> Option<String>;
@@ -55,7 +53,7 @@ pub(super) fn build(
     let upstreams = upstreams::build(&root);
     let clients = clients::build(&root, &scopes, tokens::pkce(&oauth), variable);
     issue.device = tokens::device(&oauth, &clients);
-    let users = users::build(&root, &scopes);
+    let users = users::build(&root, &scopes, variable);
     let methods = tokens::methods(&bearer, "methods").unwrap_or(tokens::HEADER_ONLY);
     let surroundings = routes::Surroundings { scopes: &scopes, upstreams: &upstreams, methods, issue: &issue };
     let routes = routes::build(&root, &surroundings);
@@ -79,11 +77,11 @@ pub(super) fn build(
             clients: Arc::new(Clients::new(clients)),
             users: Arc::new(Users::new(users)),
             issue: Arc::new(issue),
+            sessions: tokens::sessions(&oauth),
             bearer: methods,
             realm: tokens::realm(&bearer),
             trusted: server.trusted,
             form_body: server.form_body,
-            sessions: session::Settings { ttl: Duration::from_hours(8), idle: Duration::from_hours(1) },
             branding: Arc::new(Branding { name: "Tollgate".into(), logo: None, colour: "#2451c7".into() }),
             serve_cached: cache.text_or_default("on_store_outage") == "serve-cached",
             generation,

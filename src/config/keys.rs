@@ -96,7 +96,11 @@ pub(super) const ROOT: &[Key] = &[
     key("routes", ROUTES, "Which requests pass, where they go, and what they need."),
     later("resources", "Resources with metadata and audiences of their own (RFC 8707, RFC 9728).", REMOVE),
     later("issuers", "Tokens of other authorization servers.", REMOVE),
-    later("users_file", "Users in a file of their own.", "write `[[users]]`; they may stand in an included file"),
+    key(
+        "users_file",
+        Kind::Text,
+        "Users in a file of their own: htpasswd (bcrypt, argon2id), or TOML with `[[users]]`.",
+    ),
     later("login", "A sign-in by an upstream.", "write `[[users]]`"),
     later("branding", "The look of the pages.", REMOVE),
 ];
@@ -180,8 +184,8 @@ pub(super) const OAUTH: &[Key] = &[
         .default("required"),
     key("authorization_code_ttl", Kind::Duration("1s", "10m"), "How long an authorization code may wait.")
         .default("60s"),
-    later("session_ttl", "The authorization endpoint.", REMOVE),
-    later("session_idle", "The authorization endpoint.", REMOVE),
+    key("session_ttl", Kind::Duration("1m", "365d"), "How long a sign-in lasts.").default("8h"),
+    key("session_idle", Kind::Duration("1m", "365d"), "How long a sign-in lasts without a request.").default("1h"),
 ];
 
 /// `[limits]`.
@@ -255,9 +259,12 @@ pub(super) const CLIENT: &[Key] = &[
 /// `[[users]]`.
 pub(super) const USER: &[Key] = &[
     key("name", Kind::Text, "The user's name; upper and lower case are one.").required(),
-    key("password_hash", Kind::Text, "What `tollgate hash` prints.").required(),
+    key("password_hash", Kind::Text, "What `tollgate hash` prints; or bcrypt.").required(),
     key("scopes", WORDS, "The most the user can grant; all unless given."),
 ];
+
+/// A `users_file` of TOML.
+pub(super) const USERS_FILE: &[Key] = &[key("users", USERS, "Resource owners.")];
 
 /// `[upstreams.NAME]`.
 pub(super) const UPSTREAM: &[Key] = &[

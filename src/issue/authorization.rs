@@ -39,7 +39,7 @@ pub struct AuthorizationRequest {
     pub code_challenge: Option<String>,
     /// RFC 8707.
     pub resources: Vec<String>,
-    /// OpenID Connect Core section 3.1.2.1: `none`, `login`, `consent`.
+    /// `OpenID` Connect Core section 3.1.2.1: `none`, `login`, `consent`.
     pub prompt: Option<String>,
     /// Whom to sign in.
     pub login_hint: Option<String>,
@@ -247,15 +247,8 @@ impl Issuer {
     /// What a client is told of a failure of ours (R6749-4.1.2.1d); what happened is for the log.
     fn trouble(&self, request: &AuthorizationRequest, error: IssueError) -> Redirect {
         audit::refused("authorize", &error, None);
-        match error {
-            IssueError::Overloaded | IssueError::Store(_) => {
-                self.refused(request, "temporarily_unavailable", "try again later")
-            }
-            other => {
-                let Fault { error, description } = Fault::from(other);
-                self.refused(request, error, description)
-            }
-        }
+        let Fault { error, description } = Fault::from(error);
+        self.refused(request, error, description)
     }
 
     fn fault(&self, redirect_uri: &str, state: Option<&str>, fault: Fault) -> Redirect {

@@ -5,6 +5,7 @@ mod clients;
 mod device;
 mod grants;
 mod ledger;
+mod owners;
 mod par;
 mod registration;
 

@@ -91,6 +91,17 @@ impl Directory {
         Ok(record.map(|record| (Arc::new(record.user()), SignIn::from((&record, now)))))
     }
 
+    /// The name as tokens have it, of a user of any state.
+    ///
+    /// # Errors
+    /// When the store cannot answer.
+    pub async fn spelling(&self, name: &str, now: Timestamp) -> Result<Option<String>, StoreError> {
+        if let Some(user) = self.configured.get(name) {
+            return Ok(Some(user.name.clone()));
+        }
+        Ok(stored::record(&self.store, name, now).await?.map(|record| record.value.name))
+    }
+
     /// Whether a sign-in is still good: its user exists, is not disabled, and was admitted before it.
     /// Whoever issues something to a sign-in asks this *after* it is stored, and takes it back where
     /// the answer is no: then nothing lands behind the removal of a user.

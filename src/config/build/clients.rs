@@ -3,7 +3,6 @@
 use super::Variables;
 use super::scopes::Scopes;
 use super::tokens;
-use super::users::is_argon2id;
 use crate::config::demo;
 use crate::config::file::Node;
 use crate::config::keys::CLIENT;
@@ -13,6 +12,7 @@ use crate::config::source::Place;
 use crate::oauth::client::{Client, GrantType, Pkce, SecretHash};
 use crate::oauth::redirect;
 use crate::oauth::scope::Scope;
+use crate::people::password;
 use crate::secret::Digest;
 use std::collections::HashMap;
 
@@ -77,7 +77,7 @@ fn secrets(section: &Section<'_>, variable: Variables<'_>) -> Vec<SecretHash> {
     }
     for (node, text) in section.texts("secret_hash") {
         match text.parse() {
-            Ok(SecretHash::Phc(text)) if !is_argon2id(&text) => {
+            Ok(SecretHash::Phc(text)) if password::check(&text).is_err() => {
                 report.problem(&node.at, "`secret_hash` can never be matched", "`tollgate hash` makes a whole one");
             }
             Ok(hash) => secrets.push(hash),

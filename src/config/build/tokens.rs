@@ -6,6 +6,7 @@ use crate::config::section::Section;
 use crate::enforce::bearer::Methods;
 use crate::issue::{DeviceSettings, FailedLogins, Registration, Settings};
 use crate::oauth::client::{Client, GrantType, Pkce};
+use crate::people::session;
 
 /// What holds without `[bearer] methods`.
 pub(super) const HEADER_ONLY: Methods = Methods { header: true, form: false, query: false };
@@ -60,6 +61,12 @@ pub(super) fn device(oauth: &Section<'_>, clients: &[Client]) -> Option<DeviceSe
 /// Reads `pkce` of `[oauth]` or of a client.
 pub(super) fn pkce(section: &Section<'_>) -> Pkce {
     if section.text_or_default("pkce") == "optional" { Pkce::Optional } else { Pkce::Required }
+}
+
+/// Reads what `[oauth]` says about sign-ins.
+pub(super) fn sessions(oauth: &Section<'_>) -> session::Settings {
+    let ttl = oauth.duration("session_ttl").unwrap_or_default();
+    session::Settings { ttl, idle: oauth.duration("session_idle").unwrap_or_default() }
 }
 
 /// Reads a list of ways to send a token; `None`: there is none.

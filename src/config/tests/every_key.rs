@@ -8,6 +8,8 @@ use std::collections::BTreeSet;
 
 const FILE: &str = include_str!("../testdata/every_key.toml");
 
+const HTPASSWD: &str = "carol:$2y$04$nDsEwrRWuCzmZD0QV4QYduRb1K1fPbBBSRuaoYwk1cIQW4zKkcNCi\n";
+
 /// `include`, and keys with a single value: nothing can follow from a change.
 const WITHOUT_EFFECT: [&str; 2] = ["include", "routes.upgrade"];
 
@@ -43,6 +45,9 @@ const CHANGES: &[(&str, &str, &str)] = &[
     ("oauth.registration_ttl", "registration_ttl", "registration_ttl = \"3d\""),
     ("oauth.device_code_ttl", "device_code_ttl", "device_code_ttl = \"11m\""),
     ("oauth.device_interval", "device_interval", "device_interval = \"6s\""),
+    ("oauth.session_ttl", "session_ttl", "session_ttl = \"9h\""),
+    ("oauth.session_idle", "session_idle", "session_idle = \"2h\""),
+    ("users_file", "users_file", "users_file = \"more.toml\""),
     ("limits.head_timeout", "head_timeout", "head_timeout = \"11s\""),
     ("limits.body_timeout", "body_timeout", "body_timeout = \"11s\""),
     ("limits.idle_timeout", "idle_timeout", "idle_timeout = \"11s\""),
@@ -106,7 +111,12 @@ const CHANGES: &[(&str, &str, &str)] = &[
 ];
 
 fn load(text: &str) -> Configuration {
-    let folder = Folder::new(&[("gateway.toml", text), ("secret", "another-secret-of-a-file-0123")]);
+    let folder = Folder::new(&[
+        ("gateway.toml", text),
+        ("secret", "another-secret-of-a-file-0123"),
+        ("users.htpasswd", HTPASSWD),
+        ("more.toml", ""),
+    ]);
     folder.load().unwrap_or_else(|errors| panic!("{text}\n{errors}"))
 }
 
@@ -116,7 +126,11 @@ fn said(configuration: &Configuration) -> String {
     let specs: Vec<_> = plan.routes.routes().iter().map(|route| &route.spec).collect();
     let first = format!("{server:?}{telemetry:?}{admin:?}{store:?}{cache:?}{specs:?}{:?}", plan.upstreams);
     let scopes = plan.scopes.declared();
-    let rest = format!("{scopes:?}{:?}{:?}{:?}{:?}", plan.clients, plan.users, plan.issue, plan.bearer);
+    // They stand in no order.
+    let mut users: Vec<String> = plan.users.iter().map(|user| format!("{user:?}")).collect();
+    users.sort_unstable();
+    let rest = format!("{scopes:?}{:?}{:?}{:?}{:?}", plan.clients, users, plan.issue, plan.bearer)
+        + &format!("{:?}", plan.sessions);
     // Neither users nor clients show their hashes.
     let hash = plan.users.get("alice").map(|user| user.password_hash.clone());
     let secrets = plan.clients.iter().flat_map(|client| &client.secrets).map(ToString::to_string);

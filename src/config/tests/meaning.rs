@@ -280,14 +280,24 @@ fn clients_are_complete() {
         (grants, "grants = [\"client_credential\"]", "is unknown"),
         (grants, "grants = [\"authorization_code\"]", "needs `redirect_uris`"),
         (grants, "grants = []\nredirect_uris = [\"https://a.example/#x\"]", "has a fragment"),
+        (secret, "pkce = \"no\"\nsecret = \"env:REPORTER_SECRET\"\n", "`pkce`"),
         (grants, "grants = []\nredirect_uris = [\"https://u@a.example/\"]", "user information"),
         ("id = \"reporter\"", "id = \"\"", "`id` is empty"),
         ("id = \"reporter\"", "id = \"ä\"", "`id` is empty or has"),
     ]);
     let early = right(&SMALL.replace(secret, &format!("{secret}redirect_uris = [\"https://a.example/cb\"]\n")));
-    assert!(early.warnings.iter().any(|warning| warning.contains("not part of this version")), "{:?}", early.warnings);
+    assert!(
+        early.warnings.iter().any(|warning| warning.contains("but not the grant `authorization_code`")),
+        "{:?}",
+        early.warnings
+    );
     let public = SMALL.replace(secret, "introspect = true\n").replace("client_credentials", "password");
     assert_eq!(problems(&public), [(12, "`introspect` needs a client that can keep a secret".to_owned())]);
+    let bare = SMALL.replace(secret, "pkce = \"optional\"\n").replace("client_credentials", "password");
+    assert_eq!(problems(&bare), [(14, "a client without a secret cannot do without PKCE".to_owned())]);
+    let code = format!("{secret}redirect_uris = [\"https://a.example/cb\"]\n");
+    let code = SMALL.replace(secret, &code).replace("client_credentials", "authorization_code");
+    assert!(right(&code).warnings.is_empty(), "nothing is for later");
     let literal = right(&SMALL.replace(secret, "secret = \"short\"\n"));
     assert_eq!(literal.warnings.len(), 2, "{:?}", literal.warnings);
     assert!(

@@ -30,7 +30,9 @@ impl Issuer {
             let page = self.consents(subject, after.as_deref(), now).await?;
             after = page.last().map(|(id, _)| id.clone());
             let is_last = page.len() < PAGE;
-            page.into_iter().for_each(|(_, document)| add(&mut found, of_consent(&document.value)));
+            for (_, document) in &page {
+                add(&mut found, of_consent(&document.value));
+            }
             if is_last {
                 break;
             }

@@ -36,13 +36,18 @@ impl From<ParamsError> for Fault {
     }
 }
 
-/// Scopes and resources are checked by what the token endpoint checks them with.
+/// Scopes and resources are checked by what the token endpoint checks them with; what fails otherwise is
+/// ours (R6749-4.1.2.1d).
 impl From<IssueError> for Fault {
     fn from(error: IssueError) -> Self {
-        match error {
-            IssueError::InvalidScope(description) => Self { error: "invalid_scope", description },
-            IssueError::InvalidTarget(description) => Self { error: "invalid_target", description },
-            _ => Self { error: "server_error", description: "the request cannot be answered" },
+        if let IssueError::InvalidScope(description) = error {
+            Self { error: "invalid_scope", description }
+        } else if let IssueError::InvalidTarget(description) = error {
+            Self { error: "invalid_target", description }
+        } else if let IssueError::Overloaded | IssueError::Store(_) = error {
+            Self { error: "temporarily_unavailable", description: "try again later" }
+        } else {
+            Self { error: "server_error", description: "the request cannot be answered" }
         }
     }
 }
@@ -151,4 +156,26 @@ fn prompt(parameters: &Parameters<'_>) -> Result<Option<String>, Fault> {
         return Err(invalid("prompt=none stands alone"));
     }
     Ok(Some(words.join(" ")).filter(|words| !words.is_empty()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// R6749-4.1.2.1d, R6749-5.2f
+    #[test]
+    fn what_fails_on_our_side_is_told_to_the_client_in_plain_characters() {
+        for (error, expected) in [
+            (IssueError::Overloaded, "temporarily_unavailable"),
+            (crate::store::StoreError::Unavailable("secret".to_owned()).into(), "temporarily_unavailable"),
+            (IssueError::InvalidClient, "server_error"),
+            (IssueError::InvalidScope("the scope is malformed"), "invalid_scope"),
+            (IssueError::InvalidTarget("there is no such resource here"), "invalid_target"),
+        ] {
+            let fault = Fault::from(error);
+            assert_eq!(fault.error, expected);
+            let plain = |octet: u8| matches!(octet, b' '..=b'~') && octet != b'"' && octet != b'\\';
+            assert!(fault.description.bytes().all(plain) && !fault.description.contains("secret"), "{fault:?}");
+        }
+    }
 }

@@ -68,8 +68,8 @@ impl<'p> Parameters<'p> {
     /// # Errors
     /// What is wrong with one that does not.
     pub(in crate::issue) fn check(&self) -> Result<(), ParamsError> {
-        let once = KNOWN.into_iter().filter(|name| *name != REPEATABLE);
-        once.map(|name| self.get(name).map(drop)).collect::<Result<(), _>>()?;
+        let mut once = KNOWN.into_iter().filter(|name| *name != REPEATABLE);
+        once.try_for_each(|name| self.get(name).map(drop))?;
         self.resources().map(drop)
     }
 

@@ -37,7 +37,6 @@ impl Issuer {
 
     /// What the resource owner can grant at most (`Some(None)`: everything); `None` when there is no
     /// such user any more.
-    #[expect(clippy::option_option, reason = "gone and unlimited are different things")]
     async fn ceiling(&self, record: &RefreshRecord, now: Timestamp) -> Result<Option<Option<Scope>>, IssueError> {
         let Some(name) = record.subject.clone() else { return Ok(Some(None)) };
         let subject = Subject { name, origin: record.subject_origin };

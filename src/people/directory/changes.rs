@@ -5,7 +5,7 @@ use crate::clock::Timestamp;
 use crate::oauth::scope::Scope;
 use crate::oauth::token::Origin;
 use crate::people::password::{self, HashError};
-use crate::people::session::{self, SessionError};
+use crate::people::session;
 use crate::people::stored::{self, UserRecord};
 use crate::people::users::{Subject, fold, wrong_name};
 use crate::secret::Secret;
@@ -48,9 +48,6 @@ pub enum ChangeError {
     /// It signs in elsewhere.
     #[error("this user has no password here: a login service vouches for it")]
     NoPassword,
-    /// Its sessions are not known to have ended.
-    #[error(transparent)]
-    Session(#[from] SessionError),
     /// The store does not answer.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -155,7 +152,9 @@ impl Directory {
     pub async fn remove(&self, name: &str, now: Timestamp) -> Result<(), ChangeError> {
         let id = fold(name);
         for _ in 0..TRIES {
-            let known = stored::record(&self.store, name, now).await?.ok_or_else(|| self.absent(name))?;
+            // One that is about to be forgotten has been removed already.
+            let known = stored::record(&self.store, name, now).await?.filter(|known| known.expires.is_none());
+            let known = known.ok_or_else(|| self.absent(name))?;
             let leaving = UserRecord { leaving: true, ..known.value };
             if !self.store.put(Kind::User, &id, (&leaving, None), Some(known.version), now).await? {
                 continue;

@@ -26,3 +26,4 @@ mod stores;
 mod telemetry;
 mod token_endpoint;
 mod trail;
+mod users;

@@ -53,6 +53,8 @@ pub struct Plan {
     pub users: Arc<Users>,
     /// How tokens are issued.
     pub issue: Arc<issue::Settings>,
+    /// `[login]`: who checks passwords in place of the gateway.
+    pub login: Option<Arc<people::login::Login>>,
     /// `[bearer] methods`, for the gateway's own endpoints; routes have their own.
     pub bearer: Methods,
     /// `[bearer] realm`.
@@ -69,6 +71,13 @@ pub struct Plan {
     pub serve_cached: bool,
     /// Counts the configurations of this process.
     pub generation: u64,
+}
+
+impl Plan {
+    /// The resource owners, for one worker.
+    pub fn directory(&self, store: Store) -> people::directory::Directory {
+        people::directory::Directory::new(Arc::clone(&self.users), store).with_login(self.login.clone())
+    }
 }
 
 impl Directory for Plan {
@@ -168,7 +177,7 @@ impl Gateway {
         let guard = Guard::new(store.clone(), Arc::clone(&shared.cache), Arc::clone(&plan.scopes), directory, settings);
         let guard = Rc::new(guard);
         let people = People {
-            directory: people::directory::Directory::new(Arc::clone(&plan.users), store.clone()),
+            directory: plan.directory(store.clone()),
             sessions: Sessions::new(store.clone(), plan.sessions),
             pages: Pages::new(Arc::clone(&plan.branding), &endpoint::base_path(&plan.issue.issuer, &plan.issue.path)),
             store: store.clone(),

@@ -66,7 +66,9 @@ impl From<ChangeError> for Refusal {
     fn from(error: ChangeError) -> Self {
         match error {
             ChangeError::Busy | ChangeError::Hash(_) => Self::Busy(error.to_string()),
-            ChangeError::Configured | ChangeError::NoPassword | ChangeError::Taken => Self::Conflict(error.to_string()),
+            ChangeError::Configured | ChangeError::Elsewhere | ChangeError::NoPassword | ChangeError::Taken => {
+                Self::Conflict(error.to_string())
+            }
             ChangeError::Name(_) => Self::Invalid(error.to_string()),
             ChangeError::Store(error) => Self::Store(error),
             ChangeError::Unknown => Self::NotFound(error.to_string()),

@@ -5,6 +5,7 @@ mod access;
 mod address;
 mod clients;
 mod fields;
+mod login;
 mod path;
 mod routes;
 mod scopes;
@@ -74,6 +75,7 @@ pub(super) fn build(
             clients: Arc::new(Clients::new(clients)),
             users: Arc::new(Users::new(users)),
             issue: Arc::new(issue),
+            login: login::build(&root),
             bearer: methods,
             realm: tokens::realm(&bearer),
             trusted: server.trusted,

@@ -100,7 +100,7 @@ pub(super) const ROOT: &[Key] = &[
         Kind::Text,
         "Users in a file of their own: htpasswd (bcrypt, argon2id), or TOML with `[[users]]`.",
     ),
-    later("login", "A sign-in by an upstream.", "write `[[users]]`"),
+    key("login", Kind::Table(LOGIN), "An existing login service that checks passwords."),
     later("branding", "The look of the pages.", REMOVE),
 ];
 
@@ -247,6 +247,14 @@ pub(super) const USER: &[Key] = &[
     key("name", Kind::Text, "The user's name; upper and lower case are one.").required(),
     key("password_hash", Kind::Text, "What `tollgate hash` prints; or bcrypt.").required(),
     key("scopes", WORDS, "The most the user can grant; all unless given."),
+];
+
+/// `[login]`.
+pub(super) const LOGIN: &[Key] = &[
+    key("url", Kind::Text, "Where names and passwords are posted: https, or http on loopback.").required(),
+    key("format", Kind::Choice(&["json", "form"], &[]), "How they are sent.").default("json"),
+    key("timeout", Kind::Duration("100ms", "1m"), "503 beyond.").default("5s"),
+    key("ca", Kind::Text, "A file with the certification authorities that are believed; else the system's."),
 ];
 
 /// A `users_file` of TOML.

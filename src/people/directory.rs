@@ -5,9 +5,11 @@
 //! read), and both hide the store's, who then may not sign in and whose tokens are no longer good.
 
 mod changes;
+mod vouched;
 
 pub use changes::{ChangeError, NewUser};
 
+use super::login::Login;
 use super::password;
 use super::stored::{self, UserRecord};
 use super::users::{LoginError, ResourceOwner, SignIn, Subject, User, Users};
@@ -21,12 +23,19 @@ use std::sync::Arc;
 pub struct Directory {
     configured: Arc<Users>,
     store: Store,
+    login: Option<Arc<Login>>,
 }
 
 impl Directory {
     /// A directory.
     pub fn new(configured: Arc<Users>, store: Store) -> Self {
-        Self { configured, store }
+        Self { configured, store, login: None }
+    }
+
+    /// The directory of a gateway that leaves the check of passwords to a login service. Whom it vouches
+    /// for is noted among the users of the store, so that it can be listed and disabled like others.
+    pub fn with_login(self, login: Option<Arc<Login>>) -> Self {
+        Self { login, ..self }
     }
 
     /// The users of the configuration and of its file.
@@ -46,6 +55,10 @@ impl Directory {
     /// When the pair is wrong or the user is disabled (the same answer), too many are being checked,
     /// or the store or the login service cannot answer.
     pub async fn authenticate(&self, name: &str, password: &str, now: Timestamp) -> Result<ResourceOwner, LoginError> {
+        if let Some(login) = &self.login {
+            let vouched = login.ask(name, password).await?;
+            return self.vouched_for(&vouched, now).await;
+        }
         // The store is asked about every name, so that time does not tell whose is configured.
         let record = stored::record(&self.store, name, now).await?.map(|record| record.value);
         let (user, since) = match (self.configured.get(name), record) {
@@ -118,7 +131,10 @@ impl Directory {
 
     async fn active(&self, name: &str, now: Timestamp) -> Result<Option<UserRecord>, StoreError> {
         let record = stored::record(&self.store, name, now).await?;
-        Ok(record.map(|Document { value, .. }| value).filter(UserRecord::is_active))
+        // Who signs in elsewhere is no user here any more when nobody vouches, and the other way round.
+        let is_current =
+            |record: &UserRecord| record.is_active() && record.password_hash.is_none() == self.login.is_some();
+        Ok(record.map(|Document { value, .. }| value).filter(is_current))
     }
 }
 

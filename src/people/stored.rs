@@ -40,6 +40,19 @@ impl fmt::Debug for UserRecord {
 }
 
 impl UserRecord {
+    /// A user whom the login service vouches for.
+    pub(super) fn vouched(name: &str, scopes: Option<String>, now: Timestamp) -> Self {
+        Self {
+            name: name.to_owned(),
+            password_hash: None,
+            scopes,
+            disabled: false,
+            leaving: false,
+            created_at: now.as_millis(),
+            admitted_at: now.as_millis(),
+        }
+    }
+
     /// Whether the user may sign in and has what is good.
     pub const fn is_active(&self) -> bool {
         !self.disabled && !self.leaving

@@ -6,7 +6,6 @@ use crate::config::Configuration;
 use crate::enforce::guard::{Directory, Guard, GuardSettings, Identity};
 use crate::gateway::Plan;
 use crate::issue::{Issuer, Throttle};
-use crate::people;
 use crate::store::cache::TokenCache;
 use crate::store::{Listener, Store};
 use bytes::Bytes;
@@ -59,7 +58,7 @@ pub(in crate::cli) fn over(
     let settings = GuardSettings { generation: plan.generation, serve_cached: plan.serve_cached };
     let directory = Arc::clone(plan) as Arc<dyn Directory>;
     let guard = Guard::new(store.clone(), cache, Arc::clone(&plan.scopes), directory, settings);
-    let users = people::directory::Directory::new(Arc::clone(&plan.users), store.clone());
+    let users = plan.directory(store.clone());
     let issuer = Issuer::new(
         Arc::clone(&plan.issue),
         Arc::clone(&plan.clients),

@@ -118,7 +118,8 @@ fn said(configuration: &Configuration) -> String {
     let specs: Vec<_> = plan.routes.routes().iter().map(|route| &route.spec).collect();
     let first = format!("{server:?}{telemetry:?}{admin:?}{store:?}{cache:?}{specs:?}{:?}", plan.upstreams);
     let scopes = plan.scopes.declared();
-    let rest = format!("{scopes:?}{:?}{:?}{:?}{:?}", plan.clients, plan.users, plan.issue, plan.bearer);
+    let rest = format!("{scopes:?}{:?}{:?}{:?}{:?}", plan.clients, plan.users, plan.issue, plan.bearer)
+        + &format!("{:?}{:?}", plan.sessions, plan.login);
     // Neither users nor clients show their hashes.
     let hash = plan.users.get("alice").map(|user| user.password_hash.clone());
     let secrets = plan.clients.iter().flat_map(|client| &client.secrets).map(ToString::to_string);

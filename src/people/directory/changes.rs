@@ -42,6 +42,9 @@ pub enum ChangeError {
     /// No password can be kept.
     #[error(transparent)]
     Hash(#[from] HashError),
+    /// Users are made elsewhere.
+    #[error("users are made at the login service that `[login]` names")]
+    Elsewhere,
     /// It cannot be the name of a user.
     #[error("{0}")]
     Name(&'static str),
@@ -67,6 +70,9 @@ impl Directory {
     pub async fn add(&self, new: NewUser, now: Timestamp) -> Result<(), ChangeError> {
         if let Some(why) = wrong_name(&new.name) {
             return Err(ChangeError::Name(why));
+        }
+        if self.login.is_some() {
+            return Err(ChangeError::Elsewhere);
         }
         if self.configured.has(&new.name) {
             return Err(ChangeError::Taken);

@@ -7,6 +7,7 @@ mod clients;
 mod fields;
 mod login;
 mod path;
+mod provider;
 mod routes;
 mod scopes;
 mod server;
@@ -54,6 +55,7 @@ pub(super) fn build(
     let users = users::build(&root, &scopes, variable);
     let methods = tokens::methods(&bearer, "methods").unwrap_or(tokens::HEADER_ONLY);
     let surroundings = routes::Surroundings { scopes: &scopes, upstreams: &upstreams, methods, issue: &issue };
+    let provider = provider::build(&root, &issue, variable);
     let routes = routes::build(&root, &surroundings);
     let admin = root.section("admin", ADMIN);
     let telemetry = root.section("telemetry", TELEMETRY);
@@ -76,6 +78,7 @@ pub(super) fn build(
             users: Arc::new(Users::new(users)),
             issue: Arc::new(issue),
             login: login::build(&root),
+            provider,
             bearer: methods,
             realm: tokens::realm(&bearer),
             trusted: server.trusted,

@@ -11,6 +11,7 @@ mod authorize;
 mod consent;
 mod cookies;
 mod dialogue;
+mod provider;
 mod same_origin;
 mod sign_in;
 
@@ -81,6 +82,13 @@ struct SignedIn {
     user: Arc<User>,
 }
 
+impl SignedIn {
+    /// What pages call the account.
+    fn account(&self) -> String {
+        self.session.shown.clone().unwrap_or_else(|| self.user.name.clone())
+    }
+}
+
 /// The parameters of a form or a query that may stand there more than once.
 const REPEATABLE: [&str; 1] = ["scope"];
 
@@ -129,9 +137,11 @@ impl Browser {
             Place::Account => self.account(visit).await,
             Place::Asset => Err(Stop::Missing),
             Place::Authorize => self.authorize(visit).await,
+            Place::Callback => self.come_back(visit).await,
             Place::Consent => self.consent(visit).await,
             Place::Login => self.log_in(visit).await,
             Place::Logout => self.log_out(visit).await,
+            Place::Provider => self.go_to_provider(visit).await,
         }
     }
 

@@ -30,12 +30,16 @@ pub(super) enum Place {
     Asset,
     /// RFC 6749 section 3.1.
     Authorize,
+    /// Where an identity provider sends the browser back to.
+    Callback,
     /// The answer to the consent page.
     Consent,
     /// A name and a password.
     Login,
     /// The end of a session.
     Logout,
+    /// The way to an identity provider.
+    Provider,
 }
 
 impl Place {
@@ -45,9 +49,11 @@ impl Place {
             Self::Account => "account",
             Self::Asset => "asset",
             Self::Authorize => "authorize",
+            Self::Callback => "callback",
             Self::Consent => "consent",
             Self::Login => "login",
             Self::Logout => "logout",
+            Self::Provider => "provider",
         }
     }
 }
@@ -67,9 +73,11 @@ impl Endpoint {
     /// The methods it takes, as `Allow` says them.
     pub(super) const fn allowed(self) -> &'static str {
         match self {
+            // It is good once: no HEAD.
+            Self::Browser(Place::Callback) => "GET",
             // HEAD and GET are one (RFC 9110 section 9.3.2).
             Self::Browser(Place::Account | Place::Authorize) => "GET, HEAD, POST",
-            Self::Browser(Place::Consent | Place::Login | Place::Logout) | Self::Form(_) => "POST",
+            Self::Browser(Place::Consent | Place::Login | Place::Logout | Place::Provider) | Self::Form(_) => "POST",
             Self::Browser(Place::Asset) | Self::ResourceMetadata | Self::ServerMetadata | Self::TokenInfo => {
                 "GET, HEAD"
             }
@@ -144,6 +152,8 @@ impl Locations {
             "/consent" => Some(Endpoint::Browser(Place::Consent)),
             "/introspect" => Some(Endpoint::Form(Form::Introspect)),
             "/login" => Some(Endpoint::Browser(Place::Login)),
+            "/login/callback" => Some(Endpoint::Browser(Place::Callback)),
+            "/login/provider" => Some(Endpoint::Browser(Place::Provider)),
             "/logout" => Some(Endpoint::Browser(Place::Logout)),
             "/revoke" => Some(Endpoint::Form(Form::Revoke)),
             "/token" => Some(Endpoint::Form(Form::Token)),
@@ -164,6 +174,11 @@ pub fn resource_metadata_url(public_url: &str) -> String {
 /// The path below which the endpoints live, for an issuer and `[oauth] path`: where pages send their forms.
 pub fn base_path(issuer: &str, oauth_path: &str) -> String {
     Locations::new(issuer, oauth_path).base
+}
+
+/// Where an identity provider sends the browser back to, for an issuer and `[oauth] path`.
+pub fn callback_url(issuer: &str, oauth_path: &str) -> String {
+    format!("{}/login/callback", Locations::new(issuer, oauth_path).base_url)
 }
 
 /// Whether `path` is one of the gateway's own, for an issuer and `[oauth] path`.

@@ -92,7 +92,7 @@ pub(super) async fn record(
 }
 
 /// Whether a sign-in is still good as far as the store can tell: for users of the configuration it is
-/// the configuration that knows.
+/// the configuration that knows, and so it is for those of an identity provider.
 pub(super) async fn honours(
     store: &Store,
     subject: &Subject,
@@ -100,7 +100,7 @@ pub(super) async fn honours(
     now: Timestamp,
 ) -> Result<bool, StoreError> {
     match subject.origin {
-        Origin::Configuration => Ok(true),
+        Origin::Configuration | Origin::Provider => Ok(true),
         Origin::Store => {
             let record = record(store, &subject.name, now).await?;
             Ok(record.is_some_and(|record| record.value.name == subject.name && record.value.honours(since)))

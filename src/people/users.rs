@@ -1,6 +1,7 @@
 //! Resource owners, and those of the configuration by name.
 
 use super::password;
+use super::provider::Account;
 use crate::clock::Timestamp;
 use crate::oauth::scope::Scope;
 use crate::oauth::token::Origin;
@@ -27,11 +28,13 @@ impl Subject {
     /// What identifiers of documents about it begin with: names may have any character and any length,
     /// digests have not. Ends with a colon, so that no key begins with another.
     pub fn key(&self) -> String {
-        let origin = match self.origin {
-            Origin::Configuration => "configuration",
-            Origin::Store => "store",
+        let (origin, name) = match self.origin {
+            Origin::Configuration => ("configuration", fold(&self.name)),
+            Origin::Store => ("store", fold(&self.name)),
+            // `A` and `a` may be two people there.
+            Origin::Provider => ("provider", self.name.clone()),
         };
-        format!("{origin}:{}:", Digest::of(fold(&self.name).as_bytes()).to_hex())
+        format!("{origin}:{}:", Digest::of(name.as_bytes()).to_hex())
     }
 }
 
@@ -85,11 +88,28 @@ pub struct Users {
 pub struct ResourceOwner {
     user: Arc<User>,
     since: Timestamp,
+    /// Set where a provider says it.
+    account: Option<Account>,
 }
 
 impl ResourceOwner {
     pub(super) const fn new(user: Arc<User>, since: Timestamp) -> Self {
-        Self { user, since }
+        Self { user, since, account: None }
+    }
+
+    /// One whom an identity provider has authenticated.
+    pub(super) const fn of_provider(user: Arc<User>, since: Timestamp, account: Account) -> Self {
+        Self { user, since, account: Some(account) }
+    }
+
+    /// What pages call the account, where it is not the user's name.
+    pub fn shown(&self) -> Option<&str> {
+        self.account.as_ref().map(|account| &*account.shown)
+    }
+
+    /// When the password was shown (`auth_time`): with a provider it may have been long before.
+    pub fn authenticated(&self) -> Timestamp {
+        self.account.as_ref().map_or(self.since, |account| account.authenticated)
     }
 
     /// Who.
@@ -172,6 +192,9 @@ pub fn fold(name: &str) -> String {
 pub fn wrong_name(name: &str) -> Option<&'static str> {
     if name.is_empty() || name.trim() != name || name.contains(char::is_control) {
         return Some("a name has no control characters and no space at its ends");
+    }
+    if name.contains("://") {
+        return Some("a name has no `://` in it: such are the names of an identity provider's users");
     }
     (name.len() > LONGEST_NAME || fold(name).len() > LONGEST_NAME).then_some("a name has 256 octets at most")
 }

@@ -16,19 +16,22 @@ use std::time::Duration;
 
 /// `OpenID` Connect Core section 3.1.2.1: how the client wants its user asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Prompt {
+pub(super) struct Prompt {
     /// Not at all: nothing is shown.
     none: bool,
     /// To sign in again.
-    login: bool,
+    pub(super) login: bool,
     /// To consent again, or to choose the account, which the consent page offers.
     consent: bool,
+    /// To choose the account.
+    pub(super) select_account: bool,
 }
 
 impl Prompt {
-    fn of(request: &AuthorizationRequest) -> Self {
+    pub(super) fn of(request: &AuthorizationRequest) -> Self {
         let has = |word: &str| request.prompt.iter().any(|prompt| prompt.split(' ').any(|found| found == word));
-        Self { none: has("none"), login: has("login"), consent: has("consent") || has("select_account") }
+        let select_account = has("select_account");
+        Self { none: has("none"), login: has("login"), consent: has("consent") || select_account, select_account }
     }
 }
 
@@ -65,7 +68,7 @@ impl Browser {
             Err(stop) => return self.unable(&request, stop, visit),
         };
         let prompt = Prompt::of(&request);
-        let recent = |signed_in: &SignedIn| is_recent(signed_in.session.since, request.max_age, visit.now);
+        let recent = |signed_in: &SignedIn| is_recent(signed_in.session.authenticated, request.max_age, visit.now);
         match signed_in.filter(|signed_in| !prompt.login && recent(signed_in)) {
             Some(signed_in) => self.ask(request, &signed_in, visit).await,
             // UI-9
@@ -114,7 +117,7 @@ impl Browser {
         let page = Consent {
             form: Form { action: "/consent", dialogue: self.seal(&consent, session, visit)? },
             app,
-            account: signed_in.user.name.clone(),
+            account: signed_in.account(),
             permissions: self.permissions(&question.scope),
             user_code: None,
             switch_account: Form { action: "/logout", dialogue: self.seal(&leave, session, visit)? },

@@ -15,6 +15,10 @@ impl Directory for Configured {
     fn has_user(&self, name: &str) -> bool {
         name == "alice"
     }
+
+    fn has_provided(&self, subject: &str) -> bool {
+        subject == "https://op.example#1"
+    }
 }
 
 fn record(client: (&str, Origin), subject: (Option<&str>, Origin), scope: &str) -> TokenRecord {

@@ -29,3 +29,4 @@ mod stores;
 mod telemetry;
 mod token_endpoint;
 mod trail;
+mod users;

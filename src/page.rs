@@ -5,14 +5,16 @@
 //! the other fields of UI-1.
 
 mod assets;
-pub(crate) mod colour;
+mod colour;
 mod neutral;
 mod policy;
 mod view;
 
 use assets::Assets;
 use bytes::Bytes;
+use colour::Colour;
 use http::{HeaderValue, Response, StatusCode, header};
+use neutral::Neutral;
 use std::sync::Arc;
 use view::Site;
 
@@ -194,6 +196,18 @@ pub enum Page {
 impl Default for Branding {
     fn default() -> Self {
         Self { name: "Tollgate".to_owned(), logo: None, colour: "#2451c7".to_owned() }
+    }
+}
+
+impl Branding {
+    /// Whether `text` is shown as it stands: not too long, and nothing in it is neutralised.
+    pub(crate) fn is_name(text: &str) -> bool {
+        text.name() == text
+    }
+
+    /// Whether `text` is `#rrggbb`.
+    pub(crate) fn is_colour(text: &str) -> bool {
+        Colour::parse(text).is_some()
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod access;
 mod address;
+mod branding;
 mod clients;
 mod fields;
 mod login;
@@ -24,7 +25,6 @@ use super::section::Section;
 use crate::admin;
 use crate::gateway::Plan;
 use crate::issue::Clients;
-use crate::page::Branding;
 use crate::people::users::Users;
 use crate::store::cache::CacheSettings;
 use std::path::Path;
@@ -81,10 +81,10 @@ pub(super) fn build(
             provider,
             bearer: methods,
             realm: tokens::realm(&bearer),
+            branding: Arc::new(branding::build(&root)),
             trusted: server.trusted,
             form_body: server.form_body,
             sessions: tokens::sessions(&oauth),
-            branding: Arc::new(Branding::default()),
             serve_cached: cache.text_or_default("on_store_outage") == "serve-cached",
             generation,
         }),

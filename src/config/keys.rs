@@ -100,8 +100,8 @@ pub(super) const ROOT: &[Key] = &[
         Kind::Text,
         "Users in a file of their own: htpasswd (bcrypt, argon2id), or TOML with `[[users]]`.",
     ),
+    key("branding", Kind::Table(BRANDING), "The look of the pages that people see."),
     key("login", Kind::Table(LOGIN), "An existing login service that checks passwords, or an OpenID Connect provider."),
-    later("branding", "The look of the pages.", REMOVE),
 ];
 
 /// The sections that an included file may have.
@@ -182,6 +182,14 @@ pub(super) const OAUTH: &[Key] = &[
         .default("60s"),
     key("session_ttl", Kind::Duration("1m", "365d"), "How long a sign-in lasts.").default("8h"),
     key("session_idle", Kind::Duration("1m", "365d"), "How long a sign-in lasts without a request.").default("1h"),
+];
+
+/// `[branding]`.
+pub(super) const BRANDING: &[Key] = &[
+    key("name", Kind::Text, "The product's name.").default("Tollgate"),
+    key("logo", Kind::Text, "A file beside this one: PNG, JPEG, WebP or SVG; 256 KiB at most."),
+    key("colour", Kind::Text, "`#rrggbb`: of buttons; where it could not be read, darker or lighter.")
+        .default("#2451c7"),
 ];
 
 /// `[limits]`.

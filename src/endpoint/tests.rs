@@ -36,7 +36,7 @@ impl Directory for Everybody {
     }
 }
 
-async fn endpoints(bearer: Methods) -> Endpoints {
+pub(super) async fn endpoints(bearer: Methods) -> Endpoints {
     over(Stage::new().await, bearer)
 }
 
@@ -57,7 +57,7 @@ fn over(stage: Stage, bearer: Methods) -> Endpoints {
     Endpoints::new(Rc::new(stage.issuer), Rc::new(guard), people, settings)
 }
 
-const HEADER: Methods = Methods { header: true, form: false, query: false };
+pub(super) const HEADER: Methods = Methods { header: true, form: false, query: false };
 const ALL: Methods = Methods { header: true, form: true, query: true };
 
 struct Answer {

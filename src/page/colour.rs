@@ -13,7 +13,7 @@ const BLACK: Colour = Colour::BLACK;
 
 /// A colour of sRGB.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Colour([u8; 3]);
+pub(super) struct Colour([u8; 3]);
 
 /// The accents of the two schemes.
 #[derive(Clone, Copy, Debug)]
@@ -42,7 +42,7 @@ impl Colour {
     pub(super) const BLACK: Self = Self([0; 3]);
 
     /// Reads `#rrggbb`.
-    pub(crate) fn parse(text: &str) -> Option<Self> {
+    pub(super) fn parse(text: &str) -> Option<Self> {
         let digits = text.strip_prefix('#').filter(|digits| digits.len() == 6)?;
         if !digits.bytes().all(|octet| octet.is_ascii_hexdigit()) {
             return None;

@@ -4,8 +4,8 @@
 
 /// The longest name of an app, a provider or the product.
 const NAME: usize = 80;
-/// The longest line: an account, a host, a device.
-const LINE: usize = 256;
+/// The longest line: an account, a device, a host, whose end is what matters: DNS ends before this.
+const LINE: usize = 320;
 /// The longest sentences: what a scope allows, what a message says.
 const WORDS: usize = 600;
 /// As many accents as any language puts on one letter.

@@ -1,7 +1,7 @@
 //! The authorization endpoint in a browser: from a client's request to the code and back, and what goes wrong on the way.
 
 use crate::harness::dance::{self, APP, answer};
-use crate::harness::{ALICE, BOB, Browser, Form, Gateway, Request, Response, Upstream, eventually};
+use crate::harness::{ALICE, BOB, Browser, Form, Gateway, Redis, Request, Response, Upstream, eventually};
 
 fn started() -> (Upstream, Gateway) {
     let upstream = Upstream::start();
@@ -86,7 +86,7 @@ fn who_is_not_known_is_not_sent_anywhere() {
 /// D-11, R9700-4.11, R6749-3.1.1b, R6749-4.1.2.1b
 #[test]
 fn an_error_is_redirected_only_after_somebody_has_signed_in() {
-    let (_upstream, gateway) = started();
+    let (upstream, gateway) = started();
     let browser = Browser::new(&gateway);
     let wrong = dance::request(APP.0, &[("response_type", "token")]);
     let page = browser.get(&wrong);
@@ -97,7 +97,7 @@ fn an_error_is_redirected_only_after_somebody_has_signed_in() {
     assert_eq!((redirect.status, &*answer(&redirect)["error"]), (302, "unsupported_response_type"));
     let redirect = browser.get(&dance::request(APP.0, &[("scope", "notes:admin")]));
     assert_eq!(answer(&redirect)["error"], "invalid_scope");
-    let direct = dance::with_apps(&_upstream).replace("name = \"Photo Book\"", "immediate_error_redirect = true");
+    let direct = dance::with_apps(&upstream).replace("name = \"Photo Book\"", "immediate_error_redirect = true");
     let gateway = Gateway::start(direct);
     assert_eq!(answer(&gateway.get(&wrong).send())["error"], "unsupported_response_type");
 }
@@ -158,7 +158,7 @@ fn prompt_none_shows_nothing() {
     assert_eq!(dance::answer(&browser.get(&old))["error"], "login_required");
 }
 
-/// OpenID Connect Core section 3.1.2.1
+/// `OpenID` Connect Core section 3.1.2.1
 #[test]
 fn a_client_can_have_its_user_sign_in_or_consent_again() {
     let (_upstream, gateway) = started();
@@ -168,9 +168,7 @@ fn a_client_can_have_its_user_sign_in_or_consent_again() {
     assert!(answer(&browser.get(&dance::request(APP.0, &[]))).contains_key("code"));
     for prompt in ["consent", "select_account"] {
         let page = browser.get(&dance::request(APP.0, &[("prompt", prompt)]));
-        if prompt == "consent" || page.status == 200 {
-            Form::to(&page, "/oauth2/consent");
-        }
+        Form::to(&page, "/oauth2/consent");
     }
     let before = browser.cookie("tollgate-session");
     for more in [[("prompt", "login")], [("max_age", "0")]] {
@@ -216,7 +214,7 @@ fn nobody_else_can_frame_keep_or_read_a_page() {
     assert!(!response.fields.iter().any(|(name, _)| name.starts_with("access-control-")));
     let text = response.text();
     let mut links = text.split("href=\"").skip(1).map(|rest| rest.split('"').next().unwrap());
-    let style = links.find(|link| link.ends_with(".css")).unwrap();
+    let style = links.find(|link| link.contains("/style")).unwrap();
     assert!(gateway.get(style).send().expect(200).field("content-type").starts_with("text/css"));
     gateway.get("/oauth2/assets/other").send().expect_error(404, "not_found");
     gateway.request("OPTIONS", "/oauth2/authorize").send().expect(405);
@@ -255,6 +253,27 @@ fn the_log_says_who_did_what_and_keeps_no_secret() {
 }
 
 /// R6749-4.1.2.1d
+#[test]
+fn while_the_store_is_out_clients_are_told_and_people_see_a_page() {
+    let (upstream, mut redis) = (Upstream::start(), Redis::start());
+    let config = dance::with_apps(&upstream).set("store.url", &format!("\"{}\"", redis.url()));
+    let gateway = Gateway::start(config.set("store.timeout", "\"300ms\""));
+    let (browser, stranger) = (Browser::new(&gateway), Browser::new(&gateway));
+    let consent = Form::to(&dance::consent_page(&browser, &[]), "/oauth2/consent");
+    let login = stranger.get(&dance::request(APP.0, &[]));
+    redis.stop();
+    let told = answer(&browser.get(&dance::request(APP.0, &[])));
+    assert_eq!((&*told["error"], &*told["state"]), ("temporarily_unavailable", "s t&t"));
+    for response in [
+        browser.submit(&consent, &[("decision", "allow")]),
+        browser.get("/oauth2/account"),
+        stranger.sign_in(&login, ALICE),
+        browser.get(&dance::request("nobody", &[])),
+    ] {
+        assert!(is_page(response.expect(503)) && response.has("retry-after") && !response.has("location"));
+    }
+}
+
 #[test]
 fn a_request_line_that_is_too_long_is_refused_on_a_page() {
     let (_upstream, gateway) = started();

@@ -20,6 +20,7 @@ mod identity;
 mod introspect_revoke;
 mod metadata;
 mod paths;
+mod provider;
 mod reload;
 mod reload_bounds;
 mod resource_indicators;

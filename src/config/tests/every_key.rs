@@ -38,12 +38,13 @@ const CHANGES: &[(&str, &str, &str)] = &[
     ("oauth.refresh_token_ttl", "refresh_token_ttl", "refresh_token_ttl = \"2h\""),
     ("oauth.refresh_reuse_grace", "refresh_reuse_grace", "refresh_reuse_grace = \"0s\""),
     ("oauth.authorization_code_ttl", "authorization_code_ttl", "authorization_code_ttl = \"59s\""),
-    ("oauth.session_ttl", "session_ttl", "session_ttl = \"9h\""),
-    ("oauth.session_idle", "session_idle", "session_idle = \"9m\""),
     ("oauth.pkce", "pkce", "pkce = \"required\""),
     ("oauth.session_ttl", "session_ttl", "session_ttl = \"9h\""),
     ("oauth.session_idle", "session_idle", "session_idle = \"2h\""),
     ("users_file", "users_file", "users_file = \"more.toml\""),
+    ("branding.name", "name = \"Fernwood\"", "name = \"Oakwood\""),
+    ("branding.logo", "logo =", "logo = \"other.svg\""),
+    ("branding.colour", "colour", "colour = \"#996633\""),
     ("limits.head_timeout", "head_timeout", "head_timeout = \"11s\""),
     ("limits.body_timeout", "body_timeout", "body_timeout = \"11s\""),
     ("limits.idle_timeout", "idle_timeout", "idle_timeout = \"11s\""),
@@ -125,6 +126,7 @@ fn authority() -> String {
 }
 
 fn load(text: &str) -> Configuration {
+    let svg = |width| format!("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\"/>");
     let folder = Folder::new(&[
         ("gateway.toml", text),
         ("secret", "another-secret-of-a-file-0123"),
@@ -132,6 +134,8 @@ fn load(text: &str) -> Configuration {
         ("more.toml", ""),
         ("ca.pem", &authority()),
         ("other.pem", &(authority() + &authority())),
+        ("logo.svg", &svg(1)),
+        ("other.svg", &svg(2)),
     ]);
     folder.load().unwrap_or_else(|errors| panic!("{text}\n{errors}"))
 }
@@ -142,16 +146,17 @@ fn said(configuration: &Configuration) -> String {
     let specs: Vec<_> = plan.routes.routes().iter().map(|route| &route.spec).collect();
     let first = format!("{server:?}{telemetry:?}{admin:?}{store:?}{cache:?}{specs:?}{:?}", plan.upstreams);
     let scopes = plan.scopes.declared();
-    let mut users: Vec<_> = plan.users.iter().collect();
-    users.sort_by(|one, other| one.name.cmp(&other.name));
+    // They stand in no order.
+    let mut users: Vec<String> = plan.users.iter().map(|user| format!("{user:?}")).collect();
+    users.sort_unstable();
     let rest = format!("{scopes:?}{:?}{:?}{:?}{:?}", plan.clients, users, plan.issue, plan.bearer)
-        + &format!("{:?}{:?}", plan.sessions, plan.login);
+        + &format!("{:?}{:?}", plan.login, plan.provider);
     // Neither users nor clients show their hashes.
     let hash = plan.users.get("alice").map(|user| user.password_hash.clone());
     let secrets = plan.clients.iter().flat_map(|client| &client.secrets).map(ToString::to_string);
     let hashes: Vec<String> = hash.into_iter().chain(secrets).collect();
-    let all = format!("{first}{rest}{hashes:?}{}{:?}{}{}", plan.realm, plan.trusted, plan.form_body, plan.serve_cached)
-        + &format!("{:?}", plan.sessions);
+    let last = format!("{}{:?}{}{}", plan.realm, plan.trusted, plan.form_body, plan.serve_cached);
+    let all = format!("{first}{rest}{hashes:?}{last}{:?}{:?}", plan.branding, plan.sessions);
     // Each file is in a folder of its own, which stands in the places of the routes.
     all.replace(&configuration.file.display().to_string(), "")
 }

@@ -62,7 +62,11 @@ impl Browser {
     }
 
     /// A request that is right: who is there?
-    async fn begin(&self, request: AuthorizationRequest, visit: &mut Visit<'_>) -> Result<Response<Bytes>, Stop> {
+    pub(super) async fn begin(
+        &self,
+        request: AuthorizationRequest,
+        visit: &mut Visit<'_>,
+    ) -> Result<Response<Bytes>, Stop> {
         let signed_in = match self.signed_in(visit).await {
             Ok(signed_in) => signed_in,
             Err(stop) => return self.unable(&request, stop, visit),

@@ -32,10 +32,10 @@ impl Browser {
                 let decision = decision(&form, &offered)?;
                 self.decided(&request, decision, &signed_in, visit).await
             }
-            // The page lay open for too long: it is shown anew.
+            // The page lay open for too long: the request begins anew.
             Err(DialogueError::Expired(dialogue)) => {
                 let Dialogue::Consent { request, .. } = *dialogue else { return Err(Stop::Forged) };
-                self.ask(request, &signed_in, visit).await
+                self.begin(request, visit).await
             }
             Ok(_) | Err(DialogueError::Forged) => {
                 audit::forged("consent", "dialogue", visit.address);
@@ -98,6 +98,11 @@ mod tests {
         );
         assert_eq!(read("decision=allow").unwrap(), Decision::Deny);
         assert_eq!(read("decision=deny&scope=read").unwrap(), Decision::Deny);
+    }
+
+    /// UI-5
+    #[test]
+    fn what_no_page_of_ours_sends_is_refused() {
         assert!(matches!(read("decision=allow&scope=read&scope=admin"), Err(Stop::Forged)));
         assert!(matches!(read("decision=allow&scope=read+write"), Err(Stop::Forged)));
         assert!(matches!(read("decision=maybe&scope=read"), Err(Stop::Malformed)));

@@ -151,3 +151,25 @@ fn prompt(parameters: &Parameters<'_>) -> Result<Option<String>, Fault> {
     }
     Ok(Some(words.join(" ")).filter(|words| !words.is_empty()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// R6749-4.1.2.1d, R6749-5.2f
+    #[test]
+    fn what_fails_on_our_side_is_told_to_the_client_in_plain_characters() {
+        for (error, expected) in [
+            (IssueError::Overloaded, "temporarily_unavailable"),
+            (crate::store::StoreError::Unavailable("secret".to_owned()).into(), "temporarily_unavailable"),
+            (IssueError::InvalidClient, "server_error"),
+            (IssueError::InvalidScope("the scope is malformed"), "invalid_scope"),
+            (IssueError::InvalidTarget("there is no such resource here"), "invalid_target"),
+        ] {
+            let fault = Fault::from(error);
+            assert_eq!(fault.error, expected);
+            let plain = |octet: u8| matches!(octet, b' '..=b'~') && octet != b'"' && octet != b'\\';
+            assert!(fault.description.bytes().all(plain) && !fault.description.contains("secret"), "{fault:?}");
+        }
+    }
+}

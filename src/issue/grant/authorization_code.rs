@@ -97,11 +97,13 @@ impl Issuer {
     async fn replay(&self, digest: &TokenDigest, document: Document<Code>, now: Timestamp) -> Result<(), IssueError> {
         let Document { value: code, version, expires } = document;
         let replayed = Code { state: State::Replayed, ..code };
-        if code.state == State::Used {
+        let noted = match code.state {
             // From here on the only change is to this state: who was faster has made the same note.
-            self.change(digest, (&replayed, expires), version, now).await?;
-        }
+            State::Used => self.change(digest, (&replayed, expires), version, now).await.map(drop),
+            State::Fresh | State::Replayed => Ok(()),
+        };
         self.store.revoke_grant(replayed.grant).await?;
+        noted?;
         audit::replayed(digest, &replayed.client_id, &replayed.subject.name, replayed.grant);
         Ok(())
     }

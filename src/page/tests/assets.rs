@@ -1,5 +1,6 @@
 //! The files that pages load.
 
+use super::super::colour::Colour;
 use super::*;
 
 fn with(branding: Branding) -> Pages {
@@ -67,5 +68,33 @@ fn the_style_sheet_has_the_colour_and_asks_for_nothing_else() {
     assert!(style.contains("--fill: #ffd400") && !style.contains("url(") && !style.contains("@import"));
     for media in ["prefers-color-scheme: dark", "prefers-reduced-motion", "prefers-contrast", ":focus-visible"] {
         assert!(style.contains(media), "{media}");
+    }
+}
+
+/// WCAG 2 AA: text 4.5 to 1, the edges of controls 3 to 1, in both schemes.
+#[test]
+fn every_colour_can_be_read_on_what_it_stands_on() {
+    let style = include_str!("../../../templates/style.css");
+    let schemes: Vec<&str> = style.split(":root {").skip(1).take(2).filter_map(|rest| rest.split('}').next()).collect();
+    assert_eq!(schemes.len(), 2);
+    for scheme in schemes {
+        let colour = |name: &str| {
+            let value = scheme.split(&format!("--{name}: ")).nth(1).and_then(|rest| rest.split(';').next());
+            Colour::parse(value.unwrap()).unwrap()
+        };
+        for (text, surface, least) in [
+            ("ink", "card", 7.0),
+            ("ink", "hover", 7.0),
+            ("soft", "card", 4.5),
+            ("problem", "card", 4.5),
+            ("problem", "problem-page", 4.5),
+            ("warning", "warning-page", 4.5),
+            ("good", "card", 4.5),
+            ("good", "good-page", 4.5),
+            ("edge", "card", 3.0),
+        ] {
+            let contrast = colour(text).contrast(colour(surface));
+            assert!(contrast >= least, "{text} on {surface}: {contrast}");
+        }
     }
 }

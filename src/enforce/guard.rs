@@ -151,14 +151,11 @@ impl Guard {
 /// is there as long as the provider is trusted.
 pub fn still_exists(record: &TokenRecord, directory: &dyn Directory) -> bool {
     (record.client_origin == Origin::Store || directory.has_client(&record.client_id))
-        && record
-            .subject
-            .as_deref()
-            .is_none_or(|subject| match record.subject_origin {
-                Origin::Configuration => directory.has_user(subject),
-                Origin::Store => !directory.has_user(subject),
-                Origin::Provider => directory.has_provided(subject),
-            })
+        && record.subject.as_deref().is_none_or(|subject| match record.subject_origin {
+            Origin::Configuration => directory.has_user(subject),
+            Origin::Store => !directory.has_user(subject),
+            Origin::Provider => directory.has_provided(subject),
+        })
 }
 
 /// How a guard behaves.

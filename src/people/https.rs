@@ -82,7 +82,8 @@ impl Https {
 
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse, HttpsError> {
         let _place = UNDER_WAY.try_acquire().map_err(|_| HttpsError::Busy)?;
-        let answer = tokio::time::timeout(self.timeout, self.exchange(request.map(|body| Full::from(Bytes::from(body)))));
+        let answer =
+            tokio::time::timeout(self.timeout, self.exchange(request.map(|body| Full::from(Bytes::from(body)))));
         answer.await.map_err(|_| HttpsError::Late)?
     }
 
@@ -95,7 +96,8 @@ impl Https {
         let client = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(tls.wrap_connector(http));
         let response: Response<_> = client.request(request).await.map_err(|error| HttpsError::Failed(chain(&error)))?;
         let (head, body) = response.into_parts();
-        let body = Limited::new(body, LONGEST).collect().await.map_err(|error| HttpsError::Failed(error.to_string()))?;
+        let body =
+            Limited::new(body, LONGEST).collect().await.map_err(|error| HttpsError::Failed(error.to_string()))?;
         Ok(Response::from_parts(head, body.to_bytes().to_vec()))
     }
 }

@@ -283,8 +283,7 @@ impl Provider {
         })?;
         let claim = &*self.settings.subject_claim;
         let prefix = if claim == "sub" { String::new() } else { format!("{claim}:") };
-        let subject =
-            Subject { name: format!("{}#{prefix}{value}", self.settings.issuer), origin: Origin::Provider };
+        let subject = Subject { name: format!("{}#{prefix}{value}", self.settings.issuer), origin: Origin::Provider };
         Ok(Account { subject, shown, authenticated })
     }
 
@@ -321,7 +320,9 @@ impl Provider {
         error: RequestTokenError<HttpsError, StandardErrorResponse<CoreErrorResponseType>>,
     ) -> ProviderError {
         match error {
-            RequestTokenError::ServerResponse(error) => self.refused(&format!("it refused the code: {}", error.error())),
+            RequestTokenError::ServerResponse(error) => {
+                self.refused(&format!("it refused the code: {}", error.error()))
+            }
             RequestTokenError::Request(error) => self.unavailable(&chain(&error)),
             RequestTokenError::Parse(..) => self.unavailable("the answer of its token endpoint cannot be read"),
             RequestTokenError::Other(_) => self.unavailable("its token endpoint answered something else"),

@@ -35,11 +35,7 @@ const COMPANIONS: [&str; 8] = [
 ];
 
 /// Reads the part of `[login]` that concerns a provider; `None`: there is none.
-pub(super) fn build(
-    root: &Section<'_>,
-    issue: &issue::Settings,
-    variable: Variables<'_>,
-) -> Option<Arc<Provider>> {
+pub(super) fn build(root: &Section<'_>, issue: &issue::Settings, variable: Variables<'_>) -> Option<Arc<Provider>> {
     let entry = root.entry("login")?;
     let section = root.section("login", LOGIN);
     if section.entry("issuer").is_none() {
@@ -91,12 +87,15 @@ fn issuer<'f>(section: &Section<'f>) -> Option<&'f str> {
         is_private && url.user_info.is_none() && !url.has_query_or_fragment
     });
     let Some(url) = url else {
-        let help = "write it as the provider does, \"https://accounts.example.com\"; http is for loopback addresses alone";
+        let help =
+            "write it as the provider does, \"https://accounts.example.com\"; http is for loopback addresses alone";
         section.report.problem(&node.at, "this cannot be the issuer of an identity provider", help);
         return None;
     };
     let tenant = url.path.trim_start_matches('/').split('/').next().unwrap_or_default();
-    if url.host.eq_ignore_ascii_case("login.microsoftonline.com") && ["common", "organizations", "consumers"].contains(&tenant) {
+    if url.host.eq_ignore_ascii_case("login.microsoftonline.com")
+        && ["common", "organizations", "consumers"].contains(&tenant)
+    {
         let help = "write the tenant: \"https://login.microsoftonline.com/<tenant id>/v2.0\"";
         section.report.problem(&node.at, "ID tokens of Microsoft Entra have the issuer of their tenant", help);
         return None;
@@ -130,7 +129,8 @@ fn check(section: &Section<'_>, settings: &Settings) {
     }
     let is_open = settings.allowed_domains.is_empty() && settings.allowed_subjects.is_empty();
     if let Some(node) = section.node("issuer").filter(|_| is_open && is_public(&settings.issuer)) {
-        let text = "anybody with an account at this provider may sign in: `allowed_domains` or `allowed_subjects` say who";
+        let text =
+            "anybody with an account at this provider may sign in: `allowed_domains` or `allowed_subjects` say who";
         section.report.warning(&node.at, text);
     }
 }

@@ -187,7 +187,8 @@ impl Browser {
 fn as_another(purpose: Purpose) -> Purpose {
     let Purpose::Authorize(mut request) = purpose else { return purpose };
     let prompt = request.prompt.unwrap_or_default();
-    request.prompt = Some(if prompt.is_empty() { "select_account".to_owned() } else { format!("{prompt} select_account") });
+    request.prompt =
+        Some(if prompt.is_empty() { "select_account".to_owned() } else { format!("{prompt} select_account") });
     Purpose::Authorize(request)
 }
 

@@ -59,11 +59,7 @@ impl Browser {
         let form = Visit::form(request)?;
         let purpose = match self.open(&form, None, visit) {
             Ok(Dialogue::SignIn(purpose)) => purpose,
-            // The page lay open for too long: nothing was typed into it.
-            Err(DialogueError::Expired(dialogue)) => match *dialogue {
-                Dialogue::SignIn(purpose) => purpose,
-                _ => return Err(Stop::Forged),
-            },
+            Err(DialogueError::Expired(dialogue)) => return self.log_in_too_late(*dialogue, visit).await,
             Ok(_) | Err(DialogueError::Forged) => {
                 audit::forged("provider", "dialogue", visit.address);
                 return Err(Stop::Forged);

@@ -138,7 +138,7 @@ impl Browser {
     }
 
     /// The page lay open for too long: it is shown anew, and what was typed is not looked at.
-    async fn log_in_too_late(&self, dialogue: Dialogue, visit: &Visit<'_>) -> Result<Response<Bytes>, Stop> {
+    pub(super) async fn log_in_too_late(&self, dialogue: Dialogue, visit: &Visit<'_>) -> Result<Response<Bytes>, Stop> {
         let Dialogue::SignIn(purpose) = dialogue else { return Err(Stop::Forged) };
         let again = Again { status: StatusCode::OK, problem: Some(EXPIRED), username: "" };
         self.sign_in_page_again(&purpose, again, visit).await

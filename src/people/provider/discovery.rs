@@ -1,7 +1,7 @@
 //! What a provider says of itself (`OpenID` Connect Discovery 1.0), and its keys: fetched once, kept for
 //! an hour, fetched anew when a key is missing.
 
-use crate::clock::Timestamp;
+use crate::clock::{self, Timestamp};
 use crate::people::https::{Https, chain};
 use openidconnect::IssuerUrl;
 use openidconnect::core::CoreProviderMetadata;
@@ -16,7 +16,7 @@ const FRESH: Duration = Duration::from_hours(1);
 /// How long it is used although the provider does not answer.
 const STALE: Duration = Duration::from_hours(24);
 /// After a failure the provider is left alone for so long.
-const PAUSE: Duration = Duration::from_secs(5);
+const PAUSE: Duration = Duration::from_secs(10);
 
 /// The metadata of one provider.
 #[derive(Default)]
@@ -98,7 +98,8 @@ impl Discovery {
                     openidconnect::DiscoveryError::Response(status, _, why) => format!("{why} ({status})"),
                     other => chain(&other),
                 };
-                known.failed = Some((now, why.clone()));
+                // From now on, not from before the wait: the page is not to wait each time.
+                known.failed = Some((clock::now(), why.clone()));
                 Err(why)
             }
         }

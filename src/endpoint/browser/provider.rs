@@ -6,7 +6,6 @@
 //! provider says, nobody is sent to a client before somebody has signed in.
 
 use super::answer::{Stop, to};
-use super::authorize::Prompt;
 use super::dialogue::{Dialogue, DialogueError, Purpose};
 use super::sign_in::Again;
 use super::{Browser, Visit, audit};
@@ -193,6 +192,10 @@ fn attempt(state: String, key: &TagKey, purpose: &Purpose, begun: Timestamp) -> 
 /// How the provider is to ask: as the client wants it.
 fn ask(purpose: &Purpose) -> Ask {
     let Purpose::Authorize(request) = purpose else { return Ask::default() };
-    let Prompt { login, select_account, .. } = Prompt::of(request);
-    Ask { login, select_account, max_age: request.max_age, login_hint: request.login_hint.clone() }
+    Ask {
+        login: request.prompts("login"),
+        select_account: request.prompts("select_account"),
+        max_age: request.max_age,
+        login_hint: request.login_hint.clone(),
+    }
 }

@@ -11,7 +11,7 @@ pub use changes::{ChangeError, NewUser};
 
 use super::login::Login;
 use super::password;
-use super::provider::{Account, Provider};
+use super::provider::Provider;
 use super::stored::{self, UserRecord};
 use super::users::{LoginError, ResourceOwner, SignIn, Subject, User, Users};
 use crate::clock::Timestamp;
@@ -48,11 +48,6 @@ impl Directory {
     /// The identity provider, where there is one.
     pub const fn provider(&self) -> Option<&Arc<Provider>> {
         self.provider.as_ref()
-    }
-
-    /// The resource owner whom the identity provider has authenticated.
-    pub fn authenticated_elsewhere(&self, account: Account, now: Timestamp) -> ResourceOwner {
-        ResourceOwner::of_provider(Arc::new(user_of_provider(&account.subject.name)), now, account)
     }
 
     /// Whether a subject exists as far as the configuration in force tells: one of the configuration is in
@@ -111,10 +106,6 @@ impl Directory {
     /// # Errors
     /// When the store cannot answer.
     pub async fn find(&self, subject: &Subject, now: Timestamp) -> Result<Option<Arc<User>>, StoreError> {
-        if subject.origin == Origin::Provider {
-            let is_known = self.knows(&subject.name, subject.origin);
-            return Ok(is_known.then(|| Arc::new(user_of_provider(&subject.name))));
-        }
         let configured = self.configured.get(&subject.name);
         if subject.origin == Origin::Configuration || configured.is_some() {
             return Ok(configured.filter(|user| user.origin == subject.origin).map(Arc::clone));
@@ -164,15 +155,15 @@ impl Directory {
     async fn active(&self, name: &str, now: Timestamp) -> Result<Option<UserRecord>, StoreError> {
         let record = stored::record(&self.store, name, now).await?;
         // Who signs in elsewhere is no user here any more when nobody vouches, and the other way round.
-        let is_current =
-            |record: &UserRecord| record.is_active() && record.password_hash.is_none() == self.login.is_some();
+        let is_current = |record: &UserRecord| {
+            let is_checked_here = match record.origin() {
+                Origin::Provider => self.knows(&record.name, Origin::Provider),
+                Origin::Configuration | Origin::Store => record.password_hash.is_none() == self.login.is_some(),
+            };
+            record.is_active() && is_checked_here
+        };
         Ok(record.map(|Document { value, .. }| value).filter(is_current))
     }
-}
-
-/// A user of an identity provider: nothing is known of it but its name.
-fn user_of_provider(name: &str) -> User {
-    User { name: name.to_owned(), password_hash: String::new(), scopes: None, origin: Origin::Provider }
 }
 
 #[cfg(test)]

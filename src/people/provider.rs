@@ -371,7 +371,10 @@ const fn reason(error: &ClaimsVerificationError) -> &'static str {
         ClaimsVerificationError::InvalidIssuer(_) => "its ID token is of another issuer",
         ClaimsVerificationError::InvalidNonce(_) => "its ID token belongs to another sign-in",
         ClaimsVerificationError::SignatureVerification(_) => "its ID token is not signed with one of its keys",
-        _ => "its ID token is not good",
+        ClaimsVerificationError::InvalidSubject(_)
+        | ClaimsVerificationError::Unsupported(_)
+        | ClaimsVerificationError::Other(_)
+        | _ => "its ID token is not good",
     }
 }
 

@@ -306,3 +306,21 @@ fn a_forged_form_goes_to_no_provider() {
     assert_eq!(gateway.get("/oauth2/login/provider").send().expect(405).field("allow"), "POST");
     assert_eq!(gateway.request("HEAD", "/oauth2/login/callback").send().expect(405).field("allow"), "GET");
 }
+
+#[test]
+fn an_operator_shuts_out_one_of_the_provider() {
+    let (_upstream, provider, gateway) = started();
+    let browser = Browser::new(&gateway);
+    let page = sign_in(&gateway, &browser, &provider, &[]);
+    let tokens = dance::redeem(&gateway, &answer(&dance::allow(&browser, &page))["code"]).tokens();
+    let subject = format!("{}#248289761001", provider.issuer());
+    let listed = gateway.cli(&["user", "list"]);
+    assert!(listed.stdout.contains(&subject) && listed.stdout.contains("provider"), "{listed:?}");
+    gateway.cli(&["user", "disable", &subject]).expect(0);
+    gateway.get("/notes/1").bearer(&tokens.access).send().expect(401);
+    Form::to(browser.get("/oauth2/account").expect(200), "/oauth2/login/provider");
+    let again = Browser::new(&gateway);
+    expect_refusal(&again, &sign_in(&gateway, &again, &provider, &[]), 403);
+    gateway.cli(&["user", "enable", &subject]).expect(0);
+    Form::to(&sign_in(&gateway, &again, &provider, &[]), "/oauth2/consent");
+}

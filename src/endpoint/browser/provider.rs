@@ -12,6 +12,7 @@ use super::{Browser, Visit, audit};
 use crate::clock::Timestamp;
 use crate::oauth::params::Params;
 use crate::people::provider::{Ask, Attempt, Provider, ProviderError};
+use crate::people::users::LoginError;
 use crate::secret::{Digest, Secret, TagKey, random};
 use crate::store::Kind;
 use base64::Engine as _;
@@ -87,16 +88,12 @@ impl Browser {
         let state = params.get("state").unwrap_or_default();
         let keys = self.people.store.tag_keys()?;
         let (dialogue, key) = match Dialogue::open_with(state, &keys, visit.binding(None), visit.now) {
-            Ok(opened) => opened,
-            Err(DialogueError::Expired(dialogue)) => match *dialogue {
-                Dialogue::AtProvider { purpose, .. } => {
-                    return self.again(&purpose, (StatusCode::OK, EXPIRED, "too late"), visit).await;
-                }
-                _ => return Ok(self.not_begun_here(visit)),
-            },
+            Ok((dialogue, key)) => (dialogue, Some(key)),
+            Err(DialogueError::Expired(dialogue)) => (*dialogue, None),
             Err(DialogueError::Forged) => return Ok(self.not_begun_here(visit)),
         };
         let Dialogue::AtProvider { purpose, begun, .. } = dialogue else { return Ok(self.not_begun_here(visit)) };
+        let Some(key) = key else { return self.again(&purpose, (StatusCode::OK, EXPIRED, "too late"), visit).await };
         if !self.spend(state, visit).await? {
             audit::sign_in_refused("came back twice", visit.address);
             return Ok(self.message(StatusCode::BAD_REQUEST, SPENT_ALREADY, visit));
@@ -108,7 +105,13 @@ impl Browser {
         };
         match provider.redeem(code, &attempt, visit.now).await {
             Ok(account) => {
-                let owner = self.people.directory.authenticated_elsewhere(account, visit.now);
+                let owner = match self.people.directory.authenticated_elsewhere(account, visit.now).await {
+                    Ok(owner) => owner,
+                    Err(LoginError::Refused) => {
+                        return self.not_signed_in(&purpose, ProviderError::NotAllowed, visit).await;
+                    }
+                    Err(error) => return Err(Stop::Unavailable(error.into())),
+                };
                 let signed_in = self.begin_session(&owner, visit).await?;
                 self.go_on(purpose, &signed_in, visit).await
             }

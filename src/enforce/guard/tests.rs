@@ -52,9 +52,11 @@ fn fields(subject: Option<&str>, scope: &str) -> String {
 
 #[test]
 fn a_bearer_of_the_configuration_must_still_be_in_it() {
-    use Origin::{Configuration, Store};
+    use Origin::{Configuration, Provider, Store};
     for (client, subject, exists) in [
         (("app", Configuration), (Some("alice"), Configuration), true),
+        (("app", Configuration), (Some("alice"), Provider), false),
+        (("app", Configuration), (Some("https://op.example#1"), Provider), true),
         (("app", Configuration), (None, Configuration), true),
         (("gone", Configuration), (None, Configuration), false),
         (("gone", Configuration), (Some("alice"), Configuration), false),

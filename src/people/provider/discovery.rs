@@ -12,9 +12,9 @@ use std::time::Duration;
 pub(super) type Metadata = CoreProviderMetadata;
 
 /// How long it is believed.
-const FRESH: Duration = Duration::from_hours(1);
+const FRESH: Duration = Duration::from_secs(3600);
 /// How long it is used although the provider does not answer.
-const STALE: Duration = Duration::from_hours(24);
+const STALE: Duration = Duration::from_secs(24 * 3600);
 /// After a failure the provider is left alone for so long.
 const PAUSE: Duration = Duration::from_secs(10);
 
@@ -94,9 +94,10 @@ impl Discovery {
             }
             Err(error) => {
                 // The body of an answer is no business of the log.
-                let why = match error {
-                    openidconnect::DiscoveryError::Response(status, _, why) => format!("{why} ({status})"),
-                    other => chain(&other),
+                let why = if let openidconnect::DiscoveryError::Response(status, _, why) = &error {
+                    format!("{why} ({status})")
+                } else {
+                    chain(&error)
                 };
                 // From now on, not from before the wait: the page is not to wait each time.
                 known.failed = Some((clock::now(), why.clone()));

@@ -7,6 +7,7 @@
 mod audit;
 mod authorization;
 mod client_auth;
+mod device;
 mod grant;
 mod introspect;
 mod metadata;
@@ -23,6 +24,7 @@ mod throttle;
 pub(crate) mod tests;
 
 pub use authorization::{Access, AuthorizationError, AuthorizationRequest, Question, Redirect};
+pub use device::{DeviceAuthorization, DeviceError, DeviceRequest, DeviceSettings};
 pub use introspect::{Active, Introspection};
 pub use metadata::scopes_supported;
 pub use mint::IssuedToken;
@@ -34,6 +36,7 @@ use crate::clock::Timestamp;
 use crate::oauth::authorization::Authorization;
 use crate::oauth::client::{Client, SecretHash};
 use crate::oauth::params::Params;
+use crate::oauth::resource::Resources;
 use crate::oauth::scope::ScopeTable;
 use crate::people::directory::Directory;
 use crate::store::Store;
@@ -49,6 +52,8 @@ pub struct Settings {
     pub issuer: String,
     /// `[oauth] path`, `/oauth2`; below the path of the issuer.
     pub path: String,
+    /// What there are tokens for.
+    pub resources: Arc<Resources>,
     /// How long an access token lives.
     pub access_token_ttl: Duration,
     /// How long a grant lives as a whole.
@@ -57,6 +62,8 @@ pub struct Settings {
     pub refresh_reuse_grace: Duration,
     /// How long an authorization code may wait for its redemption (R6749-4.1.2b).
     pub authorization_code_ttl: Duration,
+    /// The device authorization grant (RFC 8628); `None`: it is not served.
+    pub device: Option<DeviceSettings>,
     /// How many failures of one client or user from one address are taken, and in which time.
     pub failed_logins: FailedLogins,
 }
@@ -122,9 +129,7 @@ impl Issuer {
     /// Why there is no token.
     pub async fn token(&self, request: &Request<'_>) -> Result<IssuedToken, IssueError> {
         let granted = self.grant(request).await;
-        let granted =
-            granted.and_then(|granted| resource::check(&request.params, &self.settings.issuer).map(|()| granted));
-        let issued = match granted {
+        let issued = match granted.and_then(|granted| self.aim(granted, &request.params)) {
             Ok(granted) => self.mint(granted, request.now).await,
             Err(error) => Err(error),
         };

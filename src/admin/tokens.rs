@@ -28,6 +28,9 @@ pub(super) struct NewToken {
     client: String,
     subject: Option<String>,
     scope: Option<String>,
+    /// The resources that it is for.
+    #[serde(default)]
+    resources: Vec<String>,
     /// Seconds.
     ttl: Option<u64>,
 }
@@ -133,7 +136,7 @@ impl SecretText {
             Some(TokenKind::Access) => Ok(Name::Access(TokenDigest::of(text.as_bytes()))),
             Some(TokenKind::Refresh) => Ok(Name::Refresh(TokenDigest::of(text.as_bytes()))),
             None if is_public_id(text) => Ok(Name::Public(text)),
-            Some(TokenKind::ClientSecret | TokenKind::Code) | None => Err(Refusal::Invalid(
+            Some(TokenKind::ClientSecret | TokenKind::Code | TokenKind::DeviceCode) | None => Err(Refusal::Invalid(
                 "not a token of ours: give an access token, a refresh token, or a public identifier".to_owned(),
             )),
         }
@@ -150,6 +153,7 @@ impl Admin {
             client_id: &new.client,
             subject: new.subject.as_deref(),
             scope: new.scope.as_deref(),
+            resources: &new.resources,
             lifetime: new.ttl.map(Duration::from_secs),
         };
         let subject = self.as_issued(new.subject.as_deref(), now).await?;

@@ -79,7 +79,7 @@ const REMOVE: &str = "remove it";
 
 /// The file.
 pub(super) const ROOT: &[Key] = &[
-    key("include", TEXTS, "Further files: their routes, scopes, clients, users and upstreams are added."),
+    key("include", TEXTS, "Further files: their routes, resources, scopes, clients, users and upstreams are added."),
     key("server", Kind::Table(SERVER), "Where requests come in.").required(),
     key("telemetry", Kind::Table(TELEMETRY), "Probes, metrics and the log."),
     key("admin", Kind::Table(ADMIN), "The operator's API."),
@@ -93,7 +93,7 @@ pub(super) const ROOT: &[Key] = &[
     key("users", USERS, "Resource owners."),
     key("upstreams", UPSTREAMS, "The servers behind the gateway."),
     key("routes", ROUTES, "Which requests pass, where they go, and what they need."),
-    later("resources", "Resources with metadata and audiences of their own (RFC 8707, RFC 9728).", REMOVE),
+    key("resources", RESOURCES, "Resources with metadata and audiences of their own (RFC 8707, RFC 9728)."),
     later("issuers", "Tokens of other authorization servers.", REMOVE),
     key(
         "users_file",
@@ -105,13 +105,14 @@ pub(super) const ROOT: &[Key] = &[
 ];
 
 /// The sections that an included file may have.
-pub(super) const INCLUDED: &[&str] = &["scopes", "clients", "users", "upstreams", "routes"];
+pub(super) const INCLUDED: &[&str] = &["scopes", "clients", "users", "upstreams", "routes", "resources"];
 
 const SCOPES: Kind = Kind::Named(&Kind::TextOr(&Kind::Table(SCOPE)));
 const CLIENTS: Kind = Kind::List(&Kind::Table(CLIENT));
 const USERS: Kind = Kind::List(&Kind::Table(USER));
 const UPSTREAMS: Kind = Kind::Named(&Kind::Table(UPSTREAM));
 const ROUTES: Kind = Kind::List(&Kind::Table(ROUTE));
+const RESOURCES: Kind = Kind::List(&Kind::Table(RESOURCE));
 
 /// `[server]`.
 pub(super) const SERVER: &[Key] = &[
@@ -174,8 +175,9 @@ pub(super) const OAUTH: &[Key] = &[
     key("registration", Kind::Choice(&["closed"], &["token", "open"]), "Who may register clients (RFC 7591).")
         .default("closed"),
     later("registration_scopes", "The scopes of clients that register themselves.", REMOVE),
-    later("device_code_ttl", "The device authorization grant (RFC 8628).", REMOVE),
-    later("device_interval", "The device authorization grant (RFC 8628).", REMOVE),
+    key("device_code_ttl", Kind::Duration("10s", "1d"), "How long a device may wait for its user (RFC 8628).")
+        .default("10m"),
+    key("device_interval", Kind::Duration("1s", "10m"), "How long a device waits between two polls.").default("5s"),
     key("pkce", PKCE, "Whether confidential clients that do not say need a code challenge (RFC 7636).")
         .default("required"),
     key("authorization_code_ttl", Kind::Duration("1s", "10m"), "How long an authorization code may wait.")
@@ -220,13 +222,15 @@ pub(super) const SCOPE: &[Key] = &[
 
 /// The grants of a client, and those of a later version.
 pub(super) const GRANTS: Kind = Kind::Choice(
-    &["authorization_code", "client_credentials", "password", "refresh_token"],
     &[
+        "authorization_code",
+        "client_credentials",
         "device_code",
-        "token_exchange",
+        "password",
+        "refresh_token",
         "urn:ietf:params:oauth:grant-type:device_code",
-        "urn:ietf:params:oauth:grant-type:token-exchange",
     ],
+    &["token_exchange", "urn:ietf:params:oauth:grant-type:token-exchange"],
 );
 
 /// `[[clients]]`.
@@ -330,4 +334,14 @@ pub(super) const HEADERS: &[Key] = &[
 pub(super) const EDITS: &[Key] = &[
     key("set", Kind::Named(&Kind::Text), "Replaces every field of that name."),
     key("remove", TEXTS, "Names of fields that are left out."),
+];
+
+/// `[[resources]]`.
+pub(super) const RESOURCE: &[Key] = &[
+    key("path", Kind::Text, "The prefix of its paths; `/` for the gateway as a whole.").required(),
+    key("name", Kind::Text, "What people see."),
+    key("audience", Kind::Choice(&["accepted", "required"], &[]), "Whether a token must be asked for with its URL.")
+        .default("accepted"),
+    key("mcp", Kind::Boolean, "An MCP server: audience required, header only, `Origin` checked.").default("false"),
+    key("origins", TEXTS, "Whose pages may call an MCP server, beside those of `public_url`."),
 ];

@@ -10,6 +10,7 @@ mod audit;
 mod authorize;
 mod consent;
 mod cookies;
+mod device;
 mod dialogue;
 mod provider;
 mod same_origin;
@@ -139,6 +140,8 @@ impl Browser {
             Place::Authorize => self.authorize(visit).await,
             Place::Callback => self.come_back(visit).await,
             Place::Consent => self.consent(visit).await,
+            Place::Device if posted => self.answer_device(visit).await,
+            Place::Device => self.device(visit).await,
             Place::Login => self.log_in(visit).await,
             Place::Logout => self.log_out(visit).await,
             Place::Provider => self.go_to_provider(visit).await,

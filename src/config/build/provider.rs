@@ -59,7 +59,7 @@ pub(super) fn build(root: &Section<'_>, issue: &issue::Settings, variable: Varia
     let settings = Settings {
         client_id: client_id.to_owned(),
         client_secret,
-        redirect_uri: endpoint::callback_url(&issue.issuer, &issue.path),
+        redirect_uri: endpoint::callback_url(issue),
         scopes: scopes(&section),
         subject_claim: section.text_or_default("subject_claim").to_owned(),
         name,

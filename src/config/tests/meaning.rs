@@ -1,6 +1,7 @@
 //! What each section may not say: a change of the small file, the line of the problem, its message.
 
 use super::*;
+use crate::oauth::client::GrantType;
 
 /// Checks that each change of `SMALL` gives exactly one problem that says this.
 fn each_is_refused(changes: &[(&str, &str, &str)]) {
@@ -47,6 +48,28 @@ fn a_plain_listener_is_local_or_behind_tls() {
         (LISTEN, "listen = \"127.0.0.1:${PORT}\""),
         ("[store]", "[telemetry]\nlog = \"WARN, tollgate::audit=info\"\n[store]"),
         ("[store]", "[telemetry]\nlisten = \"0.0.0.0:9090\"\n[admin]\nlisten = \"127.0.0.1:9091\"\n[store]"),
+    ]);
+}
+
+/// R8628-4
+#[test]
+fn devices_are_served_where_something_says_so() {
+    let times = |text: &str| {
+        let device = right(text).plan.issue.device;
+        device.map(|device| (device.code_ttl.as_secs(), device.interval.as_secs()))
+    };
+    assert_eq!(times(SMALL), None);
+    for grant in ["device_code", "urn:ietf:params:oauth:grant-type:device_code"] {
+        let text = SMALL.replace("[\"client_credentials\"]", &format!("[\"{grant}\"]"));
+        assert_eq!(times(&text), Some((600, 5)), "{grant}");
+        assert!(right(&text).plan.clients.get("reporter").unwrap().may_use(GrantType::DeviceCode), "{grant}");
+    }
+    let oauth = |lines: &str| SMALL.replace("[scopes]", &format!("[oauth]\n{lines}\n[scopes]"));
+    assert_eq!(times(&oauth("device_interval = \"2s\"")), Some((600, 2)));
+    assert_eq!(times(&oauth("device_code_ttl = \"2m\"")), Some((120, 5)));
+    each_is_refused(&[
+        ("[scopes]", "[oauth]\ndevice_code_ttl = \"10s\"\ndevice_interval = \"10s\"\n[scopes]", "poll twice"),
+        ("[scopes]", "[oauth]\ndevice_interval = \"0s\"\n[scopes]", "device_interval"),
     ]);
 }
 
@@ -359,4 +382,50 @@ fn errors_do_not_show_secrets() {
         let shown = load_text(&text).err().unwrap_or_else(|| panic!("{line}")).render(false);
         assert!(!shown.contains("hunter2"), "{shown}");
     }
+}
+
+/// The example of the guide, and what becomes of it.
+#[test]
+fn the_example_of_an_mcp_server_loads() {
+    let guide = include_str!("../../../docs/mcp.md");
+    let example = guide.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let configuration = right(&example.replace("AGENT_SECRET", "APP_SECRET"));
+    let resources = &configuration.plan.issue.resources;
+    let [server] = resources.listed().collect::<Vec<_>>()[..] else { panic!() };
+    assert_eq!(server.identifier, "https://tools.example.com/mcp");
+    assert!(server.mcp && server.requires_audience && resources.at_root() == server);
+    assert_eq!(server.origins, ["https://tools.example.com"]);
+    assert_eq!(server.scopes.as_ref().map(ToString::to_string).as_deref(), Some("tools:read tools:use"));
+}
+
+/// The longest prefix; a route that reaches into another resource is told so, unless a route of its host
+/// takes all that is there.
+#[test]
+fn each_route_knows_its_resource() {
+    let routes = [
+        ("/{*all}", ""),
+        ("/notes/secret/{id}", ""),
+        ("/{kind}/secret/{*rest}", ""),
+        ("/n%6Ftes/x", ""),
+        ("/{*rest}", "host = \"b.example\""),
+    ];
+    let routes = routes.map(|(path, more)| {
+        format!("[[routes]]\npath = \"{path}\"\naccess = \"authenticated\"\nupstream = \"notes\"\n{more}")
+    });
+    let listed = "[[resources]]\npath = \"/notes\"\n[[resources]]\npath = \"/notes/secret\"";
+    let configuration = right(&format!("{SMALL}\n{}\n{listed}", routes.join("\n")));
+    let resources = &configuration.plan.issue.resources;
+    let of = |path: &str, host: Option<&str>, asked: &str| {
+        let routes = configuration.plan.routes.routes();
+        let route = routes.iter().find(|route| route.spec.path == path && route.spec.host.as_deref() == host).unwrap();
+        resources.get(route.spec.resource.of(asked)).path.clone()
+    };
+    assert_eq!(of("/notes/{*rest}", None, "/notes"), "/notes");
+    assert_eq!(of("/notes/{*rest}", None, "/notes/secret/a/b"), "/notes/secret");
+    assert_eq!(of("/notes/secret/{id}", None, "/notes/secret/a"), "/notes/secret");
+    assert_eq!(of("/n%6Ftes/x", None, "/notes/x"), "/notes");
+    assert_eq!(of("/{kind}/secret/{*rest}", None, "/notes/secret/a"), "/notes/secret");
+    assert_eq!(of("/{kind}/secret/{*rest}", None, "/books/secret/a"), "");
+    assert_eq!(of("/{*rest}", Some("b.example"), "/notes/x"), "/notes");
+    assert_eq!(of("/{*rest}", Some("b.example"), "/x"), "");
 }

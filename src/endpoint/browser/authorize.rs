@@ -162,7 +162,7 @@ impl Browser {
         match purpose {
             Purpose::Account => to(&format!("{}/account", self.base), visit),
             Purpose::Authorize(request) => self.ask(request, signed_in, visit).await,
-            Purpose::Device { .. } => Err(Stop::Missing),
+            Purpose::Device { user_code } => self.device_after_sign_in(&user_code, signed_in, visit),
             Purpose::Refusal { location } => to(&location, visit),
         }
     }

@@ -192,9 +192,10 @@ fn attempt(state: String, key: &TagKey, purpose: &Purpose, begun: Timestamp) -> 
     Attempt { nonce, verifier, begun, ask: ask(purpose), state }
 }
 
-/// How the provider is to ask: as the client wants it.
+/// How the provider is to ask: as the client wants it. For a device and for the account people choose who
+/// they are, also after signing out.
 fn ask(purpose: &Purpose) -> Ask {
-    let Purpose::Authorize(request) = purpose else { return Ask::default() };
+    let Purpose::Authorize(request) = purpose else { return Ask { select_account: true, ..Ask::default() } };
     Ask {
         login: request.prompts("login"),
         select_account: request.prompts("select_account"),

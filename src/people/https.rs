@@ -80,7 +80,11 @@ impl Https {
         Ok(Self { timeout, tls: Arc::new(tls), roots })
     }
 
-    async fn send(&self, request: HttpRequest) -> Result<HttpResponse, HttpsError> {
+    /// Sends a request.
+    ///
+    /// # Errors
+    /// When there is no answer in time.
+    pub(super) async fn send(&self, request: HttpRequest) -> Result<HttpResponse, HttpsError> {
         let _place = UNDER_WAY.try_acquire().map_err(|_| HttpsError::Busy)?;
         let answer =
             tokio::time::timeout(self.timeout, self.exchange(request.map(|body| Full::from(Bytes::from(body)))));

@@ -138,13 +138,20 @@ impl Browser {
             Place::Account => self.account(visit).await,
             Place::Asset => Err(Stop::Missing),
             Place::Authorize => self.authorize(visit).await,
-            Place::Callback => self.come_back(visit).await,
             Place::Consent => self.consent(visit).await,
             Place::Device if posted => self.answer_device(visit).await,
             Place::Device => self.device(visit).await,
+            Place::Callback | Place::Login | Place::Logout | Place::Provider => self.sign_in_or_out(place, visit).await,
+        }
+    }
+
+    async fn sign_in_or_out(&self, place: Place, visit: &mut Visit<'_>) -> Result<Response<Bytes>, Stop> {
+        match place {
+            Place::Callback => self.come_back(visit).await,
             Place::Login => self.log_in(visit).await,
             Place::Logout => self.log_out(visit).await,
             Place::Provider => self.go_to_provider(visit).await,
+            Place::Account | Place::Asset | Place::Authorize | Place::Consent | Place::Device => Err(Stop::Missing),
         }
     }
 

@@ -246,7 +246,7 @@ fn fits(kind: Kind, text: &str) -> bool {
         Kind::Duration(..) => crate::config::value::duration(text).is_some(),
         Kind::Integer(..) => text.parse::<i64>().is_ok(),
         Kind::Size(..) => crate::config::value::size(text).is_some(),
-        _ => matches!(kind, Kind::Text),
+        _ => matches!(kind, Kind::Text | Kind::TextOr(_)),
     }
 }
 

@@ -73,7 +73,11 @@ impl Rules<'_> {
 
     /// Whether the list, where there is one, has this value.
     pub(super) fn allows_subject(self, value: &str) -> bool {
-        self.allowed_subjects.is_empty() || self.allowed_subjects.iter().any(|allowed| allowed == value)
+        let is_same = |allowed: &String| match self.subject_claim {
+            "email" => allowed.eq_ignore_ascii_case(value),
+            _ => allowed == value,
+        };
+        self.allowed_subjects.is_empty() || self.allowed_subjects.iter().any(is_same)
     }
 
     fn check_domain(self, address: &str) -> Result<(), RuleError> {
@@ -151,6 +155,7 @@ mod tests {
         let silent = claims(serde_json::json!({"email": "ann@example.com"}));
         let by_email = rules("email", &[], &[]);
         assert_eq!(by_email.read(&verified).unwrap().0, "ann@example.com");
+        assert!(rules("email", &[], &["Ann@Example.com".to_owned()]).read(&verified).is_ok());
         assert_eq!(by_email.read(&unverified), Err(RuleError::Unverified));
         assert_eq!(by_email.read(&silent), Err(RuleError::Unverified));
         let domains = ["example.COM".to_owned()];

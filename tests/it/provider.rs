@@ -137,6 +137,13 @@ fn keys_that_are_rotated_are_found_and_keys_of_nobody_are_not() {
 }
 
 #[test]
+fn rsa_is_as_good_as_elliptic_curves() {
+    let (_upstream, provider, gateway) = started();
+    provider.sign_with_rsa();
+    Form::to(&sign_in(&gateway, &Browser::new(&gateway), &provider, &[]), "/oauth2/consent");
+}
+
+#[test]
 fn a_way_back_is_good_once_and_in_the_browser_that_left() {
     let (_upstream, provider, gateway) = started();
     let (browser, victim) = (Browser::new(&gateway), Browser::new(&gateway));

@@ -5,7 +5,7 @@ use super::{Response, free_port};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use ring::rand::SystemRandom;
-use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
+use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair};
 use serde_json::{Value, json};
 use sha2::Digest as _;
 use std::collections::BTreeMap;
@@ -47,8 +47,16 @@ struct Inner {
 
 struct Keys {
     id: String,
-    pair: EcdsaKeyPair,
+    pair: Pair,
 }
+
+enum Pair {
+    Ecdsa(EcdsaKeyPair),
+    Rsa(RsaKeyPair),
+}
+
+/// 2048 bits, of no use anywhere else.
+const RSA: &[u8] = include_bytes!("provider-rsa.pk8");
 
 impl Provider {
     pub(crate) fn start() -> Self {
@@ -88,8 +96,21 @@ impl Provider {
         let id = URL_SAFE_NO_PAD.encode(&sha2::Sha256::digest(&point)[..6]);
         let (x, y) = (URL_SAFE_NO_PAD.encode(&point[1..33]), URL_SAFE_NO_PAD.encode(&point[33..]));
         let public = json!({"kty": "EC", "crv": "P-256", "alg": "ES256", "use": "sig", "kid": id, "x": x, "y": y});
-        self.inner(|inner| inner.keys = Some(Keys { id, pair }));
+        self.inner(|inner| inner.keys = Some(Keys { id, pair: Pair::Ecdsa(pair) }));
         public
+    }
+
+    /// Signs with RS256 from now on, as most providers do; the key has no `alg`, and stands beside others.
+    pub(crate) fn sign_with_rsa(&self) {
+        let pair = RsaKeyPair::from_pkcs8(RSA).unwrap();
+        let parts: ring::rsa::PublicKeyComponents<Vec<u8>> = pair.public().into();
+        let (n, e) = (URL_SAFE_NO_PAD.encode(parts.n), URL_SAFE_NO_PAD.encode(parts.e));
+        let public = json!({"kty": "RSA", "use": "sig", "kid": "rsa-1", "n": n, "e": e});
+        let unknown = json!({"kty": "XYZ", "kid": "odd", "use": "sig"});
+        self.inner(|inner| {
+            inner.published.extend([public, unknown]);
+            inner.keys = Some(Keys { id: "rsa-1".to_owned(), pair: Pair::Rsa(pair) });
+        });
     }
 
     /// Sets a claim of the ID tokens to come; `null` leaves it out.
@@ -219,11 +240,20 @@ impl Inner {
 
     fn signed(&self, claims: &Value) -> String {
         let keys = self.keys.as_ref().unwrap();
-        let head = json!({"alg": "ES256", "kid": keys.id, "typ": "JWT"});
+        let alg = if matches!(keys.pair, Pair::Rsa(_)) { "RS256" } else { "ES256" };
+        let head = json!({"alg": alg, "kid": keys.id, "typ": "JWT"});
         let encode = |part: &Value| URL_SAFE_NO_PAD.encode(part.to_string());
         let text = format!("{}.{}", encode(&head), encode(claims));
-        let signature = keys.pair.sign(&SystemRandom::new(), text.as_bytes()).unwrap();
-        format!("{text}.{}", URL_SAFE_NO_PAD.encode(signature.as_ref()))
+        let random = SystemRandom::new();
+        let signature = match &keys.pair {
+            Pair::Ecdsa(pair) => pair.sign(&random, text.as_bytes()).unwrap().as_ref().to_vec(),
+            Pair::Rsa(pair) => {
+                let mut signature = vec![0; pair.public().modulus_len()];
+                pair.sign(&RSA_PKCS1_SHA256, &random, text.as_bytes(), &mut signature).unwrap();
+                signature
+            }
+        };
+        format!("{text}.{}", URL_SAFE_NO_PAD.encode(signature))
     }
 }
 
@@ -235,7 +265,7 @@ fn metadata(issuer: &str) -> Value {
         "jwks_uri": format!("{issuer}/jwks"),
         "response_types_supported": ["code"],
         "subject_types_supported": ["public"],
-        "id_token_signing_alg_values_supported": ["ES256", "XY512"],
+        "id_token_signing_alg_values_supported": ["RS256", "ES256", "XY512"],
         "code_challenge_methods_supported": ["S256"],
         "authorization_response_iss_parameter_supported": true,
     })

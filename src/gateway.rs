@@ -57,6 +57,8 @@ pub struct Plan {
     pub issue: Arc<issue::Settings>,
     /// `[login]`: who checks passwords in place of the gateway.
     pub login: Option<Arc<people::login::Login>>,
+    /// `[login] issuer`: an identity provider where people may sign in.
+    pub provider: Option<Arc<people::provider::Provider>>,
     /// `[bearer] methods`, for the gateway's own endpoints; routes have their own.
     pub bearer: Methods,
     /// `[bearer] realm`.
@@ -78,7 +80,8 @@ pub struct Plan {
 impl Plan {
     /// The resource owners, for one worker.
     pub fn directory(&self, store: Store) -> people::directory::Directory {
-        people::directory::Directory::new(Arc::clone(&self.users), store).with_login(self.login.clone())
+        let directory = people::directory::Directory::new(Arc::clone(&self.users), store);
+        directory.with_login(self.login.clone()).with_provider(self.provider.clone())
     }
 }
 
@@ -89,6 +92,10 @@ impl Directory for Plan {
 
     fn has_user(&self, name: &str) -> bool {
         self.users.has(name)
+    }
+
+    fn has_provided(&self, subject: &str) -> bool {
+        self.provider.as_ref().is_some_and(|provider| provider.has(subject))
     }
 }
 

@@ -23,6 +23,10 @@ impl guard::Directory for Everybody {
     fn has_user(&self, name: &str) -> bool {
         name == "alice"
     }
+
+    fn has_provided(&self, _: &str) -> bool {
+        false
+    }
 }
 
 fn scopes() -> Arc<ScopeTable> {

@@ -6,6 +6,7 @@ use super::{AUDIT, Admin, nothing_here};
 use crate::clock::Timestamp;
 use crate::oauth::scope::{Scope, ScopeTable};
 use crate::people::directory::NewUser;
+use crate::people::users::is_of_provider;
 use crate::secret::Secret;
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
@@ -112,9 +113,9 @@ impl Admin {
         });
         let stored = self.directory.stored(now).await?.into_iter().map(|user| Shown {
             hidden: configured.has(&user.name),
+            origin: if is_of_provider(&user.name) { "provider" } else { "store" },
             name: user.name,
             scopes: user.scopes,
-            origin: "store",
             disabled: user.disabled,
             created_at: Some(Timestamp::from_millis(user.created_at).as_secs()),
         });

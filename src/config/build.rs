@@ -8,6 +8,7 @@ mod clients;
 mod fields;
 mod login;
 mod path;
+mod provider;
 mod registration;
 mod resources;
 mod routes;
@@ -58,6 +59,7 @@ pub(super) fn build(
     let users = users::build(&root, &scopes, variable);
     let methods = tokens::methods(&bearer, "methods").unwrap_or(tokens::HEADER_ONLY);
     let surroundings = routes::Surroundings { scopes: &scopes, upstreams: &upstreams, methods, issue: &issue };
+    let provider = provider::build(&root, &issue, variable);
     let (routes, resources) = routes::build(&root, &surroundings);
     issue.resources = Arc::new(resources);
     let admin = root.section("admin", ADMIN);
@@ -81,6 +83,7 @@ pub(super) fn build(
             users: Arc::new(Users::new(users)),
             issue: Arc::new(issue),
             login: login::build(&root),
+            provider,
             bearer: methods,
             realm: tokens::realm(&bearer),
             branding: Arc::new(branding::build(&root)),

@@ -102,7 +102,7 @@ pub(super) const ROOT: &[Key] = &[
         "Users in a file of their own: htpasswd (bcrypt, argon2id), or TOML with `[[users]]`.",
     ),
     key("branding", Kind::Table(BRANDING), "The look of the pages that people see."),
-    key("login", Kind::Table(LOGIN), "An existing login service that checks passwords."),
+    key("login", Kind::Table(LOGIN), "An existing login service that checks passwords, or an OpenID Connect provider."),
 ];
 
 /// The sections that an included file may have.
@@ -274,10 +274,19 @@ pub(super) const USER: &[Key] = &[
 
 /// `[login]`.
 pub(super) const LOGIN: &[Key] = &[
-    key("url", Kind::Text, "Where names and passwords are posted: https, or http on loopback.").required(),
+    key("url", Kind::Text, "Where names and passwords are posted: https, or http on loopback."),
     key("format", Kind::Choice(&["json", "form"], &[]), "How they are sent.").default("json"),
     key("timeout", Kind::Duration("100ms", "1m"), "503 beyond.").default("5s"),
     key("ca", Kind::Text, "A file with the certification authorities that are believed; else the system's."),
+    key("issuer", Kind::Text, "An OpenID Connect provider where people sign in, as it writes itself."),
+    key("client_id", Kind::Text, "What the gateway is called at the provider."),
+    key("client_secret", Kind::Text, "Its secret there: `env:NAME`, `file:PATH`, or the secret itself."),
+    key("scopes", WORDS, "What the provider is asked for.").default("openid profile email"),
+    key("subject_claim", Kind::Text, "The claim that says who it is.").default("sub"),
+    key("name", Kind::Text, "What the button says; else the provider's host."),
+    key("allowed_domains", TEXTS, "Only people with a verified address of one of these domains."),
+    key("allowed_subjects", TEXTS, "Only people with one of these values of the claim."),
+    key("passwords", Kind::Boolean, "The sign-in page asks for a name and a password too.").default("true"),
 ];
 
 /// A `users_file` of TOML.

@@ -2,6 +2,7 @@
 
 mod every_key;
 mod meaning;
+mod provider;
 mod reload;
 mod shipped;
 mod users;

@@ -12,6 +12,7 @@ mod consent;
 mod cookies;
 mod device;
 mod dialogue;
+mod provider;
 mod same_origin;
 mod sign_in;
 
@@ -82,6 +83,13 @@ struct SignedIn {
     user: Arc<User>,
 }
 
+impl SignedIn {
+    /// What pages call the account.
+    fn account(&self) -> String {
+        self.session.shown.clone().unwrap_or_else(|| self.user.name.clone())
+    }
+}
+
 /// The parameters of a form or a query that may stand there more than once.
 const REPEATABLE: [&str; 1] = ["scope"];
 
@@ -133,8 +141,17 @@ impl Browser {
             Place::Consent => self.consent(visit).await,
             Place::Device if posted => self.answer_device(visit).await,
             Place::Device => self.device(visit).await,
+            Place::Callback | Place::Login | Place::Logout | Place::Provider => self.sign_in_or_out(place, visit).await,
+        }
+    }
+
+    async fn sign_in_or_out(&self, place: Place, visit: &mut Visit<'_>) -> Result<Response<Bytes>, Stop> {
+        match place {
+            Place::Callback => self.come_back(visit).await,
             Place::Login => self.log_in(visit).await,
             Place::Logout => self.log_out(visit).await,
+            Place::Provider => self.go_to_provider(visit).await,
+            Place::Account | Place::Asset | Place::Authorize | Place::Consent | Place::Device => Err(Stop::Missing),
         }
     }
 

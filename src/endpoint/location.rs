@@ -36,6 +36,8 @@ pub(super) enum Place {
     Asset,
     /// RFC 6749 section 3.1.
     Authorize,
+    /// Where an identity provider sends the browser back to.
+    Callback,
     /// The answer to the consent page.
     Consent,
     /// RFC 8628 section 3.3: a device's code, and the answer to it.
@@ -44,6 +46,8 @@ pub(super) enum Place {
     Login,
     /// The end of a session.
     Logout,
+    /// The way to an identity provider.
+    Provider,
 }
 
 impl Place {
@@ -53,10 +57,12 @@ impl Place {
             Self::Account => "account",
             Self::Asset => "asset",
             Self::Authorize => "authorize",
+            Self::Callback => "callback",
             Self::Consent => "consent",
             Self::Device => "device",
             Self::Login => "login",
             Self::Logout => "logout",
+            Self::Provider => "provider",
         }
     }
 }
@@ -80,9 +86,13 @@ impl Endpoint {
     /// The methods it takes, as `Allow` says them.
     pub(super) const fn allowed(self) -> &'static str {
         match self {
+            // It is good once: no HEAD.
+            Self::Browser(Place::Callback) => "GET",
             // HEAD and GET are one (RFC 9110 section 9.3.2).
             Self::Browser(Place::Account | Place::Authorize | Place::Device) => "GET, HEAD, POST",
-            Self::Browser(Place::Consent | Place::Login | Place::Logout) | Self::Form(_) | Self::Register => "POST",
+            Self::Browser(Place::Consent | Place::Login | Place::Logout | Place::Provider)
+            | Self::Form(_)
+            | Self::Register => "POST",
             Self::Browser(Place::Asset) | Self::ResourceMetadata(_) | Self::ServerMetadata | Self::TokenInfo => {
                 "GET, HEAD"
             }
@@ -165,6 +175,8 @@ impl Locations {
             "/device_authorization" => Some(Endpoint::Form(Form::DeviceAuthorization)),
             "/introspect" => Some(Endpoint::Form(Form::Introspect)),
             "/login" => Some(Endpoint::Browser(Place::Login)),
+            "/login/callback" => Some(Endpoint::Browser(Place::Callback)),
+            "/login/provider" => Some(Endpoint::Browser(Place::Provider)),
             "/logout" => Some(Endpoint::Browser(Place::Logout)),
             "/par" => Some(Endpoint::Form(Form::Par)),
             "/register" => Some(Endpoint::Register),
@@ -209,6 +221,11 @@ pub fn resource_metadata_url(identifier: &str) -> String {
 /// The path below which the endpoints live: where pages send their forms.
 pub fn base_path(settings: &Settings) -> String {
     Locations::new(&settings.issuer, &settings.path, &settings.resources).base
+}
+
+/// Where an identity provider sends the browser back to.
+pub fn callback_url(settings: &Settings) -> String {
+    format!("{}/login/callback", Locations::new(&settings.issuer, &settings.path, &settings.resources).base_url)
 }
 
 /// Whether `path` is one of the gateway's own.

@@ -30,6 +30,10 @@ impl Directory for Everybody {
     fn has_user(&self, name: &str) -> bool {
         self.1.has(name)
     }
+
+    fn has_provided(&self, _: &str) -> bool {
+        false
+    }
 }
 
 pub(super) async fn endpoints(bearer: Methods) -> Endpoints {

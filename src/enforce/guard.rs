@@ -25,6 +25,8 @@ pub trait Directory: Send + Sync {
     fn has_client(&self, id: &str) -> bool;
     /// Whether a resource owner of the configuration still exists.
     fn has_user(&self, name: &str) -> bool;
+    /// Whether a resource owner of an identity provider may still sign in.
+    fn has_provided(&self, subject: &str) -> bool;
 }
 
 /// The check of one configuration, over a cache that outlives it.
@@ -151,13 +153,15 @@ impl Guard {
 
 /// Kept here so that the origin rule has one home: a client or a resource owner of the configuration
 /// must still be in it; one of the store was removed together with its tokens. A resource owner of the
-/// store whose name is in the configuration by now is somebody else.
+/// store whose name is in the configuration by now is somebody else. One of an identity provider
+/// is there as long as the provider is trusted.
 pub fn still_exists(record: &TokenRecord, directory: &dyn Directory) -> bool {
     (record.client_origin == Origin::Store || directory.has_client(&record.client_id))
-        && record
-            .subject
-            .as_deref()
-            .is_none_or(|subject| directory.has_user(subject) == (record.subject_origin == Origin::Configuration))
+        && record.subject.as_deref().is_none_or(|subject| match record.subject_origin {
+            Origin::Configuration => directory.has_user(subject),
+            Origin::Store => !directory.has_user(subject),
+            Origin::Provider => directory.has_provided(subject),
+        })
 }
 
 /// How a guard behaves.

@@ -97,7 +97,8 @@ impl AuthorizationRequest {
         self.prompts("login") || self.max_age.is_some_and(|secs| secs == 0 || now.since(auth_time).as_secs() > secs)
     }
 
-    fn prompts(&self, word: &str) -> bool {
+    /// Whether `prompt` has this word.
+    pub fn prompts(&self, word: &str) -> bool {
         self.prompt.as_deref().is_some_and(|prompt| prompt.split(' ').any(|known| known == word))
     }
 }

@@ -112,8 +112,6 @@ impl Issuer {
     /// the name of one who is.
     fn still_exists(&self, record: &TokenRecord) -> bool {
         (record.client_origin == Origin::Store || self.clients.get(&record.client_id).is_some())
-            && record.subject.as_deref().is_none_or(|subject| {
-                self.directory.configured().has(subject) == (record.subject_origin == Origin::Configuration)
-            })
+            && record.subject.as_deref().is_none_or(|subject| self.directory.knows(subject, record.subject_origin))
     }
 }

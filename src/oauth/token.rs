@@ -191,6 +191,9 @@ pub enum Origin {
     Configuration,
     /// In the store: removing it there revokes the tokens.
     Store,
+    /// At an identity provider, for users alone: no longer trusted, or the user no longer allowed, the
+    /// tokens are no longer valid.
+    Provider,
 }
 
 /// What the store remembers of an access token (the members of RFC 7662 section 2.2).

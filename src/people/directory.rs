@@ -11,6 +11,7 @@ pub use changes::{ChangeError, NewUser};
 
 use super::login::Login;
 use super::password;
+use super::provider::Provider;
 use super::stored::{self, UserRecord};
 use super::users::{LoginError, ResourceOwner, SignIn, Subject, User, Users};
 use crate::clock::Timestamp;
@@ -24,18 +25,40 @@ pub struct Directory {
     configured: Arc<Users>,
     store: Store,
     login: Option<Arc<Login>>,
+    provider: Option<Arc<Provider>>,
 }
 
 impl Directory {
     /// A directory.
     pub fn new(configured: Arc<Users>, store: Store) -> Self {
-        Self { configured, store, login: None }
+        Self { configured, store, login: None, provider: None }
     }
 
     /// The directory of a gateway that leaves the check of passwords to a login service. Whom it vouches
     /// for is noted among the users of the store, so that it can be listed and disabled like others.
     pub fn with_login(self, login: Option<Arc<Login>>) -> Self {
         Self { login, ..self }
+    }
+
+    /// The directory of a gateway whose users may sign in at an identity provider.
+    pub fn with_provider(self, provider: Option<Arc<Provider>>) -> Self {
+        Self { provider, ..self }
+    }
+
+    /// The identity provider, where there is one.
+    pub const fn provider(&self) -> Option<&Arc<Provider>> {
+        self.provider.as_ref()
+    }
+
+    /// Whether a subject exists as far as the configuration in force tells: one of the configuration is in
+    /// it, one of the store does not have the name of such a one, and the provider of any other is the one
+    /// that is trusted.
+    pub fn knows(&self, subject: &str, origin: Origin) -> bool {
+        match origin {
+            Origin::Configuration => self.configured.has(subject),
+            Origin::Store => !self.configured.has(subject),
+            Origin::Provider => self.provider.as_ref().is_some_and(|provider| provider.has(subject)),
+        }
     }
 
     /// The users of the configuration and of its file.
@@ -123,7 +146,7 @@ impl Directory {
     /// When the store cannot answer.
     pub async fn honours(&self, sign_in: &SignIn, now: Timestamp) -> Result<bool, StoreError> {
         let subject = &sign_in.subject;
-        if self.configured.has(&subject.name) != (subject.origin == Origin::Configuration) {
+        if !self.knows(&subject.name, subject.origin) {
             return Ok(false);
         }
         stored::honours(&self.store, subject, sign_in.since, now).await
@@ -132,8 +155,13 @@ impl Directory {
     async fn active(&self, name: &str, now: Timestamp) -> Result<Option<UserRecord>, StoreError> {
         let record = stored::record(&self.store, name, now).await?;
         // Who signs in elsewhere is no user here any more when nobody vouches, and the other way round.
-        let is_current =
-            |record: &UserRecord| record.is_active() && record.password_hash.is_none() == self.login.is_some();
+        let is_current = |record: &UserRecord| {
+            let is_checked_here = match record.origin() {
+                Origin::Provider => self.knows(&record.name, Origin::Provider),
+                Origin::Configuration | Origin::Store => record.password_hash.is_none() == self.login.is_some(),
+            };
+            record.is_active() && is_checked_here
+        };
         Ok(record.map(|Document { value, .. }| value).filter(is_current))
     }
 }

@@ -33,8 +33,12 @@ pub struct Settings {
 pub struct Session {
     /// Who signed in.
     pub subject: Subject,
-    /// When (`auth_time`, for `max_age`).
+    /// Since when the session exists.
     pub since: Timestamp,
+    /// When the password was shown (`auth_time`, for `max_age`): at a provider it may have been before.
+    pub authenticated: Timestamp,
+    /// What pages call the account, where it is not the subject's name.
+    pub shown: Option<String>,
     /// What it is called in the store and on the account page: the digest of the cookie.
     pub id: String,
     /// Where and with what, as the person would recognise it: address and user agent, bounded.
@@ -51,6 +55,11 @@ struct Kept {
     since: u64,
     seen: u64,
     device: String,
+    /// Set where it is not `since`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    authenticated: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    shown: Option<String>,
 }
 
 /// The sign-ins of a store.
@@ -92,6 +101,8 @@ impl Sessions {
         let session = Session {
             subject: owner.user().subject(),
             since: owner.since(),
+            authenticated: owner.authenticated(),
+            shown: owner.shown().map(described),
             id: id_of(cookie.reveal()),
             device: described(device),
             seen: now,
@@ -171,6 +182,8 @@ impl Sessions {
             since: session.since.as_millis(),
             seen: session.seen.as_millis(),
             device: session.device.clone(),
+            authenticated: (session.authenticated != session.since).then(|| session.authenticated.as_millis()),
+            shown: session.shown.clone(),
         };
         let expires = self.expires(session.since, session.seen);
         self.store.put(Kind::Session, &session.id, (&kept, Some(expires)), version, now).await
@@ -252,6 +265,8 @@ fn session(id: String, kept: Kept) -> Session {
     Session {
         subject: kept.subject,
         since: Timestamp::from_millis(kept.since),
+        authenticated: Timestamp::from_millis(kept.authenticated.unwrap_or(kept.since)),
+        shown: kept.shown,
         id,
         device: kept.device,
         seen: Timestamp::from_millis(kept.seen),

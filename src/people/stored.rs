@@ -5,10 +5,11 @@
 //! that was, and is good only for a user who is not disabled and who was admitted no later. So nothing
 //! that was under way lands behind a removal, and nothing is for whoever has the name next.
 
-use super::users::{LONGEST_NAME, SignIn, Subject, User, fold};
+use super::users::{LONGEST_NAME, SignIn, Subject, User, fold, is_of_provider};
 use crate::clock::Timestamp;
 use crate::oauth::scope::Scope;
 use crate::oauth::token::Origin;
+use crate::secret::Digest;
 use crate::store::{Document, Kind, Store, StoreError};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -18,7 +19,7 @@ use std::fmt;
 pub struct UserRecord {
     /// As it was written.
     pub name: String,
-    /// What [`password`](super::password) checks; `None`: the login service vouches.
+    /// What [`password`](super::password) checks; `None`: somebody else vouches.
     pub password_hash: Option<String>,
     /// Space-separated: the most the user can grant; `None`: everything.
     pub scopes: Option<String>,
@@ -40,7 +41,7 @@ impl fmt::Debug for UserRecord {
 }
 
 impl UserRecord {
-    /// A user whom the login service vouches for.
+    /// A user whom the login service or the identity provider vouches for.
     pub(super) fn vouched(name: &str, scopes: Option<String>, now: Timestamp) -> Self {
         Self {
             name: name.to_owned(),
@@ -74,9 +75,30 @@ impl UserRecord {
             name: self.name.clone(),
             password_hash: self.password_hash.clone().unwrap_or_default(),
             scopes: self.scopes.as_deref().map(|scopes| scopes.parse::<Scope>().unwrap_or_default()),
-            origin: Origin::Store,
+            origin: self.origin(),
         }
     }
+
+    /// Where the user signs in.
+    pub fn origin(&self) -> Origin {
+        origin_of(&self.name)
+    }
+}
+
+/// Where a user signs in whom the store has a record of.
+pub(super) fn origin_of(name: &str) -> Origin {
+    if is_of_provider(name) { Origin::Provider } else { Origin::Store }
+}
+
+/// Under what the record of a name in any spelling is kept.
+pub(super) fn id(name: &str) -> String {
+    let folded = fold(name);
+    if folded.len() <= LONGEST_NAME {
+        return folded;
+    }
+    // Nobody else has a name that begins so. Of other names that long there is none; to look for one costs a
+    // question too: time says nothing about names.
+    if is_of_provider(name) { format!("://{}", Digest::of(name.as_bytes()).to_hex()) } else { " ".to_owned() }
 }
 
 /// The record of a name in any spelling.
@@ -85,10 +107,7 @@ pub(super) async fn record(
     name: &str,
     now: Timestamp,
 ) -> Result<Option<Document<UserRecord>>, StoreError> {
-    let folded = fold(name);
-    // A name that nobody can have costs a question too: time says nothing about names.
-    let id = if folded.len() > LONGEST_NAME { " " } else { folded.as_str() };
-    store.document(Kind::User, id, now).await
+    store.document(Kind::User, &id(name), now).await
 }
 
 /// Whether a sign-in is still good as far as the store can tell: for users of the configuration it is
@@ -101,7 +120,7 @@ pub(super) async fn honours(
 ) -> Result<bool, StoreError> {
     match subject.origin {
         Origin::Configuration => Ok(true),
-        Origin::Store => {
+        Origin::Store | Origin::Provider => {
             let record = record(store, &subject.name, now).await?;
             Ok(record.is_some_and(|record| record.value.name == subject.name && record.value.honours(since)))
         }
@@ -110,7 +129,7 @@ pub(super) async fn honours(
 
 impl From<(&UserRecord, Timestamp)> for SignIn {
     fn from((record, now): (&UserRecord, Timestamp)) -> Self {
-        let subject = Subject { name: record.name.clone(), origin: Origin::Store };
+        let subject = Subject { name: record.name.clone(), origin: record.origin() };
         Self { subject, since: record.sign_in_at(now) }
     }
 }

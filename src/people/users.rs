@@ -1,6 +1,7 @@
 //! Resource owners, and those of the configuration by name.
 
 use super::password;
+use super::provider::Account;
 use crate::clock::Timestamp;
 use crate::oauth::scope::Scope;
 use crate::oauth::token::Origin;
@@ -27,11 +28,12 @@ impl Subject {
     /// What identifiers of documents about it begin with: names may have any character and any length,
     /// digests have not. Ends with a colon, so that no key begins with another.
     pub fn key(&self) -> String {
-        let origin = match self.origin {
-            Origin::Configuration => "configuration",
-            Origin::Store => "store",
+        let (origin, name) = match self.origin {
+            Origin::Configuration => ("configuration", fold(&self.name)),
+            Origin::Store => ("store", fold(&self.name)),
+            Origin::Provider => ("provider", fold(&self.name)),
         };
-        format!("{origin}:{}:", Digest::of(fold(&self.name).as_bytes()).to_hex())
+        format!("{origin}:{}:", Digest::of(name.as_bytes()).to_hex())
     }
 }
 
@@ -85,11 +87,28 @@ pub struct Users {
 pub struct ResourceOwner {
     user: Arc<User>,
     since: Timestamp,
+    /// Set where a provider says it.
+    account: Option<Account>,
 }
 
 impl ResourceOwner {
     pub(super) const fn new(user: Arc<User>, since: Timestamp) -> Self {
-        Self { user, since }
+        Self { user, since, account: None }
+    }
+
+    /// The same, as the identity provider says it that has authenticated it.
+    pub(super) fn at_provider(self, account: Account) -> Self {
+        Self { account: Some(account), ..self }
+    }
+
+    /// What pages call the account, where it is not the user's name.
+    pub fn shown(&self) -> Option<&str> {
+        self.account.as_ref().map(|account| &*account.shown)
+    }
+
+    /// When the password was shown (`auth_time`): with a provider it may have been long before.
+    pub fn authenticated(&self) -> Timestamp {
+        self.account.as_ref().map_or(self.since, |account| account.authenticated)
     }
 
     /// Who.
@@ -163,15 +182,24 @@ impl Users {
     }
 }
 
-/// The one spelling of a user's name: lower case. Counters of failed attempts go by it too.
+/// The one spelling of a user's name: lower case. Counters of failed attempts go by it too. The users of an
+/// identity provider are not ours to fold: `A` and `a` may be two people there.
 pub fn fold(name: &str) -> String {
-    name.to_lowercase()
+    if is_of_provider(name) { name.to_owned() } else { name.to_lowercase() }
+}
+
+/// Whether a user is one of an identity provider: no other has a name like that.
+pub fn is_of_provider(name: &str) -> bool {
+    name.contains("://")
 }
 
 /// Why a text cannot be the name of a user; `None`: it can.
 pub fn wrong_name(name: &str) -> Option<&'static str> {
     if name.is_empty() || name.trim() != name || name.contains(char::is_control) {
         return Some("a name has no control characters and no space at its ends");
+    }
+    if is_of_provider(name) {
+        return Some("a name has no `://` in it: such are the names of an identity provider's users");
     }
     (name.len() > LONGEST_NAME || fold(name).len() > LONGEST_NAME).then_some("a name has 256 octets at most")
 }
@@ -201,6 +229,18 @@ mod tests {
     fn a_name_is_one_in_every_spelling_and_keeps_the_configured_one() {
         assert_eq!(users().get("ALICE").unwrap().name, "Alice");
         assert!(users().has("aLiCe") && !users().has("alice "));
+    }
+
+    /// R9700-4.15
+    #[test]
+    fn the_users_of_a_provider_are_apart_from_all_others_and_from_each_other() {
+        let subject = |name: &str, origin| Subject { name: name.into(), origin };
+        let key = |name, origin| subject(name, origin).key();
+        let names = ["https://op.example#a", "https://op.example#A"];
+        assert_ne!(key(names[0], Origin::Provider), key(names[1], Origin::Provider));
+        assert_ne!(key(names[0], Origin::Provider), key(names[0], Origin::Store));
+        assert_eq!(key("a", Origin::Store), key("A", Origin::Store));
+        assert!(names.into_iter().all(|name| wrong_name(name).is_some()) && wrong_name("a#b:c").is_none());
     }
 
     #[test]

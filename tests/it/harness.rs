@@ -9,6 +9,7 @@ pub(crate) mod dance;
 mod gateway;
 mod http;
 mod ports;
+mod provider;
 mod redis;
 mod upstream;
 
@@ -18,6 +19,7 @@ pub(crate) use config::{ALICE, BILLING, BOB, Config, Credentials, READER, SERVIC
 pub(crate) use gateway::Gateway;
 pub(crate) use http::{Connection, Request, Response, Tokens, form_encoded};
 pub(crate) use ports::free_port;
+pub(crate) use provider::{GATE, Provider};
 pub(crate) use redis::Redis;
 pub(crate) use upstream::{Next, Recorded, Upstream};
 

@@ -24,6 +24,7 @@ mod mcp;
 mod metadata;
 mod par;
 mod paths;
+mod provider;
 mod registration;
 mod reload;
 mod reload_bounds;

@@ -1,5 +1,6 @@
 //! `[login]`.
 
+use crate::config::file::Entry;
 use crate::config::keys::LOGIN;
 use crate::config::section::Section;
 use crate::config::source::{Place, Source};
@@ -13,6 +14,10 @@ use std::sync::Arc;
 pub(super) fn build(root: &Section<'_>) -> Option<Arc<Login>> {
     let entry = root.entry("login")?;
     let section = root.section("login", LOGIN);
+    if section.entry("url").is_none() {
+        check_without_url(&section, entry);
+        return None;
+    }
     for name in ["users", "users_file"] {
         if let Some(other) = root.entry(name) {
             let help = "keep one of them: whether a name exists could be told by who checks it";
@@ -22,21 +27,42 @@ pub(super) fn build(root: &Section<'_>) -> Option<Arc<Login>> {
     }
     let url = url(&section)?;
     let format = if section.text_or_default("format") == "form" { Format::Form } else { Format::Json };
-    let roots = section.node("ca").zip(section.text("ca")).map(|(node, path)| roots(&section, path, &node.at));
-    let roots = match roots {
-        Some(None) => return None,
-        Some(Some(roots)) => Some(roots),
-        None => None,
-    };
+    let roots = authorities(&section).ok()?;
     let timeout = section.duration("timeout").unwrap_or_default();
     match Login::new(url, format, timeout, roots.as_ref().map(|roots| roots.text.as_bytes())) {
         Ok(login) => Some(Arc::new(login)),
         Err(error) => {
-            let at = section.node("ca").map_or(&entry.key_at, |node| &node.at);
-            let message = format!("the certification authorities of `[login]` cannot be used: {error}");
-            root.report.problem(at, message, "`ca` names a file with certificates in PEM; else the system has them");
+            unusable(&section, &entry.key_at, &error);
             None
         }
+    }
+}
+
+/// Whoever writes `[login]` means a service or a provider.
+fn check_without_url(section: &Section<'_>, entry: &Entry) {
+    if section.entry("issuer").is_none() {
+        let help = "write `url` for a service that checks passwords, or `issuer` for an OpenID Connect provider";
+        section.report.problem(&entry.key_at, "`[login]` does not say where people sign in", help);
+    } else if let Some(format) = section.entry("format") {
+        section.report.problem(&format.key_at, "`format` is for a login service: there is no `url`", "remove it");
+    }
+}
+
+/// Says why nobody can be believed.
+pub(super) fn unusable(section: &Section<'_>, at: &Place, error: &std::io::Error) {
+    let at = section.node("ca").map_or(at, |node| &node.at);
+    let message = format!("the certification authorities of `[login]` cannot be used: {error}");
+    section.report.problem(at, message, "`ca` names a file with certificates in PEM; else the system has them");
+}
+
+/// It has been reported.
+pub(super) struct Unreadable;
+
+/// The certification authorities of `ca`; `None`: the system's.
+pub(super) fn authorities(section: &Section<'_>) -> Result<Option<Arc<Source>>, Unreadable> {
+    match section.node("ca").zip(section.text("ca")) {
+        Some((node, path)) => roots(section, path, &node.at).map(Some).ok_or(Unreadable),
+        None => Ok(None),
     }
 }
 

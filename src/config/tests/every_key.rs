@@ -126,6 +126,27 @@ const CHANGES_WITH_LOGIN: &[(&str, &str, &str)] = &[
     ("login.ca", "ca =", "ca = \"other.pem\""),
 ];
 
+/// As `CHANGES`, of the file whose users may sign in at an identity provider too.
+const CHANGES_WITH_PROVIDER: &[(&str, &str, &str)] = &[
+    ("login.issuer", "issuer = \"https", "issuer = \"https://login.example/b\""),
+    ("login.client_id", "client_id", "client_id = \"b\""),
+    ("login.client_secret", "client_secret", ""),
+    ("login.scopes", "scopes = \"openid", "scopes = [\"openid\"]"),
+    ("login.subject_claim", "subject_claim", "subject_claim = \"sub\""),
+    ("login.name", "name = \"SSO", "name = \"b\""),
+    ("login.allowed_domains", "allowed_domains", ""),
+    ("login.allowed_subjects", "allowed_subjects", "allowed_subjects = [\"b\"]"),
+    ("login.passwords", "passwords", ""),
+];
+
+/// `[login]` stands beside users.
+fn with_provider() -> String {
+    let login = "[login]\nissuer = \"https://login.example\"\nclient_id = \"a\"\nclient_secret = \"env:APP_SECRET\"\n\
+        scopes = \"openid email\"\nsubject_claim = \"email\"\nname = \"SSO\"\nallowed_domains = [\"a.example\"]\n\
+        allowed_subjects = [\"a@a.example\"]\npasswords = false\n\n";
+    FILE.replacen("[upstreams.notes]", &format!("{login}[upstreams.notes]"), 1)
+}
+
 /// `[login]` stands in place of users.
 fn with_login() -> String {
     let text = FILE.replacen("users_file = \"users.htpasswd\"\n", "", 1);
@@ -165,7 +186,7 @@ fn said(configuration: &Configuration) -> String {
     let mut users: Vec<String> = plan.users.iter().map(|user| format!("{user:?}")).collect();
     users.sort_unstable();
     let rest = format!("{scopes:?}{:?}{:?}{:?}{:?}", plan.clients, users, plan.issue, plan.bearer)
-        + &format!("{:?}", plan.login);
+        + &format!("{:?}{:?}", plan.login, plan.provider);
     // Neither users nor clients show their hashes.
     let hash = plan.users.get("alice").map(|user| user.password_hash.clone());
     let secrets = plan.clients.iter().flat_map(|client| &client.secrets).map(ToString::to_string);
@@ -197,7 +218,9 @@ fn descend(kind: &Kind, path: String, found: &mut BTreeSet<String>) {
 
 #[test]
 fn a_change_of_any_key_changes_what_the_configuration_says() {
-    for (file, changes) in [(FILE, CHANGES), (&with_login(), CHANGES_WITH_LOGIN)] {
+    for (file, changes) in
+        [(FILE, CHANGES), (&with_login(), CHANGES_WITH_LOGIN), (&with_provider(), CHANGES_WITH_PROVIDER)]
+    {
         check_changes(file, changes);
     }
 }
@@ -218,7 +241,7 @@ fn check_changes(file: &str, changes: &[(&str, &str, &str)]) {
 fn no_key_is_left_out_of_the_test_before() {
     let mut known = BTreeSet::new();
     paths(ROOT, "", &mut known);
-    let changed = CHANGES.iter().chain(CHANGES_WITH_LOGIN).map(|(path, ..)| *path);
+    let changed = CHANGES.iter().chain(CHANGES_WITH_LOGIN).chain(CHANGES_WITH_PROVIDER).map(|(path, ..)| *path);
     let tested: BTreeSet<String> = changed.chain(WITHOUT_EFFECT).map(str::to_owned).collect();
     assert_eq!(known.symmetric_difference(&tested).collect::<Vec<_>>(), Vec::<&String>::new());
 }
@@ -231,7 +254,7 @@ fn fits(kind: Kind, text: &str) -> bool {
         Kind::Duration(..) => crate::config::value::duration(text).is_some(),
         Kind::Integer(..) => text.parse::<i64>().is_ok(),
         Kind::Size(..) => crate::config::value::size(text).is_some(),
-        _ => matches!(kind, Kind::Text),
+        _ => matches!(kind, Kind::Text | Kind::TextOr(_)),
     }
 }
 

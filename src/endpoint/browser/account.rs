@@ -29,7 +29,7 @@ impl Browser {
     }
 
     async fn account_page(&self, signed_in: &SignedIn, visit: &Visit<'_>) -> Result<Response<Bytes>, Stop> {
-        let SignedIn { session, user } = signed_in;
+        let session = &signed_in.session;
         let apps = self.issuer.access_of(&session.subject, visit.now).await?;
         let mut sessions = self.people.sessions.of(&session.subject, visit.now).await?;
         sessions.sort_by_key(|other| (other.id != session.id, std::cmp::Reverse(other.seen)));
@@ -37,7 +37,7 @@ impl Browser {
             Ok(Form { action, dialogue: self.seal(dialogue, Some(session), visit)? })
         };
         let page = Account {
-            account: user.name.clone(),
+            account: signed_in.account(),
             apps: apps.into_iter().map(|app| self.account_app(app)).collect(),
             sessions: sessions.into_iter().map(|other| account_session(other, session)).collect(),
             take_back: form("/account", &Dialogue::TakeBack)?,

@@ -48,7 +48,7 @@ impl Browser {
             Ok(signed_in) => signed_in,
             Err(stop) => return self.unable(&request, stop, visit),
         };
-        match signed_in.filter(|signed_in| !request.needs_sign_in(signed_in.session.since, visit.now)) {
+        match signed_in.filter(|signed_in| !request.needs_sign_in(signed_in.session.authenticated, visit.now)) {
             Some(signed_in) => self.ask(request, &signed_in, visit).await,
             // UI-9
             None if request.is_silent() => {
@@ -95,7 +95,7 @@ impl Browser {
         let page = Consent {
             form: Form { action: "/consent", dialogue: self.seal(&consent, session, visit)? },
             app,
-            account: signed_in.user.name.clone(),
+            account: signed_in.account(),
             permissions: self.permissions(&question.scope),
             user_code: None,
             switch_account: Form { action: "/logout", dialogue: self.seal(&leave, session, visit)? },

@@ -29,6 +29,15 @@ const SEAL: usize = 32;
 pub(super) enum Dialogue {
     /// Somebody may sign in, for this.
     SignIn(Purpose),
+    /// Somebody signs in at an identity provider, and comes back with this as `state`.
+    AtProvider {
+        /// For what.
+        purpose: Purpose,
+        /// Makes it one of its own.
+        id: String,
+        /// When it began, in milliseconds since the Unix epoch.
+        begun: u64,
+    },
     /// The resource owner was asked.
     Consent {
         /// By whom.
@@ -118,6 +127,16 @@ impl Dialogue {
         binding: Binding<'_>,
         now: Timestamp,
     ) -> Result<Self, DialogueError> {
+        Self::open_with(text, keys, binding, now).map(|(dialogue, _)| dialogue)
+    }
+
+    /// The same, with the key that made the seal: what else was made with it can be made again.
+    pub(super) fn open_with<'k>(
+        text: &str,
+        keys: &'k TagKeys,
+        binding: Binding<'_>,
+        now: Timestamp,
+    ) -> Result<(Self, &'k TagKey), DialogueError> {
         if text.len() > LONGEST {
             return Err(DialogueError::Forged);
         }
@@ -125,15 +144,13 @@ impl Dialogue {
         let at = octets.len().checked_sub(SEAL).ok_or(DialogueError::Forged)?;
         let (payload, seal) = octets.split_at(at);
         let parts = binding.parts(payload);
-        let made_by = |key: &TagKey| key.is_sealed(PURPOSE, &parts, seal);
-        if !keys.believed().any(made_by) {
-            return Err(DialogueError::Forged);
-        }
+        let made_by = |key: &&TagKey| key.is_sealed(PURPOSE, &parts, seal);
+        let key = keys.believed().find(made_by).ok_or(DialogueError::Forged)?;
         let sealed: Sealed<Self> = serde_json::from_slice(payload).map_err(|_| DialogueError::Forged)?;
         if Timestamp::from_millis(sealed.until) <= now {
             return Err(DialogueError::Expired(Box::new(sealed.dialogue)));
         }
-        Ok(sealed.dialogue)
+        Ok((sealed.dialogue, key))
     }
 }
 

@@ -22,10 +22,10 @@ const OVERLOADED: &str = "Many people are signing in right now. Wait a moment, t
 const EXPIRED: &str = "This page has been open for a while. Please sign in again.";
 
 /// A sign-in page that says what was wrong.
-struct Again<'a> {
-    status: StatusCode,
-    problem: Option<&'static str>,
-    username: &'a str,
+pub(super) struct Again<'a> {
+    pub(super) status: StatusCode,
+    pub(super) problem: Option<&'static str>,
+    pub(super) username: &'a str,
 }
 
 impl Browser {
@@ -39,7 +39,7 @@ impl Browser {
         self.sign_in_page_again(purpose, first, visit).await
     }
 
-    async fn sign_in_page_again(
+    pub(super) async fn sign_in_page_again(
         &self,
         purpose: &Purpose,
         again: Again<'_>,
@@ -51,15 +51,21 @@ impl Browser {
             app: self.app_of(purpose).await?,
             username: again.username.chars().take(NAME_LENGTH).collect(),
             problem: again.problem,
-            provider: None,
-            password: true,
+            provider: self.provider().map(|provider| (provider.settings().name.clone(), "/login/provider")),
+            password: self.takes_passwords(),
         };
         let destination = match purpose {
             Purpose::Authorize(request) => Some(&*request.redirect_uri),
             Purpose::Refusal { location } => Some(&**location),
             Purpose::Account | Purpose::Device { .. } => None,
         };
-        Ok(self.page(&Page::SignIn(page), again.status, destination))
+        let destinations = self.destinations(destination, visit).await;
+        Ok(self.page(&Page::SignIn(page), again.status, destinations.as_deref()))
+    }
+
+    /// Whether people sign in here too, and not at a provider alone.
+    fn takes_passwords(&self) -> bool {
+        self.provider().is_none_or(|provider| provider.settings().passwords)
     }
 
     /// For which app somebody signs in.
@@ -71,6 +77,9 @@ impl Browser {
 
     /// `POST /oauth2/login`
     pub(super) async fn log_in(&self, visit: &mut Visit<'_>) -> Result<Response<Bytes>, Stop> {
+        if !self.takes_passwords() {
+            return Err(Stop::Missing);
+        }
         let request = visit.request;
         let form = Visit::form(request)?;
         let purpose = match self.open(&form, None, visit) {
@@ -129,14 +138,14 @@ impl Browser {
     }
 
     /// The page lay open for too long: it is shown anew, and what was typed is not looked at.
-    async fn log_in_too_late(&self, dialogue: Dialogue, visit: &Visit<'_>) -> Result<Response<Bytes>, Stop> {
+    pub(super) async fn log_in_too_late(&self, dialogue: Dialogue, visit: &Visit<'_>) -> Result<Response<Bytes>, Stop> {
         let Dialogue::SignIn(purpose) = dialogue else { return Err(Stop::Forged) };
         let again = Again { status: StatusCode::OK, problem: Some(EXPIRED), username: "" };
         self.sign_in_page_again(&purpose, again, visit).await
     }
 
     /// UI-7: what the browser had before ends, and a new session begins.
-    async fn begin_session(&self, owner: &ResourceOwner, visit: &mut Visit<'_>) -> Result<SignedIn, Stop> {
+    pub(super) async fn begin_session(&self, owner: &ResourceOwner, visit: &mut Visit<'_>) -> Result<SignedIn, Stop> {
         let sessions = &self.people.sessions;
         if let Some(cookie) = self.cookies.session(visit.request.headers())
             && let Some(previous) = sessions.find(cookie, visit.now).await?
@@ -168,10 +177,19 @@ impl Browser {
         audit::signed_out(&session.subject, &session.id);
         visit.cookies.extend(self.cookies.clear_session());
         match purpose {
-            Some(purpose) => self.sign_in_page(&purpose, visit).await,
+            Some(purpose) => self.sign_in_page(&as_another(purpose), visit).await,
             None => Ok(self.message(StatusCode::OK, ("You are signed out", "You can close this page."), visit)),
         }
     }
+}
+
+/// Who wants to be somebody else chooses the account, also at a provider who knows one already.
+fn as_another(purpose: Purpose) -> Purpose {
+    let Purpose::Authorize(mut request) = purpose else { return purpose };
+    let prompt = request.prompt.unwrap_or_default();
+    request.prompt =
+        Some(if prompt.is_empty() { "select_account".to_owned() } else { format!("{prompt} select_account") });
+    Purpose::Authorize(request)
 }
 
 /// Why nobody has signed in.

@@ -16,6 +16,10 @@ impl Directory for Configured {
     fn has_user(&self, name: &str) -> bool {
         name == "alice"
     }
+
+    fn has_provided(&self, subject: &str) -> bool {
+        subject == "https://op.example#1"
+    }
 }
 
 fn record(client: (&str, Origin), subject: (Option<&str>, Origin), scope: &str) -> TokenRecord {
@@ -53,9 +57,11 @@ fn fields(subject: Option<&str>, scope: &str) -> String {
 
 #[test]
 fn a_bearer_of_the_configuration_must_still_be_in_it() {
-    use Origin::{Configuration, Store};
+    use Origin::{Configuration, Provider, Store};
     for (client, subject, exists) in [
         (("app", Configuration), (Some("alice"), Configuration), true),
+        (("app", Configuration), (Some("alice"), Provider), false),
+        (("app", Configuration), (Some("https://op.example#1"), Provider), true),
         (("app", Configuration), (None, Configuration), true),
         (("gone", Configuration), (None, Configuration), false),
         (("gone", Configuration), (Some("alice"), Configuration), false),

@@ -3,11 +3,10 @@
 use super::Directory;
 use crate::clock::Timestamp;
 use crate::oauth::scope::Scope;
-use crate::oauth::token::Origin;
 use crate::people::password::{self, HashError};
 use crate::people::session;
 use crate::people::stored::{self, UserRecord};
-use crate::people::users::{Subject, fold, wrong_name};
+use crate::people::users::{Subject, wrong_name};
 use crate::secret::Secret;
 use crate::store::{Document, Filter, Kind, Store, StoreError};
 use std::time::Duration;
@@ -49,7 +48,7 @@ pub enum ChangeError {
     #[error("{0}")]
     Name(&'static str),
     /// It signs in elsewhere.
-    #[error("this user has no password here: a login service vouches for it")]
+    #[error("this user has no password here: it signs in elsewhere")]
     NoPassword,
     /// The store does not answer.
     #[error(transparent)]
@@ -101,7 +100,7 @@ impl Directory {
                 }
                 None => None,
             };
-            if self.store.put(Kind::User, &fold(&record.name), (&record, None), expected, now).await? {
+            if self.store.put(Kind::User, &stored::id(&record.name), (&record, None), expected, now).await? {
                 return Ok(());
             }
         }
@@ -156,7 +155,7 @@ impl Directory {
     /// When there is no such user of the store, or it is not known to be done; doing it again ends
     /// what is left.
     pub async fn remove(&self, name: &str, now: Timestamp) -> Result<(), ChangeError> {
-        let id = fold(name);
+        let id = stored::id(name);
         for _ in 0..TRIES {
             // One that is about to be forgotten has been removed already.
             let known = stored::record(&self.store, name, now).await?.filter(|known| known.expires.is_none());
@@ -208,7 +207,7 @@ impl Directory {
         for _ in 0..TRIES {
             let Document { mut value, version, .. } = self.of_store(name, now).await?;
             change(&mut value);
-            if self.store.put(Kind::User, &fold(name), (&value, None), Some(version), now).await? {
+            if self.store.put(Kind::User, &stored::id(name), (&value, None), Some(version), now).await? {
                 return Ok(value);
             }
         }
@@ -242,5 +241,5 @@ async fn end_sessions(store: &Store, name: &str, now: Timestamp) -> Result<(), C
 }
 
 fn subject(name: &str) -> Subject {
-    Subject { name: name.to_owned(), origin: Origin::Store }
+    Subject { name: name.to_owned(), origin: stored::origin_of(name) }
 }

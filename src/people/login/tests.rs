@@ -3,7 +3,7 @@ use crate::clock::Timestamp;
 use crate::people::directory::tests::{START, directory, later, stored};
 use crate::people::directory::{ChangeError, Directory, NewUser};
 use crate::secret::Secret;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 

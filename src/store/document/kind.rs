@@ -17,6 +17,8 @@ pub enum Kind {
     Session,
     /// The sessions of a user: under the user and the digest.
     SessionOf,
+    /// A sign-in at a provider that has come back: under the digest of its `state`.
+    SpentState,
     /// A resource owner: under the folded name.
     User,
     /// RFC 8628: the digest of the device code, under the user code.
@@ -34,6 +36,7 @@ impl Kind {
             Self::PushedRequest => "pushed",
             Self::Session => "session",
             Self::SessionOf => "session_of",
+            Self::SpentState => "spent_state",
             Self::User => "user",
             Self::UserCode => "user_code",
         }
@@ -49,6 +52,7 @@ impl Kind {
             Self::PushedRequest => "a pushed request",
             Self::Session => "a session",
             Self::SessionOf => "a session of a user",
+            Self::SpentState => "a spent state",
             Self::User => "a user",
             Self::UserCode => "a user code",
         }

@@ -98,7 +98,7 @@ pub(crate) fn tokens(gateway: &Gateway, browser: &Browser<'_>) -> Tokens {
 }
 
 /// RFC 6749 appendix B.
-fn decoded(text: &str) -> String {
+pub(crate) fn decoded(text: &str) -> String {
     let mut bytes = text.bytes();
     let mut decoded = Vec::new();
     while let Some(byte) = bytes.next() {

@@ -72,8 +72,8 @@ const controlContrast = () => {
 
 const nameOf = (element) => {
   if (!element || element === document.body) return "";
-  if (element.labels?.length) return element.labels[0].innerText.trim();
-  return element.getAttribute("aria-label") ?? element.innerText?.trim() ?? "";
+  const name = element.labels?.length ? element.labels[0].textContent : (element.getAttribute("aria-label") ?? element.textContent);
+  return (name ?? "").trim().replace(/\s+/g, " ");
 };
 
 const names = () => {

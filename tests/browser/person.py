@@ -1,10 +1,12 @@
 """Somebody with a browser."""
 
 import base64
+import contextlib
 import pathlib
 import re
 from dataclasses import dataclass
 
+from selenium.common.exceptions import TimeoutException, WebDriverException
 from selenium.webdriver import Keys
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
@@ -34,9 +36,7 @@ class Person:
     def __init__(self, driver, look: Look, screenshots: pathlib.Path | None, test: str):
         self.driver, self.look, self.screenshots, self.test = driver, look, screenshots, test
         self.shots = 0
-        for kind, log in (("cookies", "Network.clearBrowserCookies"), ("cache", "Network.clearBrowserCache")):
-            del kind
-            driver.execute_cdp_cmd(log, {})
+        driver.execute_cdp_cmd("Network.clearBrowserCookies", {})
         scheme = {"name": "prefers-color-scheme", "value": "dark" if look.dark else "light"}
         driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
         driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": not look.script})
@@ -68,9 +68,24 @@ class Person:
 
     def sees(self, heading: str) -> None:
         """Waits for a page with this heading."""
-        WebDriverWait(self.driver, 10, poll_frequency=0.05).until(
-            lambda _: re.search(heading, self.heading), f"{heading!r}, but: {self.text}"
-        )
+        self.wait(lambda: re.search(heading, self.heading), heading)
+        self.wait(lambda: self.driver.execute_script("return document.readyState") == "complete", "loaded")
+
+    def wait(self, condition, what: str) -> None:
+        # A page that is just being left answers every question with some error.
+        wait = WebDriverWait(self.driver, 10, poll_frequency=0.02, ignored_exceptions=[WebDriverException])
+        try:
+            wait.until(lambda _: condition())
+        except TimeoutException:
+            raise AssertionError(f"{what!r}, but: {self.text}") from None
+
+    @contextlib.contextmanager
+    def leaving(self):
+        """What happens inside leads to another page."""
+        page = self.driver.find_element(By.TAG_NAME, "html")
+        yield
+        self.wait(lambda: is_gone(page), "another page")
+        self.wait(lambda: self.driver.execute_script("return document.readyState") == "complete", "loaded")
 
     def field(self, label: str):
         """The input with this label."""
@@ -90,7 +105,8 @@ class Person:
     # What people do.
 
     def press(self, text: str, number: int = 0) -> None:
-        self.button(text, number).click()
+        with self.leaving():
+            self.button(text, number).click()
 
     def sign_in(self, name: str, password: str = PASSWORD) -> None:
         field = self.field("Username")
@@ -101,6 +117,11 @@ class Person:
 
     def type(self, *keys: str) -> None:
         self.focused.send_keys(*keys)
+
+    def send(self, *keys: str) -> None:
+        """Types what sends a form."""
+        with self.leaving():
+            self.type(*keys)
 
     @property
     def focused(self):
@@ -159,6 +180,14 @@ class Person:
     def cookies(self) -> dict[str, dict]:
         told = self.driver.execute_cdp_cmd("Network.getCookies", {"urls": [self.url]})
         return {cookie["name"]: cookie for cookie in told["cookies"]}
+
+
+def is_gone(element) -> bool:
+    try:
+        element.is_enabled()
+        return False
+    except WebDriverException:
+        return True
 
 
 def quoted(text: str) -> str:

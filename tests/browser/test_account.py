@@ -7,6 +7,8 @@ import requests
 
 from gateway import PASSWORD
 
+OTHER_SESSIONS = "form:has([name=session]) button"
+
 
 def allow(person, request):
     """Gives an app access; somebody is signed in, or is now."""
@@ -83,16 +85,17 @@ def test_all_access_is_taken_back(person, gateway):
 
 def test_another_sign_in_is_ended(person, gateway):
     everything_is_taken_back(person, gateway)
-    while person.has_button("Sign out") and len(person.driver.find_elements("name", "session")):
-        person.driver.find_element("css selector", "form:has([name=session]) button").click()
-        person.sees("^Your account$")
+    while sessions := person.driver.find_elements("css selector", OTHER_SESSIONS):
+        with person.leaving():
+            sessions[0].click()
     other = elsewhere(gateway)
     person.go(gateway.endpoint("account"))
     person.page_is_sound("two-sessions")
     assert "Firefox" in person.text
-    sessions = person.driver.find_elements("css selector", "form:has([name=session]) button")
+    sessions = person.driver.find_elements("css selector", OTHER_SESSIONS)
     assert len(sessions) == 1, "one's own sign-in is ended by signing out"
-    sessions[0].click()
+    with person.leaving():
+        sessions[0].click()
     person.sees("^Your account$")
     assert "Firefox" not in person.text
     assert not is_signed_in(other, gateway)
@@ -120,5 +123,6 @@ def test_the_page_cannot_be_gone_back_to_after_signing_out(desk, gateway):
     desk.sign_in("alice")
     desk.sees("^Your account$")
     desk.press("Sign out")
-    desk.driver.back()
+    with desk.leaving():
+        desk.driver.back()
     assert "Your account" not in desk.text

@@ -16,7 +16,7 @@ use crate::enforce::guard::{CheckError, Guard};
 use crate::http1::stream::Listen;
 use crate::issue::{Clients, Issuer};
 use crate::oauth::token::TokenDigest;
-use crate::people::users::Users;
+use crate::people::directory::Directory;
 use crate::store::Store;
 use answer::{Refusal, json};
 use bytes::Bytes;
@@ -55,13 +55,13 @@ pub struct Admin {
     issuer: Issuer,
     guard: Guard,
     clients: Arc<Clients>,
-    users: Arc<Users>,
+    directory: Directory,
 }
 
 impl Admin {
     /// An API over `store`; `guard` checks the tokens of requests over TCP.
-    pub const fn new(store: Store, issuer: Issuer, guard: Guard, clients: Arc<Clients>, users: Arc<Users>) -> Self {
-        Self { store, issuer, guard, clients, users }
+    pub const fn new(store: Store, issuer: Issuer, guard: Guard, clients: Arc<Clients>, directory: Directory) -> Self {
+        Self { store, issuer, guard, clients, directory }
     }
 
     /// Answers a request.
@@ -89,8 +89,8 @@ impl Admin {
             ["tokens", rest @ ..] => self.of_tokens(request, rest, now).await,
             ["clients", rest @ ..] => self.of_clients(request, rest, now).await,
             ["healthz"] if request.method() == Method::GET => self.health().await,
-            ["users"] if request.method() == Method::GET => Ok(self.list_users()),
-            ["healthz" | "users"] => Err(Refusal::Method("GET")),
+            ["users", rest @ ..] => self.of_users(request, rest, now).await,
+            ["healthz"] => Err(Refusal::Method("GET")),
             _ => Err(nothing_here()),
         }
     }

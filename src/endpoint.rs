@@ -1,6 +1,7 @@
 //! The gateway's own HTTP endpoints: a thin layer of methods, media types and sizes over `issue`
 //! and `people`.
 
+mod browser;
 mod form;
 mod location;
 mod metadata;
@@ -10,13 +11,15 @@ mod tokeninfo;
 #[cfg(test)]
 mod tests;
 
-pub use location::{owns, resource_metadata_url};
+pub use browser::People;
+pub use location::{base_path, owns, resource_metadata_url};
 
 use crate::clock::{self, Timestamp};
 use crate::enforce::bearer::Methods;
 use crate::enforce::challenge::Challenge;
 use crate::enforce::guard::Guard;
 use crate::issue::Issuer;
+use browser::Browser;
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response};
 use location::{Endpoint, Form, Locations};
@@ -33,15 +36,18 @@ pub struct Settings {
 }
 
 /// Who calls, as the connection and the trusted peers say it.
-#[derive(Clone, Debug)]
-pub struct Caller {
+#[derive(Clone, Copy, Debug)]
+pub struct Caller<'c> {
     /// `None` behind a unix socket without a trusted forwarding field.
     pub address: Option<IpAddr>,
+    /// `X-Request-Id`, for the pages that tell people of trouble.
+    pub request_id: &'c str,
 }
 
 /// The endpoints of one configuration, for one worker.
 pub struct Endpoints {
     issuer: Rc<Issuer>,
+    browser: Browser,
     guard: Rc<Guard>,
     settings: Settings,
     locations: Locations,
@@ -54,13 +60,14 @@ pub struct Endpoints {
 pub const BODY_LIMIT: usize = 64 * 1024;
 
 impl Endpoints {
-    /// The endpoints over `issuer` (tokens, introspection, revocation, metadata) and `guard` (token
-    /// information, RFC 6750).
-    pub fn new(issuer: Rc<Issuer>, guard: Rc<Guard>, settings: Settings) -> Self {
+    /// The endpoints over `issuer` (tokens, introspection, revocation, metadata), `guard` (token
+    /// information, RFC 6750) and `people` (the pages).
+    pub fn new(issuer: Rc<Issuer>, guard: Rc<Guard>, people: People, settings: Settings) -> Self {
         let locations = Locations::new(&issuer.settings().issuer, &issuer.settings().path);
         let challenge = Challenge::new(&settings.realm, Some(&resource_metadata_url(&issuer.settings().issuer)));
         let basic = response::basic_challenge(&settings.realm);
-        Self { issuer, guard, settings, locations, challenge, basic }
+        let browser = Browser::new(Rc::clone(&issuer), people, locations.base());
+        Self { issuer, browser, guard, settings, locations, challenge, basic }
     }
 
     /// Whether the path is the gateway's own, so that no route can shadow it (R8414-7, PX-19).
@@ -72,11 +79,11 @@ impl Endpoints {
     /// Answers a request whose path it [`owns`](Self::owns). The URI is in origin-form. HEAD is
     /// answered like GET, so that its `Content-Length` is GET's (RFC 9110 section 8.6); leaving the
     /// content out is the connection's.
-    pub async fn handle(&self, request: Request<Bytes>, caller: &Caller) -> Response<Bytes> {
+    pub async fn handle(&self, request: Request<Bytes>, caller: &Caller<'_>) -> Response<Bytes> {
         self.answer(&request, caller, clock::now()).await
     }
 
-    async fn answer(&self, request: &Request<Bytes>, caller: &Caller, now: Timestamp) -> Response<Bytes> {
+    async fn answer(&self, request: &Request<Bytes>, caller: &Caller<'_>, now: Timestamp) -> Response<Bytes> {
         let Some(endpoint) = self.locations.find(request.uri().path()) else {
             return response::not_found();
         };
@@ -84,6 +91,7 @@ impl Endpoints {
             return response::method_not_allowed(endpoint.allowed());
         }
         match endpoint {
+            Endpoint::Browser(place) => self.browser.answer(place, request, caller, now).await,
             Endpoint::Form(form) => self.answer_form(form, request, caller, now).await,
             Endpoint::ResourceMetadata => response::public(&self.resource_metadata()),
             Endpoint::ServerMetadata => response::public(&self.issuer.metadata(self.locations.base_url())),
@@ -95,7 +103,7 @@ impl Endpoints {
         &self,
         endpoint: Form,
         request: &Request<Bytes>,
-        caller: &Caller,
+        caller: &Caller<'_>,
         now: Timestamp,
     ) -> Response<Bytes> {
         let request = match form::read(request, caller.address, now) {

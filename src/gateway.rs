@@ -10,7 +10,7 @@ mod own;
 mod passage;
 mod request_id;
 
-use crate::endpoint::{self, Endpoints};
+use crate::endpoint::{self, Endpoints, People};
 use crate::enforce::bearer::Methods;
 use crate::enforce::challenge::Challenge;
 use crate::enforce::guard::{Directory, Guard, GuardSettings, Identity};
@@ -19,6 +19,9 @@ use crate::http1::head::HeadError;
 use crate::http1::stream::Peer;
 use crate::issue::{self, Clients, Issuer, Throttle};
 use crate::oauth::scope::ScopeTable;
+use crate::page::{Branding, Pages};
+use crate::people;
+use crate::people::session::{self, Sessions};
 use crate::people::users::Users;
 use crate::proxy::forward::Forwarder;
 use crate::proxy::origin::TrustedProxies;
@@ -50,6 +53,8 @@ pub struct Plan {
     pub users: Arc<Users>,
     /// How tokens are issued.
     pub issue: Arc<issue::Settings>,
+    /// `[login]`: who checks passwords in place of the gateway.
+    pub login: Option<Arc<people::login::Login>>,
     /// `[bearer] methods`, for the gateway's own endpoints; routes have their own.
     pub bearer: Methods,
     /// `[bearer] realm`.
@@ -58,10 +63,21 @@ pub struct Plan {
     pub trusted: TrustedProxies,
     /// `[limits] form_body`: the longest form that is searched for a token: 413.
     pub form_body: usize,
+    /// `[oauth] session_ttl` and `session_idle`.
+    pub sessions: session::Settings,
+    /// `[branding]`.
+    pub branding: Arc<Branding>,
     /// `on_store_outage = "serve-cached"`.
     pub serve_cached: bool,
     /// Counts the configurations of this process.
     pub generation: u64,
+}
+
+impl Plan {
+    /// The resource owners, for one worker.
+    pub fn directory(&self, store: Store) -> people::directory::Directory {
+        people::directory::Directory::new(Arc::clone(&self.users), store).with_login(self.login.clone())
+    }
 }
 
 impl Directory for Plan {
@@ -160,10 +176,16 @@ impl Gateway {
         let directory: Arc<dyn Directory> = Arc::clone(&plan) as Arc<dyn Directory>;
         let guard = Guard::new(store.clone(), Arc::clone(&shared.cache), Arc::clone(&plan.scopes), directory, settings);
         let guard = Rc::new(guard);
+        let people = People {
+            directory: plan.directory(store.clone()),
+            sessions: Sessions::new(store.clone(), plan.sessions),
+            pages: Pages::new(Arc::clone(&plan.branding), &endpoint::base_path(&plan.issue.issuer, &plan.issue.path)),
+            store: store.clone(),
+        };
         let issuer = Issuer::new(
             Arc::clone(&plan.issue),
             Arc::clone(&plan.clients),
-            Arc::clone(&plan.users),
+            people.directory.clone(),
             Arc::clone(&plan.scopes),
             store,
             Arc::clone(&shared.throttle),
@@ -171,7 +193,7 @@ impl Gateway {
         let settings = endpoint::Settings { realm: plan.realm.clone(), bearer: plan.bearer };
         let routes = plan.routes.routes().iter().map(|route| route.spec.name.clone()).collect();
         Self {
-            endpoints: Endpoints::new(Rc::new(issuer), Rc::clone(&guard), settings),
+            endpoints: Endpoints::new(Rc::new(issuer), Rc::clone(&guard), people, settings),
             forwarder: Forwarder::new(&plan.upstreams, previous),
             recorder: shared.telemetry.recorder(routes),
             challenge: Challenge::new(&plan.realm, Some(&endpoint::resource_metadata_url(&plan.issue.issuer))),

@@ -16,6 +16,7 @@ mod refusal;
 mod resource;
 mod revoke;
 mod scope_decision;
+mod sign_in;
 mod throttle;
 
 #[cfg(test)]
@@ -34,7 +35,7 @@ use crate::oauth::authorization::Authorization;
 use crate::oauth::client::{Client, SecretHash};
 use crate::oauth::params::Params;
 use crate::oauth::scope::ScopeTable;
-use crate::people::users::Users;
+use crate::people::directory::Directory;
 use crate::store::Store;
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -54,6 +55,8 @@ pub struct Settings {
     pub refresh_token_ttl: Duration,
     /// How long the immediate predecessor of a refresh token may be asked for again.
     pub refresh_reuse_grace: Duration,
+    /// How long an authorization code may wait for its redemption (R6749-4.1.2b).
+    pub authorization_code_ttl: Duration,
     /// How many failures of one client or user from one address are taken, and in which time.
     pub failed_logins: FailedLogins,
 }
@@ -84,7 +87,7 @@ pub struct Request<'r> {
 pub struct Issuer {
     settings: Arc<Settings>,
     clients: Arc<Clients>,
-    users: Arc<Users>,
+    directory: Directory,
     scopes: Arc<ScopeTable>,
     store: Store,
     throttle: Arc<Throttle>,
@@ -95,12 +98,12 @@ impl Issuer {
     pub fn new(
         settings: Arc<Settings>,
         clients: Arc<Clients>,
-        users: Arc<Users>,
+        directory: Directory,
         scopes: Arc<ScopeTable>,
         store: Store,
         throttle: Arc<Throttle>,
     ) -> Self {
-        Self { settings, clients, users, scopes, store, throttle }
+        Self { settings, clients, directory, scopes, store, throttle }
     }
 
     /// How tokens are issued.

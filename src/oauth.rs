@@ -4,6 +4,7 @@ pub mod authorization;
 pub mod client;
 pub mod error;
 pub mod params;
+pub(crate) mod pkce;
 pub(crate) mod redirect;
 pub mod request;
 pub mod scope;

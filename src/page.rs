@@ -4,9 +4,19 @@
 //! A page is a struct; [`Pages::render`] makes the response: status, `Content-Security-Policy`, and
 //! the other fields of UI-1.
 
+mod assets;
+mod colour;
+mod neutral;
+mod policy;
+mod view;
+
+use assets::Assets;
 use bytes::Bytes;
-use http::{Response, StatusCode};
+use colour::Colour;
+use http::{HeaderValue, Response, StatusCode, header};
+use neutral::Neutral;
 use std::sync::Arc;
+use view::Site;
 
 /// `[branding]`.
 #[derive(Clone, Debug)]
@@ -15,16 +25,16 @@ pub struct Branding {
     pub name: String,
     /// The contents of the logo, served at `<oauth path>/assets/logo` with this media type.
     pub logo: Option<(Bytes, &'static str)>,
-    /// `#rrggbb`, legible on white and on black, or adjusted to be.
+    /// `#rrggbb`: the main button as it is, with the ink that is legible on it; links and focus rings
+    /// darker or lighter, until they are legible.
     pub colour: String,
 }
 
 /// Renders pages.
 #[derive(Clone, Debug)]
 pub struct Pages {
-    branding: Arc<Branding>,
-    /// `/oauth2`: where forms go and the style sheet is.
-    base: String,
+    site: Site,
+    assets: Assets,
 }
 
 /// What every form holds.
@@ -183,23 +193,65 @@ pub enum Page {
     Message(Message),
 }
 
+impl Default for Branding {
+    fn default() -> Self {
+        Self { name: "Tollgate".to_owned(), logo: None, colour: "#2451c7".to_owned() }
+    }
+}
+
+impl Branding {
+    /// Whether `text` is shown as it stands: not too long, and nothing in it is neutralised.
+    pub(crate) fn is_name(text: &str) -> bool {
+        text.name() == text
+    }
+
+    /// Whether `text` is `#rrggbb`.
+    pub(crate) fn is_colour(text: &str) -> bool {
+        Colour::parse(text).is_some()
+    }
+}
+
 impl Pages {
     /// Pages below `base`, `/oauth2`.
     pub fn new(branding: Arc<Branding>, base: &str) -> Self {
-        Self { branding, base: base.to_owned() }
+        let assets = Assets::new(&branding);
+        let site = Site {
+            name: branding.name.clone(),
+            base: base.to_owned(),
+            style: format!("{base}/assets/{}", assets.style()),
+            logo: format!("{base}/assets/{}", assets.logo()),
+            has_own_logo: branding.logo.is_some(),
+        };
+        Self { site, assets }
     }
 
-    /// The response with a page; `destination`: the redirect URI that the browser may be sent to after
-    /// the form, for `form-action` (UI-2).
+    /// The response with a page; a message has its own status. `destination`: where the browser may be
+    /// sent after the form, for `form-action` (UI-2): the redirect URI, and further URIs (of an identity
+    /// provider) after a space.
     pub fn render(&self, page: &Page, status: StatusCode, destination: Option<&str>) -> Response<Bytes> {
-        let _ = (page, status, destination, &self.branding, &self.base);
-        todo!()
+        let status = if let Page::Message(message) = page { message.status } else { status };
+        let Ok(html) = view::html(&self.site, page) else { return failed() };
+        let mut response = Response::new(Bytes::from(html));
+        *response.status_mut() = status;
+        policy::of_page(response.headers_mut(), destination);
+        response
     }
 
-    /// The style sheet, at `<base>/assets/style.css`, or the logo; cacheable. `None`: there is no such
-    /// file.
+    /// The style sheet or the logo, at `<base>/assets/<name>`: the names that pages have, and `style.css`
+    /// and `logo`; cacheable. `None`: there is no such file.
     pub fn asset(&self, name: &str) -> Option<Response<Bytes>> {
-        let _ = name;
-        todo!()
+        self.assets.find(name)
     }
 }
+
+/// Templates write to memory, which does not fail; but if one did, nobody should see half a page.
+fn failed() -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from_static(b"This page cannot be shown."));
+    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+    policy::of_page(response.headers_mut(), None);
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response
+}
+
+#[cfg(test)]
+mod tests;

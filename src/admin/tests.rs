@@ -1,12 +1,12 @@
 //! Requests to the operator's API over a store in memory.
 
 use super::*;
-use crate::enforce::guard::{Directory, GuardSettings};
+use crate::enforce::guard::{self, GuardSettings};
 use crate::issue::{FailedLogins, Throttle};
 use crate::oauth::client::{Client, GrantType};
 use crate::oauth::scope::{ScopeDeclaration, ScopeTable};
 use crate::oauth::token::Origin;
-use crate::people::users::User;
+use crate::people::users::{User, Users};
 use crate::store::cache::{CacheSettings, TokenCache};
 use crate::store::{Listener, Location};
 use serde_json::{Value, json as value};
@@ -14,13 +14,13 @@ use std::time::Duration;
 
 struct Everybody;
 
-impl Directory for Everybody {
+impl guard::Directory for Everybody {
     fn has_client(&self, _: &str) -> bool {
         true
     }
 
-    fn has_user(&self, _: &str) -> bool {
-        true
+    fn has_user(&self, name: &str) -> bool {
+        name == "alice"
     }
 }
 
@@ -45,6 +45,7 @@ fn configured() -> Clients {
         default_scopes: None,
         introspect: false,
         registration: None,
+        ..Client::default()
     }])
 }
 
@@ -66,15 +67,17 @@ fn over(location: Location) -> Admin {
         access_token_ttl: Duration::from_secs(3600),
         refresh_token_ttl: Duration::from_secs(86_400),
         refresh_reuse_grace: Duration::from_secs(10),
+        authorization_code_ttl: Duration::from_secs(60),
         failed_logins: FailedLogins { max: 10, per: Duration::from_secs(60) },
     };
     let alice =
         User { name: "alice".to_owned(), password_hash: String::new(), scopes: None, origin: Origin::Configuration };
     let (clients, users) = (Arc::new(configured()), Arc::new(Users::new(vec![alice])));
     let throttle = Arc::new(Throttle::new());
+    let directory = Directory::new(users, store.clone());
     let issuer =
-        Issuer::new(Arc::new(settings), Arc::clone(&clients), Arc::clone(&users), scopes(), store.clone(), throttle);
-    Admin::new(store, issuer, guard, clients, users)
+        Issuer::new(Arc::new(settings), Arc::clone(&clients), directory.clone(), scopes(), store.clone(), throttle);
+    Admin::new(store, issuer, guard, clients, directory)
 }
 
 /// A request as the command line sends it.
@@ -302,10 +305,76 @@ async fn other_paths_and_methods_are_refused() {
         ("GET", "/tokens/", 400),
         ("PUT", "/tokens", 405),
         ("GET", "/clients/robot", 405),
-        ("POST", "/users", 405),
+        ("PUT", "/users", 405),
+        ("GET", "/users/alice", 405),
+        ("GET", "/users/alice/enable", 405),
+        ("POST", "/users/alice/nothing", 404),
+        ("POST", "/users", 400),
         ("GET", "/healthz", 200),
         ("GET", "/users", 200),
     ] {
         assert_eq!(call(&admin, method, path, Value::Null).await.0, status, "{method} {path}");
+    }
+}
+
+fn names(answer: &Value) -> Vec<&str> {
+    answer["users"].as_array().unwrap().iter().map(|user| user["name"].as_str().unwrap()).collect()
+}
+
+/// UI-8, R6749-4.3c
+#[tokio::test]
+async fn a_user_is_added_listed_and_removed_and_its_password_never_shown() {
+    let admin = admin();
+    let carol = value!({ "name": "Carol", "password": "open sesame", "scopes": "notes:read" });
+    assert_eq!(call(&admin, "POST", "/users", carol.clone()).await, (201, value!({ "name": "Carol" })));
+    assert_eq!(call(&admin, "POST", "/users", carol).await.0, 409);
+    let (status, listed) = call(&admin, "GET", "/users", Value::Null).await;
+    assert_eq!((status, names(&listed)), (200, vec!["Carol", "alice"]));
+    assert_eq!(listed["users"][0]["scopes"], "notes:read");
+    assert_eq!(listed["users"][1]["origin"], "configuration");
+    assert!(!listed.to_string().contains("argon2id"));
+    assert_eq!(call(&admin, "DELETE", "/users/carol", Value::Null).await.0, 200);
+    assert_eq!(call(&admin, "DELETE", "/users/carol", Value::Null).await.0, 404);
+    assert_eq!(names(&call(&admin, "GET", "/users", Value::Null).await.1), ["alice"]);
+}
+
+#[tokio::test]
+async fn a_user_that_cannot_be_is_refused() {
+    let admin = admin();
+    for (body, status) in [
+        (value!({ "name": "a", "password": "" }), 400),
+        (value!({ "name": "a", "password": "x".repeat(4097) }), 400),
+        (value!({ "name": " a", "password": "x" }), 400),
+        (value!({ "name": "a", "password": "hunter2", "scopes": "nope" }), 400),
+        (value!({ "name": "a", "password": "hunter2", "admin": true }), 400),
+        (value!({ "name": "ALICE", "password": "hunter2" }), 409),
+    ] {
+        let (answered, answer) = call(&admin, "POST", "/users", body).await;
+        assert!(answered == status && !answer.to_string().contains("hunter2"), "{answer}");
+    }
+    for path in ["/users/alice/disable", "/users/alice/enable"] {
+        assert_eq!(call(&admin, "POST", path, Value::Null).await.0, 409);
+    }
+    assert_eq!(call(&admin, "POST", "/users/alice/password", value!({ "password": "x" })).await.0, 409);
+    assert_eq!(call(&admin, "DELETE", "/users/alice", Value::Null).await.0, 409);
+    assert_eq!(call(&admin, "POST", "/users/nobody/enable", Value::Null).await.0, 404);
+}
+
+/// Hazards, line 35
+#[tokio::test]
+async fn what_a_user_has_ends_when_it_is_disabled_or_removed() {
+    let admin = admin();
+    for deed in [("POST", "/users/carol/disable"), ("DELETE", "/users/carol")] {
+        let carol = value!({ "name": "Carol", "password": "open sesame" });
+        call(&admin, "POST", "/users", carol).await;
+        call(&admin, "POST", "/users/carol/enable", Value::Null).await;
+        let order = value!({ "client": "reporter", "subject": "CAROL", "scope": "notes:read" });
+        let (status, issued) = call(&admin, "POST", "/tokens", order.clone()).await;
+        assert_eq!((status, issued["subject"].as_str()), (201, Some("Carol")));
+        let path = format!("/tokens/{}", issued["id"].as_str().unwrap());
+        assert_eq!(call(&admin, "GET", &path, Value::Null).await.0, 200);
+        assert_eq!(call(&admin, deed.0, deed.1, Value::Null).await.0, 200);
+        assert_eq!(call(&admin, "GET", &path, Value::Null).await.0, 404, "{deed:?}");
+        assert_eq!(call(&admin, "POST", "/tokens", order).await.0, 404, "{deed:?}");
     }
 }

@@ -71,6 +71,7 @@ const WORDS: Kind = Kind::TextOr(&TEXTS);
 const SHORT: Kind = Kind::Duration("1ms", "1h");
 const LONG: Kind = Kind::Duration("1s", "3650d");
 const KEEP: Kind = Kind::Choice(&["refuse", "keep"], &[]);
+const PKCE: Kind = Kind::Choice(&["required", "optional"], &[]);
 const METHODS: Kind = Kind::List(&Kind::Choice(&["header", "form", "query"], &[]));
 
 /// What to do about most keys of a later version.
@@ -94,9 +95,13 @@ pub(super) const ROOT: &[Key] = &[
     key("routes", ROUTES, "Which requests pass, where they go, and what they need."),
     later("resources", "Resources with metadata and audiences of their own (RFC 8707, RFC 9728).", REMOVE),
     later("issuers", "Tokens of other authorization servers.", REMOVE),
-    later("users_file", "Users in a file of their own.", "write `[[users]]`; they may stand in an included file"),
-    later("login", "A sign-in by an upstream.", "write `[[users]]`"),
-    later("branding", "The look of the pages.", REMOVE),
+    key(
+        "users_file",
+        Kind::Text,
+        "Users in a file of their own: htpasswd (bcrypt, argon2id), or TOML with `[[users]]`.",
+    ),
+    key("branding", Kind::Table(BRANDING), "The look of the pages that people see."),
+    key("login", Kind::Table(LOGIN), "An existing login service that checks passwords."),
 ];
 
 /// The sections that an included file may have.
@@ -171,10 +176,20 @@ pub(super) const OAUTH: &[Key] = &[
     later("registration_scopes", "The scopes of clients that register themselves.", REMOVE),
     later("device_code_ttl", "The device authorization grant (RFC 8628).", REMOVE),
     later("device_interval", "The device authorization grant (RFC 8628).", REMOVE),
-    later("pkce", "The authorization endpoint.", REMOVE),
-    later("authorization_code_ttl", "The authorization endpoint.", REMOVE),
-    later("session_ttl", "The authorization endpoint.", REMOVE),
-    later("session_idle", "The authorization endpoint.", REMOVE),
+    key("pkce", PKCE, "Whether confidential clients that do not say need a code challenge (RFC 7636).")
+        .default("required"),
+    key("authorization_code_ttl", Kind::Duration("1s", "10m"), "How long an authorization code may wait.")
+        .default("60s"),
+    key("session_ttl", Kind::Duration("1m", "365d"), "How long a sign-in lasts.").default("8h"),
+    key("session_idle", Kind::Duration("1m", "365d"), "How long a sign-in lasts without a request.").default("1h"),
+];
+
+/// `[branding]`.
+pub(super) const BRANDING: &[Key] = &[
+    key("name", Kind::Text, "The product's name.").default("Tollgate"),
+    key("logo", Kind::Text, "A file beside this one: PNG, JPEG, WebP or SVG; 256 KiB at most."),
+    key("colour", Kind::Text, "`#rrggbb`: of buttons; where it could not be read, darker or lighter.")
+        .default("#2451c7"),
 ];
 
 /// `[limits]`.
@@ -226,7 +241,8 @@ pub(super) const CLIENT: &[Key] = &[
     key("default_scopes", WORDS, "What it gets when it asks for nothing; else all of `scopes`."),
     key("introspect", Kind::Boolean, "May introspect everybody's tokens (RFC 7662).").default("false"),
     later("par", "Pushed authorization requests (RFC 9126).", REMOVE),
-    later("pkce", "The authorization endpoint.", REMOVE),
+    key("pkce", PKCE, "Whether it needs a code challenge; a client without a secret always does."),
+    key("immediate_error_redirect", Kind::Boolean, "Its error redirects do not wait for the sign-in.").default("false"),
     later("dpop_bound_access_tokens", "DPoP (RFC 9449).", REMOVE),
     later("tls_client_certificate_bound_access_tokens", "Mutual TLS (RFC 8705).", REMOVE),
     later("jwks", "Authentication by a signed assertion (RFC 7523).", "give the client a `secret`"),
@@ -237,9 +253,20 @@ pub(super) const CLIENT: &[Key] = &[
 /// `[[users]]`.
 pub(super) const USER: &[Key] = &[
     key("name", Kind::Text, "The user's name; upper and lower case are one.").required(),
-    key("password_hash", Kind::Text, "What `tollgate hash` prints.").required(),
+    key("password_hash", Kind::Text, "What `tollgate hash` prints; or bcrypt.").required(),
     key("scopes", WORDS, "The most the user can grant; all unless given."),
 ];
+
+/// `[login]`.
+pub(super) const LOGIN: &[Key] = &[
+    key("url", Kind::Text, "Where names and passwords are posted: https, or http on loopback.").required(),
+    key("format", Kind::Choice(&["json", "form"], &[]), "How they are sent.").default("json"),
+    key("timeout", Kind::Duration("100ms", "1m"), "503 beyond.").default("5s"),
+    key("ca", Kind::Text, "A file with the certification authorities that are believed; else the system's."),
+];
+
+/// A `users_file` of TOML.
+pub(super) const USERS_FILE: &[Key] = &[key("users", USERS, "Resource owners.")];
 
 /// `[upstreams.NAME]`.
 pub(super) const UPSTREAM: &[Key] = &[

@@ -4,6 +4,7 @@ mod every_key;
 mod meaning;
 mod reload;
 mod shipped;
+mod users;
 
 use super::*;
 use proptest::prelude::*;

@@ -9,6 +9,8 @@ const RESOURCE: &str = "/.well-known/oauth-protected-resource";
 /// An endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Endpoint {
+    /// One that a resource owner's browser visits.
+    Browser(Place),
     /// One that takes a form from a client.
     Form(Form),
     /// RFC 9728.
@@ -17,6 +19,37 @@ pub(super) enum Endpoint {
     ServerMetadata,
     /// What the bearer's own token is.
     TokenInfo,
+}
+
+/// An endpoint that a resource owner's browser visits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// Which apps have access, and where somebody is signed in.
+    Account,
+    /// What pages consist of beside their text.
+    Asset,
+    /// RFC 6749 section 3.1.
+    Authorize,
+    /// The answer to the consent page.
+    Consent,
+    /// A name and a password.
+    Login,
+    /// The end of a session.
+    Logout,
+}
+
+impl Place {
+    /// Its name in the log.
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Account => "account",
+            Self::Asset => "asset",
+            Self::Authorize => "authorize",
+            Self::Consent => "consent",
+            Self::Login => "login",
+            Self::Logout => "logout",
+        }
+    }
 }
 
 /// An endpoint that takes a form from a client.
@@ -34,8 +67,12 @@ impl Endpoint {
     /// The methods it takes, as `Allow` says them.
     pub(super) const fn allowed(self) -> &'static str {
         match self {
-            Self::Form(_) => "POST",
-            Self::ResourceMetadata | Self::ServerMetadata | Self::TokenInfo => "GET, HEAD",
+            // HEAD and GET are one (RFC 9110 section 9.3.2).
+            Self::Browser(Place::Account | Place::Authorize) => "GET, HEAD, POST",
+            Self::Browser(Place::Consent | Place::Login | Place::Logout) | Self::Form(_) => "POST",
+            Self::Browser(Place::Asset) | Self::ResourceMetadata | Self::ServerMetadata | Self::TokenInfo => {
+                "GET, HEAD"
+            }
         }
     }
 
@@ -72,6 +109,11 @@ impl Locations {
         }
     }
 
+    /// The path below which the endpoints live.
+    pub(super) fn base(&self) -> &str {
+        &self.base
+    }
+
     /// The URL below which the endpoints live.
     pub(super) fn base_url(&self) -> &str {
         &self.base_url
@@ -97,10 +139,16 @@ impl Locations {
             return Some(Endpoint::ResourceMetadata);
         }
         match path.strip_prefix(&*self.base)? {
+            "/account" => Some(Endpoint::Browser(Place::Account)),
+            "/authorize" => Some(Endpoint::Browser(Place::Authorize)),
+            "/consent" => Some(Endpoint::Browser(Place::Consent)),
             "/introspect" => Some(Endpoint::Form(Form::Introspect)),
+            "/login" => Some(Endpoint::Browser(Place::Login)),
+            "/logout" => Some(Endpoint::Browser(Place::Logout)),
             "/revoke" => Some(Endpoint::Form(Form::Revoke)),
             "/token" => Some(Endpoint::Form(Form::Token)),
             "/tokeninfo" => Some(Endpoint::TokenInfo),
+            asset if asset.starts_with("/assets/") => Some(Endpoint::Browser(Place::Asset)),
             _ => None,
         }
     }
@@ -111,6 +159,11 @@ impl Locations {
 pub fn resource_metadata_url(public_url: &str) -> String {
     let (origin, path) = split(public_url);
     format!("{origin}{RESOURCE}{path}")
+}
+
+/// The path below which the endpoints live, for an issuer and `[oauth] path`: where pages send their forms.
+pub fn base_path(issuer: &str, oauth_path: &str) -> String {
+    Locations::new(issuer, oauth_path).base
 }
 
 /// Whether `path` is one of the gateway's own, for an issuer and `[oauth] path`.

@@ -76,7 +76,7 @@ pub(super) fn refused(error: &IssueError, basic: &HeaderValue) -> Response<Bytes
         IssueError::InvalidScope(_) => (StatusCode::BAD_REQUEST, Code::InvalidScope),
         IssueError::InvalidTarget(_) => (StatusCode::BAD_REQUEST, Code::InvalidTarget),
         IssueError::NotAllowedToIntrospect => (StatusCode::FORBIDDEN, Code::UnauthorizedClient),
-        IssueError::Overloaded | IssueError::Random(_) | IssueError::Store(_) => {
+        IssueError::LoginService | IssueError::Overloaded | IssueError::Random(_) | IssueError::Store(_) => {
             (StatusCode::SERVICE_UNAVAILABLE, Code::TemporarilyUnavailable)
         }
         IssueError::Throttled(_) => (StatusCode::TOO_MANY_REQUESTS, Code::TemporarilyUnavailable),

@@ -22,7 +22,7 @@ const BEFORE_ALL: Timestamp = Timestamp::from_millis(0);
 pub trait Directory: Send + Sync {
     /// Whether a client of the configuration still exists.
     fn has_client(&self, id: &str) -> bool;
-    /// Whether a resource owner still exists.
+    /// Whether a resource owner of the configuration still exists.
     fn has_user(&self, name: &str) -> bool;
 }
 
@@ -144,11 +144,14 @@ impl Guard {
 }
 
 /// Kept here so that the origin rule has one home: a client or a resource owner of the configuration
-/// must still be in it; one of the store was removed together with its tokens.
+/// must still be in it; one of the store was removed together with its tokens. A resource owner of the
+/// store whose name is in the configuration by now is somebody else.
 pub fn still_exists(record: &TokenRecord, directory: &dyn Directory) -> bool {
     (record.client_origin == Origin::Store || directory.has_client(&record.client_id))
-        && (record.subject_origin == Origin::Store
-            || record.subject.as_deref().is_none_or(|subject| directory.has_user(subject)))
+        && record
+            .subject
+            .as_deref()
+            .is_none_or(|subject| directory.has_user(subject) == (record.subject_origin == Origin::Configuration))
 }
 
 /// How a guard behaves.

@@ -3,6 +3,7 @@
 //! field there is.
 
 use super::refusal::IssueError;
+use crate::oauth::scope::Scope;
 use crate::oauth::token::{GrantId, TokenDigest, TokenRecord};
 use crate::secret::hex;
 use std::net::IpAddr;
@@ -38,6 +39,7 @@ pub(super) fn refused(endpoint: &'static str, error: &IssueError, address: Optio
         | IssueError::InvalidRequest(_)
         | IssueError::InvalidScope(_)
         | IssueError::InvalidTarget(_)
+        | IssueError::LoginService
         | IssueError::NotAllowedToIntrospect
         | IssueError::Overloaded
         | IssueError::Throttled(_)
@@ -70,4 +72,26 @@ pub(super) fn reused(digest: &TokenDigest, client: &str, subject: Option<&str>, 
 /// A client took a token back.
 pub(super) fn revoked(digest: &TokenDigest, client: &str, ended: usize) {
     tracing::info!(target: TARGET, token = digest.public_id(), client, ended, "token revoked");
+}
+
+/// An authorization code came back: the grant it gave has ended (R6749-4.1.2d).
+pub(super) fn replayed(digest: &TokenDigest, client: &str, subject: &str, grant: GrantId) {
+    tracing::warn!(
+        target: TARGET,
+        code = digest.public_id(),
+        client,
+        subject,
+        grant = hex(&grant.0),
+        "authorization code replayed, its grant has ended"
+    );
+}
+
+/// A resource owner allowed a client something.
+pub(super) fn authorized(client: &str, subject: &str, scope: &Scope) {
+    tracing::info!(target: TARGET, client, subject, %scope, "access allowed");
+}
+
+/// A resource owner took back what a client was allowed; no client: what all of them were.
+pub(super) fn taken_back(client: Option<&str>, subject: &str, ended: usize) {
+    tracing::info!(target: TARGET, client, subject, ended, by = "resource owner", "tokens revoked");
 }

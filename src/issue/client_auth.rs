@@ -220,6 +220,7 @@ fn client_of(record: ClientRecord) -> Result<Client, StoreError> {
         redirect_uris: record.redirect_uris,
         introspect: record.introspect,
         registration: Some(record.registration),
+        ..Client::default()
     })
 }
 

@@ -112,10 +112,12 @@ impl Issuer {
         if audience.is_empty() { vec![self.settings.issuer.clone()] } else { audience }
     }
 
-    /// TOK-13: whoever is of the configuration must still be in it.
+    /// TOK-13: whoever is of the configuration must still be in it; a user of the store must not share
+    /// the name of one who is.
     fn still_exists(&self, record: &TokenRecord) -> bool {
         (record.client_origin == Origin::Store || self.clients.get(&record.client_id).is_some())
-            && (record.subject_origin == Origin::Store
-                || record.subject.as_deref().is_none_or(|subject| self.users.has(subject)))
+            && record.subject.as_deref().is_none_or(|subject| {
+                self.directory.configured().has(subject) == (record.subject_origin == Origin::Configuration)
+            })
     }
 }

@@ -1,11 +1,8 @@
 //! Authorization server metadata (RFC 8414): true to what is switched on.
-//!
-//! `authorization_endpoint` and `response_types_supported` are absent because this version serves no
-//! authorization endpoint: RFC 8414 section 3.2 forbids to send the empty list that would be the
-//! truth, and client libraries for the grants served here ask for neither.
 
 use super::Issuer;
 use crate::oauth::client::GrantType;
+use crate::oauth::pkce;
 use crate::oauth::scope::{OPERATOR, ScopeTable, ScopeToken};
 use serde_json::{Value, json};
 
@@ -17,12 +14,16 @@ impl Issuer {
         if self.clients.iter().any(|client| !client.is_confidential()) {
             methods.push("none");
         }
-        // Clients of the store can be registered at any time, for client credentials first of all.
-        let grants = [GrantType::ClientCredentials, GrantType::Password, GrantType::RefreshToken]
-            .into_iter()
-            .filter(|grant| *grant == GrantType::ClientCredentials || self.is_registered(*grant));
+        // Clients of the store can be registered for these at any time.
+        let always = [GrantType::AuthorizationCode, GrantType::ClientCredentials];
+        let grants = GrantType::ALL.into_iter().filter(|grant| always.contains(grant) || self.is_registered(*grant));
         let mut document = json!({
             "issuer": self.settings.issuer,
+            "authorization_endpoint": format!("{base}/authorize"),
+            "authorization_response_iss_parameter_supported": true,
+            "code_challenge_methods_supported": [pkce::METHOD],
+            "response_modes_supported": ["query"],
+            "response_types_supported": ["code"],
             "token_endpoint": format!("{base}/token"),
             "token_endpoint_auth_methods_supported": methods,
             "grant_types_supported": grants.map(GrantType::as_str).collect::<Vec<_>>(),

@@ -2,11 +2,12 @@
 //! kept).
 
 use super::grant::{Granted, Via};
-use super::refusal::{BAD_REFRESH_TOKEN, IssueError};
+use super::refusal::{BAD_REFRESH_TOKEN, GONE, IssueError};
 use super::{Issuer, audit};
 use crate::clock::Timestamp;
 use crate::oauth::client::{Client, GrantType, RegistrationId};
 use crate::oauth::token::{GrantId, Origin, RefreshRecord, Token, TokenDigest, TokenKind, TokenRecord};
+use crate::people::users::{SignIn, Subject};
 use crate::secret::Secret;
 use crate::store::{Issue, Issued, Rotated, Rotation};
 use std::sync::Arc;
@@ -51,7 +52,7 @@ impl IssuedToken {
 /// An access token to be, without its digest.
 pub(super) struct Minting<'m> {
     pub(super) client: &'m Client,
-    pub(super) subject: Option<String>,
+    pub(super) subject: Option<SignIn>,
     pub(super) scope: String,
     pub(super) audience: Vec<String>,
     pub(super) grant: Option<GrantId>,
@@ -61,30 +62,33 @@ pub(super) struct Minting<'m> {
 impl Issuer {
     /// Mints and stores the tokens of a grant.
     pub(super) async fn mint(&self, granted: Granted, now: Timestamp) -> Result<IssuedToken, IssueError> {
-        let (client, subject, scope, via) = granted.into_parts();
-        let scope = scope.to_string();
+        let (client, subject, scope, audience, via) = granted.into_parts();
+        let by = via.name();
+        let refreshes = client.may_use(GrantType::RefreshToken);
+        let minting = |grant| self.minting((&client, subject), (scope.to_string(), audience), grant);
         match via {
-            Via::ClientCredentials => {
-                let minting = self.minting(&client, subject, scope, None);
-                self.issue_access(minting, now, "client_credentials").await
+            Via::AuthorizationCode(redeemed) => {
+                let minting = minting(Some(redeemed.grant()));
+                let issued = if refreshes {
+                    self.issue_family(minting, now, by).await?
+                } else {
+                    self.issue_access(minting, now, by).await?
+                };
+                self.settle(*redeemed, now).await?;
+                Ok(issued)
             }
-            Via::Password if client.may_use(GrantType::RefreshToken) => {
-                let minting = self.minting(&client, subject, scope, Some(GrantId::generate()?));
-                self.issue_family(minting, now).await
+            Via::Password if refreshes => self.issue_family(minting(Some(GrantId::generate()?)), now, by).await,
+            Via::ClientCredentials | Via::Password => self.issue_access(minting(None), now, by).await,
+            Via::Refresh { presented, record } => {
+                self.rotate(&client, scope.to_string(), (presented, record), now).await
             }
-            Via::Password => {
-                let minting = self.minting(&client, subject, scope, None);
-                self.issue_access(minting, now, "password").await
-            }
-            Via::Refresh { presented, record } => self.rotate(&client, scope, (presented, record), now).await,
         }
     }
 
     fn minting<'m>(
         &self,
-        client: &'m Arc<Client>,
-        subject: Option<String>,
-        scope: String,
+        (client, subject): (&'m Arc<Client>, Option<SignIn>),
+        (scope, audience): (String, Vec<String>),
         grant: Option<GrantId>,
     ) -> Minting<'m> {
         let lifetime = match grant {
@@ -92,7 +96,7 @@ impl Issuer {
             Some(_) => self.settings.access_token_ttl.min(self.settings.refresh_token_ttl),
             None => self.settings.access_token_ttl,
         };
-        Minting { client, subject, scope, audience: Vec::new(), grant, lifetime }
+        Minting { client, subject, scope, audience, grant, lifetime }
     }
 
     /// An access token alone.
@@ -103,19 +107,28 @@ impl Issuer {
         by: &'static str,
     ) -> Result<IssuedToken, IssueError> {
         let registration = minting.client.registration;
+        let sign_in = minting.subject.clone();
         let access = self.access(minting, now)?;
         self.keep(&access, None, registration).await?;
+        self.still_admitted(sign_in.as_ref(), &access, now).await?;
         Ok(access.issued(None, by))
     }
 
     /// An access token and the first refresh token of a new family.
-    async fn issue_family(&self, minting: Minting<'_>, now: Timestamp) -> Result<IssuedToken, IssueError> {
+    async fn issue_family(
+        &self,
+        minting: Minting<'_>,
+        now: Timestamp,
+        by: &'static str,
+    ) -> Result<IssuedToken, IssueError> {
         let registration = minting.client.registration;
+        let sign_in = minting.subject.clone();
         let access = self.access(minting, now)?;
         let refresh = Token::mint(TokenKind::Refresh, &*self.store.tag_keys()?)?;
         let record = access.family(now.plus(self.settings.refresh_token_ttl));
         self.keep(&access, record.map(|record| (refresh.digest(), record)), registration).await?;
-        Ok(access.issued(Some(refresh), "password"))
+        self.still_admitted(sign_in.as_ref(), &access, now).await?;
+        Ok(access.issued(Some(refresh), by))
     }
 
     /// Stores new tokens. A client that was removed since it authenticated is no client.
@@ -132,6 +145,25 @@ impl Issuer {
         }
     }
 
+    /// Takes back what was issued to a resource owner who was removed or disabled meanwhile: asked after
+    /// it is stored, so that the removal ended it, or this does.
+    async fn still_admitted(
+        &self,
+        sign_in: Option<&SignIn>,
+        access: &Access,
+        now: Timestamp,
+    ) -> Result<(), IssueError> {
+        let Some(sign_in) = sign_in else { return Ok(()) };
+        if self.directory.honours(sign_in, now).await? {
+            return Ok(());
+        }
+        match access.record.grant {
+            Some(grant) => drop(self.store.revoke_grant(grant).await?),
+            None => drop(self.store.revoke_access(&access.token.digest()).await?),
+        }
+        Err(IssueError::InvalidGrant(GONE))
+    }
+
     /// Exchanges a refresh token. The successor keeps the scope and the end of the grant (R6749-6c,
     /// R9700-4.14a).
     async fn rotate(
@@ -145,7 +177,10 @@ impl Issuer {
         let access = self.access(
             Minting {
                 client,
-                subject: record.subject.clone(),
+                subject: record
+                    .subject
+                    .clone()
+                    .map(|name| SignIn { subject: Subject { name, origin: record.subject_origin }, since: now }),
                 scope,
                 audience: record.audience.clone(),
                 grant: Some(grant),
@@ -177,8 +212,8 @@ impl Issuer {
         let record = TokenRecord {
             client_id: minting.client.id.clone(),
             client_origin: minting.client.origin(),
-            subject: minting.subject,
-            subject_origin: Origin::Configuration,
+            subject_origin: minting.subject.as_ref().map_or(Origin::Configuration, |who| who.subject.origin),
+            subject: minting.subject.map(|who| who.subject.name),
             scope: minting.scope,
             audience: minting.audience,
             issued_at: now,

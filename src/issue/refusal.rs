@@ -4,6 +4,7 @@
 use crate::oauth::params::ParamsError;
 use crate::oauth::request::GrantTypeError;
 use crate::people::password::Overloaded;
+use crate::people::users::LoginError;
 use crate::secret::RandomError;
 use crate::store::StoreError;
 use std::time::Duration;
@@ -30,6 +31,9 @@ pub enum IssueError {
     /// 400 `invalid_target` (RFC 8707 section 2).
     #[error("{0}")]
     InvalidTarget(&'static str),
+    /// 503; what happened has been logged.
+    #[error("the login service does not answer, try again")]
+    LoginService,
     /// 403 `unauthorized_client`: may not introspect this token (R7662-2.1c).
     #[error("the client may not introspect tokens of others")]
     NotAllowedToIntrospect,
@@ -59,6 +63,12 @@ pub enum IssueError {
 /// Said of every name and password that is not right, whatever the cause (R6749-4.3b).
 pub(super) const WRONG_PASSWORD: &str = "the name or the password is wrong";
 
+/// Said of a resource owner who was removed or disabled since the sign-in.
+pub(super) const GONE: &str = "the resource owner is no longer admitted";
+
+/// Said of every authorization code that is not good, whatever the cause.
+pub(super) const BAD_CODE: &str = "the authorization code is not valid";
+
 /// Said of every refresh token that is not good, whatever the cause (R6749-6d).
 pub(super) const BAD_REFRESH_TOKEN: &str = "the refresh token is not valid";
 
@@ -77,6 +87,17 @@ impl From<RandomError> for IssueError {
 impl From<Overloaded> for IssueError {
     fn from(_: Overloaded) -> Self {
         Self::Overloaded
+    }
+}
+
+impl From<LoginError> for IssueError {
+    fn from(error: LoginError) -> Self {
+        match error {
+            LoginError::Overloaded => Self::Overloaded,
+            LoginError::Refused => Self::InvalidGrant(WRONG_PASSWORD),
+            LoginError::Service => Self::LoginService,
+            LoginError::Store(error) => Self::Store(error),
+        }
     }
 }
 

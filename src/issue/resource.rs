@@ -6,16 +6,45 @@ use crate::oauth::url::Url;
 
 const MALFORMED: &str = "a resource is an absolute URI without query and fragment";
 const UNKNOWN: &str = "there is no such resource here";
+const BEYOND: &str = "a resource is beyond what was granted";
 
 /// Whether each `resource` that a request names is this gateway's, `ours`.
 ///
 /// # Errors
 /// `invalid_target` (R8707-2a): a token for another resource would be good for the wrong one.
 pub(super) fn check(params: &Params<'_>, ours: &str) -> Result<(), IssueError> {
-    params.get_all("resource").try_for_each(|resource| {
+    meant(params.get_all("resource"), ours).map(drop)
+}
+
+/// The resources that a request names, each once and in the spelling of the configuration.
+///
+/// # Errors
+/// `invalid_target`, where one of them is not this gateway's, `ours`.
+pub(super) fn meant<'r>(named: impl Iterator<Item = &'r str>, ours: &str) -> Result<Vec<String>, IssueError> {
+    let mut meant: Vec<String> = Vec::new();
+    for resource in named {
         let resource = normal(resource).ok_or(IssueError::InvalidTarget(MALFORMED))?;
-        if normal(ours).is_some_and(|ours| ours == resource) { Ok(()) } else { Err(IssueError::InvalidTarget(UNKNOWN)) }
-    })
+        if normal(ours).is_none_or(|ours| ours != resource) {
+            return Err(IssueError::InvalidTarget(UNKNOWN));
+        }
+        if !meant.iter().any(|known| known == ours) {
+            meant.push(ours.to_owned());
+        }
+    }
+    Ok(meant)
+}
+
+/// What a token is good for whose request means `requested`, of a grant for `granted` (R8707-2.2a). An
+/// empty list is every resource that does not require to be named.
+///
+/// # Errors
+/// `invalid_target`, where the request goes beyond the grant.
+pub(super) fn within(requested: Vec<String>, granted: &[String]) -> Result<Vec<String>, IssueError> {
+    if requested.is_empty() {
+        return Ok(granted.to_vec());
+    }
+    let beyond = !granted.is_empty() && requested.iter().any(|resource| !granted.contains(resource));
+    if beyond { Err(IssueError::InvalidTarget(BEYOND)) } else { Ok(requested) }
 }
 
 /// R8707-P: scheme and host in lower case, no default port, an empty path is `/`; nothing else. `None`:
@@ -71,6 +100,19 @@ mod tests {
         ] {
             assert_eq!(outcome("https://gate.example", form), Err(why.to_owned()), "{form}");
         }
+    }
+
+    /// R8707-2.2a
+    #[test]
+    fn a_token_is_good_for_a_part_of_what_was_granted() {
+        let of = |resources: &[&str]| resources.iter().map(|resource| (*resource).to_owned()).collect::<Vec<_>>();
+        let (a, both) = (of(&["a"]), of(&["a", "b"]));
+        assert_eq!(within(a.clone(), &both).unwrap(), a);
+        assert_eq!(within(Vec::new(), &both).unwrap(), both);
+        assert_eq!(within(a.clone(), &[]).unwrap(), a);
+        assert!(within(both, &a).is_err());
+        let named = ["HTTPS://Gate.Example:443/", "https://gate.example"];
+        assert_eq!(meant(named.into_iter(), "https://gate.example").unwrap(), ["https://gate.example"]);
     }
 
     proptest! {

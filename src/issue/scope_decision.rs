@@ -109,6 +109,7 @@ mod tests {
             default_scopes: default.map(scope),
             introspect: false,
             registration: None,
+            ..Client::default()
         }
     }
 

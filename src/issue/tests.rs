@@ -1,17 +1,20 @@
 //! The authorization server over a store in memory: whole requests, as the endpoints hand them on.
 
+mod authorization;
 mod clients;
 mod grants;
 mod ledger;
+mod owners;
 
 use super::{Clients, FailedLogins, IssueError, IssuedToken, Issuer, Request, Settings, Throttle};
 use crate::clock::Timestamp;
 use crate::oauth::authorization::Authorization;
-use crate::oauth::client::{Client, GrantType, SecretHash};
+use crate::oauth::client::{Client, GrantType, Pkce, SecretHash};
 use crate::oauth::params::Params;
 use crate::oauth::request::REPEATABLE;
 use crate::oauth::scope::{Scope, ScopeDeclaration, ScopeTable};
 use crate::oauth::token::Origin;
+use crate::people::directory::Directory;
 use crate::people::password::tests::quick_hash;
 use crate::people::users::{User, Users};
 use crate::secret::Digest;
@@ -50,6 +53,7 @@ pub(crate) fn client(id: &str, secrets: Vec<SecretHash>, grants: &[GrantType], s
         default_scopes: None,
         introspect: false,
         registration: None,
+        ..Client::default()
     }
 }
 
@@ -66,6 +70,20 @@ fn clients() -> Vec<Client> {
         client("kiosk", Vec::new(), &[Password], "read"),
         client("rival", Vec::new(), &[Password, RefreshToken], "read write"),
         client("app", Vec::new(), &[AuthorizationCode, ClientCredentials], "read"),
+        Client {
+            redirect_uris: vec!["https://web.example/cb?tenant=1".into()],
+            ..client("web", Vec::new(), &[AuthorizationCode, RefreshToken], "read write other")
+        },
+        Client {
+            redirect_uris: vec!["http://127.0.0.1/cb".into(), "com.example.native:/cb".into()],
+            ..client("native", Vec::new(), &[AuthorizationCode], "read write")
+        },
+        Client {
+            redirect_uris: vec!["http://localhost/cb".into(), "https://server.example/cb".into()],
+            pkce: Pkce::Optional,
+            immediate_error_redirect: true,
+            ..client("server", vec![digest_of("s-secret")], &[AuthorizationCode, RefreshToken], "read write")
+        },
         client("portal", vec![digest_of("p-secret")], &[Password, RefreshToken], "read write"),
     ]
 }
@@ -99,6 +117,7 @@ pub(crate) fn settings() -> Settings {
         access_token_ttl: Duration::from_hours(1),
         refresh_token_ttl: Duration::from_hours(24),
         refresh_reuse_grace: Duration::from_secs(10),
+        authorization_code_ttl: Duration::from_secs(60),
         failed_logins: FailedLogins { max: 3, per: Duration::from_mins(1) },
     }
 }
@@ -122,7 +141,7 @@ impl Stage {
         let issuer = Issuer::new(
             Arc::new(settings),
             Arc::clone(&clients),
-            Arc::clone(&users),
+            Directory::new(Arc::clone(&users), store.clone()),
             Arc::clone(&scopes),
             store.clone(),
             Arc::new(Throttle::new()),
@@ -197,7 +216,9 @@ fn word<T>(outcome: &Result<T, IssueError>) -> &'static str {
         Err(IssueError::InvalidScope(_)) => "invalid_scope",
         Err(IssueError::InvalidTarget(_)) => "invalid_target",
         Err(IssueError::NotAllowedToIntrospect) => "forbidden",
-        Err(IssueError::Overloaded | IssueError::Random(_) | IssueError::Store(_)) => "unavailable",
+        Err(IssueError::LoginService | IssueError::Overloaded | IssueError::Random(_) | IssueError::Store(_)) => {
+            "unavailable"
+        }
         Err(IssueError::Throttled(_)) => "throttled",
         Err(IssueError::UnauthorizedClient) => "unauthorized_client",
         Err(IssueError::UnsupportedGrantType) => "unsupported_grant_type",

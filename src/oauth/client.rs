@@ -116,8 +116,18 @@ impl RegistrationId {
     }
 }
 
+/// Whether a client has to send a code challenge (RFC 7636). Only a confidential one can be spared.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Pkce {
+    /// R7636-4.4.1, and what holds unless the configuration says otherwise.
+    #[default]
+    Required,
+    /// One that is sent is checked all the same.
+    Optional,
+}
+
 /// A registered client.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Client {
     /// RFC 6749 section 2.2.
     pub id: String,
@@ -137,6 +147,10 @@ pub struct Client {
     pub introspect: bool,
     /// `None`: it is of the configuration.
     pub registration: Option<RegistrationId>,
+    /// Whether its authorization requests need a code challenge.
+    pub pkce: Pkce,
+    /// Its error redirects do not wait for the sign-in (D-11).
+    pub immediate_error_redirect: bool,
 }
 
 impl Client {
@@ -148,6 +162,11 @@ impl Client {
     /// Whether it can keep a secret (RFC 6749 section 2.1).
     pub fn is_confidential(&self) -> bool {
         !self.secrets.is_empty()
+    }
+
+    /// Whether its authorization requests need a code challenge; those of a public client always do.
+    pub fn needs_challenge(&self) -> bool {
+        self.pkce == Pkce::Required || !self.is_confidential()
     }
 
     /// Whether it is the client that a record names. A client of the configuration is not the one of

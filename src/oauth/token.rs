@@ -100,6 +100,11 @@ impl TagKeys {
         &self.current
     }
 
+    /// Every key that is believed, the current one first.
+    pub fn believed(&self) -> impl Iterator<Item = &TagKey> {
+        std::iter::once(&self.current).chain(&self.previous)
+    }
+
     /// Whether `text` is a token of `kind` that one of these keys made (TOK-4). A forged token
     /// fails here, before any lookup.
     pub fn recognise(&self, kind: TokenKind, text: &[u8]) -> bool {
@@ -112,7 +117,7 @@ impl TagKeys {
             push_base62(&mut expected, key.tag(message));
             constant_time_eq(&expected, tag)
         };
-        made_by(&self.current) || self.previous.iter().any(made_by)
+        self.believed().any(made_by)
     }
 }
 

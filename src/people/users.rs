@@ -1,13 +1,18 @@
-//! The resource owners of the configuration and the check of their passwords.
+//! Resource owners, and those of the configuration by name.
 
 use super::password;
+use crate::clock::Timestamp;
 use crate::oauth::scope::Scope;
 use crate::oauth::token::Origin;
 use crate::secret::Digest;
+use crate::store::StoreError;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
+
+/// The longest name, in octets.
+pub const LONGEST_NAME: usize = 256;
 
 /// Who a resource owner is, in tokens, sessions and consents.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -18,12 +23,33 @@ pub struct Subject {
     pub origin: Origin,
 }
 
+impl Subject {
+    /// What identifiers of documents about it begin with: names may have any character and any length,
+    /// digests have not. Ends with a colon, so that no key begins with another.
+    pub fn key(&self) -> String {
+        let origin = match self.origin {
+            Origin::Configuration => "configuration",
+            Origin::Store => "store",
+        };
+        format!("{origin}:{}:", Digest::of(fold(&self.name).as_bytes()).to_hex())
+    }
+}
+
+/// Who signed in, and when: what a token or a code is issued for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignIn {
+    /// Who.
+    pub subject: Subject,
+    /// When the password was right (`auth_time`).
+    pub since: Timestamp,
+}
+
 /// A resource owner: of the configuration, of a file, or of the store.
 #[derive(Clone)]
 pub struct User {
     /// As configured; compared after folding to one spelling.
     pub name: String,
-    /// A PHC string of argon2id.
+    /// What [`password::matches`] takes.
     pub password_hash: String,
     /// What the user can grant at most; `None`: everything.
     pub scopes: Option<Scope>,
@@ -52,29 +78,51 @@ pub struct Users {
     names: Vec<String>,
 }
 
-/// The proof that a resource owner showed a right password. Only [`Users::authenticate`] makes one.
+/// The proof that a resource owner showed a right password. Only
+/// [`Directory::authenticate`](super::directory::Directory::authenticate) makes one.
 #[must_use]
 #[derive(Clone, Debug)]
 pub struct ResourceOwner {
     user: Arc<User>,
+    since: Timestamp,
 }
 
 impl ResourceOwner {
+    pub(super) const fn new(user: Arc<User>, since: Timestamp) -> Self {
+        Self { user, since }
+    }
+
     /// Who.
     pub fn user(&self) -> &User {
         &self.user
     }
+
+    /// When.
+    pub const fn since(&self) -> Timestamp {
+        self.since
+    }
+
+    /// Who and when.
+    pub fn sign_in(&self) -> SignIn {
+        SignIn { subject: self.user.subject(), since: self.since }
+    }
 }
 
 /// Why nobody was authenticated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum LoginError {
     /// Too many checks are under way: 503.
     #[error("too many passwords are being checked")]
     Overloaded,
-    /// Unknown user or wrong password; the same answer and the same work.
+    /// Unknown user, disabled user or wrong password; the same answer and the same work.
     #[error("the name or the password is wrong")]
     Refused,
+    /// The login service does not answer, or not as agreed: 503; what happened has been logged.
+    #[error("the login service does not answer")]
+    Service,
+    /// 503.
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 impl From<password::Overloaded> for LoginError {
@@ -107,25 +155,9 @@ impl Users {
         self.by_name.values()
     }
 
-    /// Checks a password off the worker's thread, a bounded number at a time. An unknown name
-    /// costs the same.
-    ///
-    /// # Errors
-    /// When the pair is wrong, or too many are being checked.
-    pub async fn authenticate(&self, name: &str, password: &str) -> Result<ResourceOwner, LoginError> {
-        let name = fold(name);
-        let user = self.by_name.get(&name);
-        let hash = user.map_or_else(|| self.decoy(&name), |user| &user.password_hash);
-        let matches = password::matches(hash, password).await?;
-        match user {
-            Some(user) if matches => Ok(ResourceOwner { user: Arc::clone(user) }),
-            _ => Err(LoginError::Refused),
-        }
-    }
-
     /// The hash that an unknown name is checked against, in vain: that of some user, always the
     /// same for one name, so that time says nothing even where users' hashes differ in their cost.
-    fn decoy(&self, name: &str) -> &str {
+    pub(super) fn decoy(&self, name: &str) -> &str {
         let user = pick(&self.names, name).and_then(|name| self.by_name.get(name));
         user.map_or(password::UNUSED_HASH, |user| &user.password_hash)
     }
@@ -134,6 +166,14 @@ impl Users {
 /// The one spelling of a user's name: lower case. Counters of failed attempts go by it too.
 pub fn fold(name: &str) -> String {
     name.to_lowercase()
+}
+
+/// Why a text cannot be the name of a user; `None`: it can.
+pub fn wrong_name(name: &str) -> Option<&'static str> {
+    if name.is_empty() || name.trim() != name || name.contains(char::is_control) {
+        return Some("a name has no control characters and no space at its ends");
+    }
+    (name.len() > LONGEST_NAME || fold(name).len() > LONGEST_NAME).then_some("a name has 256 octets at most")
 }
 
 /// One of `choices`, always the same for one `name`; `None` when there are none.
@@ -157,18 +197,9 @@ mod tests {
         }])
     }
 
-    /// R6749-4.3b
-    #[tokio::test]
-    async fn a_wrong_password_and_an_unknown_name_are_one_answer() {
-        let users = users();
-        assert_eq!(users.authenticate("alice", "no").await.unwrap_err(), LoginError::Refused);
-        assert_eq!(users.authenticate("bob", "pw").await.unwrap_err(), LoginError::Refused);
-        assert_eq!(Users::default().authenticate("bob", "pw").await.unwrap_err(), LoginError::Refused);
-    }
-
-    #[tokio::test]
-    async fn a_name_is_one_in_every_spelling_and_keeps_the_configured_one() {
-        assert_eq!(users().authenticate("ALICE", "pw").await.unwrap().user().name, "Alice");
+    #[test]
+    fn a_name_is_one_in_every_spelling_and_keeps_the_configured_one() {
+        assert_eq!(users().get("ALICE").unwrap().name, "Alice");
         assert!(users().has("aLiCe") && !users().has("alice "));
     }
 

@@ -200,7 +200,11 @@ fn keys_of_later_versions_are_refused_with_a_message() {
 #[test]
 fn every_documented_key_is_taken() {
     let text = include_str!("../../src/config/testdata/every_key.toml");
-    let command = with_secret().file("gateway.toml", text).env("APP_SECRET", "from-the-environment-0123456789");
+    let logo = "<svg xmlns=\"http://www.w3.org/2000/svg\"/>";
+    let command = with_secret()
+        .file("gateway.toml", text)
+        .file("logo.svg", logo)
+        .env("APP_SECRET", "from-the-environment-0123456789");
     command.run(&["check"]).expect(0).says("shelf:{id}").says("(report only)");
 }
 

@@ -5,10 +5,13 @@
 
 mod harness;
 
+mod account;
+mod authorize;
 mod bearer;
 mod cli;
 mod client_library;
 mod config;
+mod consent;
 mod demo;
 mod forwarding;
 mod framing;

@@ -19,12 +19,18 @@ fn the_authorization_server_describes_what_is_switched_on() {
     let json = gateway.get(AS).send().expect(200).json();
     let url = gateway.url();
     assert_eq!(json["issuer"], url);
-    for (member, name) in
-        [("token_endpoint", "token"), ("revocation_endpoint", "revoke"), ("introspection_endpoint", "introspect")]
-    {
+    for (member, name) in [
+        ("authorization_endpoint", "authorize"),
+        ("token_endpoint", "token"),
+        ("revocation_endpoint", "revoke"),
+        ("introspection_endpoint", "introspect"),
+    ] {
         assert_eq!(json[member], format!("{url}/oauth2/{name}"));
     }
-    assert_eq!(sorted(&json["grant_types_supported"]), ["client_credentials", "password", "refresh_token"]);
+    assert_eq!(
+        sorted(&json["grant_types_supported"]),
+        ["authorization_code", "client_credentials", "password", "refresh_token"]
+    );
     for list in ["token_endpoint_auth_methods_supported", "revocation_endpoint_auth_methods_supported"] {
         assert_eq!(sorted(&json[list]), ["client_secret_basic", "client_secret_post", "none"], "{list}");
     }

@@ -5,6 +5,8 @@ use crate::config::keys::FAILED_LOGINS;
 use crate::config::section::Section;
 use crate::enforce::bearer::Methods;
 use crate::issue::{FailedLogins, Settings};
+use crate::oauth::client::Pkce;
+use crate::people::session;
 
 /// What holds without `[bearer] methods`.
 pub(super) const HEADER_ONLY: Methods = Methods { header: true, form: false, query: false };
@@ -24,11 +26,23 @@ pub(super) fn settings(oauth: &Section<'_>, limits: &Section<'_>, public_url: Op
         access_token_ttl: oauth.duration("access_token_ttl").unwrap_or_default(),
         refresh_token_ttl: oauth.duration("refresh_token_ttl").unwrap_or_default(),
         refresh_reuse_grace: oauth.duration("refresh_reuse_grace").unwrap_or_default(),
+        authorization_code_ttl: oauth.duration("authorization_code_ttl").unwrap_or_default(),
         failed_logins: FailedLogins {
             max: failed_logins.number("max").unwrap_or_default(),
             per: failed_logins.duration("per").unwrap_or_default(),
         },
     }
+}
+
+/// Reads `pkce` of `[oauth]` or of a client.
+pub(super) fn pkce(section: &Section<'_>) -> Pkce {
+    if section.text_or_default("pkce") == "optional" { Pkce::Optional } else { Pkce::Required }
+}
+
+/// Reads what `[oauth]` says about sign-ins.
+pub(super) fn sessions(oauth: &Section<'_>) -> session::Settings {
+    let ttl = oauth.duration("session_ttl").unwrap_or_default();
+    session::Settings { ttl, idle: oauth.duration("session_idle").unwrap_or_default() }
 }
 
 /// Reads a list of ways to send a token; `None`: there is none.

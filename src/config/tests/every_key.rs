@@ -8,6 +8,8 @@ use std::collections::BTreeSet;
 
 const FILE: &str = include_str!("../testdata/every_key.toml");
 
+const HTPASSWD: &str = "carol:$2y$04$nDsEwrRWuCzmZD0QV4QYduRb1K1fPbBBSRuaoYwk1cIQW4zKkcNCi\n";
+
 /// `include`, and keys with a single value: nothing can follow from a change.
 const WITHOUT_EFFECT: [&str; 3] = ["include", "oauth.registration", "routes.upgrade"];
 
@@ -35,6 +37,14 @@ const CHANGES: &[(&str, &str, &str)] = &[
     ("oauth.access_token_ttl", "access_token_ttl", "access_token_ttl = \"2h\""),
     ("oauth.refresh_token_ttl", "refresh_token_ttl", "refresh_token_ttl = \"2h\""),
     ("oauth.refresh_reuse_grace", "refresh_reuse_grace", "refresh_reuse_grace = \"0s\""),
+    ("oauth.authorization_code_ttl", "authorization_code_ttl", "authorization_code_ttl = \"59s\""),
+    ("oauth.pkce", "pkce", "pkce = \"required\""),
+    ("oauth.session_ttl", "session_ttl", "session_ttl = \"9h\""),
+    ("oauth.session_idle", "session_idle", "session_idle = \"2h\""),
+    ("users_file", "users_file", "users_file = \"more.toml\""),
+    ("branding.name", "name = \"Fernwood\"", "name = \"Oakwood\""),
+    ("branding.logo", "logo =", "logo = \"other.svg\""),
+    ("branding.colour", "colour", "colour = \"#996633\""),
     ("limits.head_timeout", "head_timeout", "head_timeout = \"11s\""),
     ("limits.body_timeout", "body_timeout", "body_timeout = \"11s\""),
     ("limits.idle_timeout", "idle_timeout", "idle_timeout = \"11s\""),
@@ -56,6 +66,8 @@ const CHANGES: &[(&str, &str, &str)] = &[
     ("clients.redirect_uris", "redirect_uris", "redirect_uris = [\"https://a.example/cb\"]"),
     ("clients.scopes", "scopes = \"a shelf:42\"", "scopes = \"a\""),
     ("clients.default_scopes", "default_scopes", "default_scopes = \"b\""),
+    ("clients.pkce", "immediate_error_redirect", "immediate_error_redirect = true\npkce = \"required\""),
+    ("clients.immediate_error_redirect", "immediate_error_redirect", "immediate_error_redirect = false"),
     ("clients.introspect", "introspect", "introspect = false"),
     ("users.name", "name = \"alice\"", "name = \"bob\""),
     (
@@ -92,7 +104,15 @@ const CHANGES: &[(&str, &str, &str)] = &[
 ];
 
 fn load(text: &str) -> Configuration {
-    let folder = Folder::new(&[("gateway.toml", text), ("secret", "another-secret-of-a-file-0123")]);
+    let svg = |width| format!("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\"/>");
+    let folder = Folder::new(&[
+        ("gateway.toml", text),
+        ("secret", "another-secret-of-a-file-0123"),
+        ("users.htpasswd", HTPASSWD),
+        ("more.toml", ""),
+        ("logo.svg", &svg(1)),
+        ("other.svg", &svg(2)),
+    ]);
     folder.load().unwrap_or_else(|errors| panic!("{text}\n{errors}"))
 }
 
@@ -102,12 +122,17 @@ fn said(configuration: &Configuration) -> String {
     let specs: Vec<_> = plan.routes.routes().iter().map(|route| &route.spec).collect();
     let first = format!("{server:?}{telemetry:?}{admin:?}{store:?}{cache:?}{specs:?}{:?}", plan.upstreams);
     let scopes = plan.scopes.declared();
-    let rest = format!("{scopes:?}{:?}{:?}{:?}{:?}", plan.clients, plan.users, plan.issue, plan.bearer);
+    // They stand in no order.
+    let mut users: Vec<String> = plan.users.iter().map(|user| format!("{user:?}")).collect();
+    users.sort_unstable();
+    let rest = format!("{scopes:?}{:?}{:?}{:?}{:?}", plan.clients, users, plan.issue, plan.bearer)
+        + &format!("{:?}", plan.login);
     // Neither users nor clients show their hashes.
     let hash = plan.users.get("alice").map(|user| user.password_hash.clone());
     let secrets = plan.clients.iter().flat_map(|client| &client.secrets).map(ToString::to_string);
     let hashes: Vec<String> = hash.into_iter().chain(secrets).collect();
-    let all = format!("{first}{rest}{hashes:?}{}{:?}{}{}", plan.realm, plan.trusted, plan.form_body, plan.serve_cached);
+    let last = format!("{}{:?}{}{}", plan.realm, plan.trusted, plan.form_body, plan.serve_cached);
+    let all = format!("{first}{rest}{hashes:?}{last}{:?}{:?}", plan.branding, plan.sessions);
     // Each file is in a folder of its own, which stands in the places of the routes.
     all.replace(&configuration.file.display().to_string(), "")
 }

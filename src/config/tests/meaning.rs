@@ -101,6 +101,38 @@ fn the_gateways_own_endpoints_have_one_place() {
 }
 
 #[test]
+fn the_look_of_the_pages_is_checked() {
+    let long = format!("[branding]\nname = \"{}\"\n[scopes]", "x".repeat(81));
+    each_is_refused(&[
+        ("[scopes]", "[branding]\nname = \"\"\n[scopes]", "cannot be shown"),
+        ("[scopes]", "[branding]\nname = \"a\\u202eb\"\n[scopes]", "cannot be shown"),
+        ("[scopes]", "[branding]\nname = \" a\"\n[scopes]", "cannot be shown"),
+        ("[scopes]", &long, "cannot be shown"),
+        ("[scopes]", "[branding]\ncolour = \"blue\"\n[scopes]", "is no colour"),
+        ("[scopes]", "[branding]\ncolour = \"#12345\"\n[scopes]", "is no colour"),
+        ("[scopes]", "[branding]\nlogo = \"missing.png\"\n[scopes]", "cannot be read"),
+        ("[scopes]", "[branding]\nlogo = \"gateway.toml\"\n[scopes]", "is no image"),
+        ("[scopes]", "[branding]\ncolor = \"#123456\"\n[scopes]", "`color`"),
+    ]);
+    each_is_taken(&[("[scopes]", "[branding]\nname = \"Bücherei 株式会社\"\ncolour = \"#FFD400\"\n[scopes]")]);
+    let branding = right(SMALL).plan.branding.clone();
+    assert_eq!((branding.name.as_str(), branding.colour.as_str()), ("Tollgate", "#2451c7"));
+    assert_eq!(format!("{branding:?}"), format!("{:?}", crate::page::Branding::default()));
+}
+
+#[test]
+fn a_logo_is_read_with_the_file_that_names_it() {
+    let text = SMALL.replacen("[scopes]", "[branding]\nlogo = \"images/logo\"\n[scopes]", 1);
+    let folder = Folder::new(&[("gateway.toml", &text)]);
+    let png = b"\x89PNG\r\n\x1a\nand so on";
+    folder.write("images/logo", png);
+    let (content, media_type) = folder.load().unwrap().plan.branding.logo.clone().unwrap();
+    assert_eq!((&content[..], media_type), (&png[..], "image/png"));
+    folder.write("images/logo", &[&png[..], &vec![0; 256 << 10]].concat());
+    assert!(folder.load().err().unwrap().to_string().contains("larger than 256 KiB"));
+}
+
+#[test]
 fn stores_are_named_by_urls_whose_passwords_are_not_repeated() {
     each_is_refused(&[
         ("memory:", "mysql://u:hunter2@h", "not known"),
@@ -257,14 +289,24 @@ fn clients_are_complete() {
         (grants, "grants = [\"client_credential\"]", "is unknown"),
         (grants, "grants = [\"authorization_code\"]", "needs `redirect_uris`"),
         (grants, "grants = []\nredirect_uris = [\"https://a.example/#x\"]", "has a fragment"),
+        (secret, "pkce = \"no\"\nsecret = \"env:REPORTER_SECRET\"\n", "`pkce`"),
         (grants, "grants = []\nredirect_uris = [\"https://u@a.example/\"]", "user information"),
         ("id = \"reporter\"", "id = \"\"", "`id` is empty"),
         ("id = \"reporter\"", "id = \"ä\"", "`id` is empty or has"),
     ]);
     let early = right(&SMALL.replace(secret, &format!("{secret}redirect_uris = [\"https://a.example/cb\"]\n")));
-    assert!(early.warnings.iter().any(|warning| warning.contains("not part of this version")), "{:?}", early.warnings);
+    assert!(
+        early.warnings.iter().any(|warning| warning.contains("but not the grant `authorization_code`")),
+        "{:?}",
+        early.warnings
+    );
     let public = SMALL.replace(secret, "introspect = true\n").replace("client_credentials", "password");
     assert_eq!(problems(&public), [(12, "`introspect` needs a client that can keep a secret".to_owned())]);
+    let bare = SMALL.replace(secret, "pkce = \"optional\"\n").replace("client_credentials", "password");
+    assert_eq!(problems(&bare), [(14, "a client without a secret cannot do without PKCE".to_owned())]);
+    let code = format!("{secret}redirect_uris = [\"https://a.example/cb\"]\n");
+    let code = SMALL.replace(secret, &code).replace("client_credentials", "authorization_code");
+    assert!(right(&code).warnings.is_empty(), "nothing is for later");
     let literal = right(&SMALL.replace(secret, "secret = \"short\"\n"));
     assert_eq!(literal.warnings.len(), 2, "{:?}", literal.warnings);
     assert!(

@@ -14,7 +14,7 @@ fn contract() -> String {
 }
 
 /// Keys of later versions in the contract.
-const LATER: [&str; 5] = ["authorization_code_ttl", "session_ttl", "health", "rate_limit", "cors"];
+const LATER: [&str; 3] = ["health", "rate_limit", "cors"];
 
 #[test]
 fn the_contract_without_its_later_keys_loads() {
@@ -51,7 +51,7 @@ fn the_alternatives_of_the_contract_load_or_belong_to_a_later_version() {
         ("[server]", "proxy_protocol = true", true),
         ("[store]", "timeout = \"1s\"", false),
         ("[store]", "feed_timeout = \"2s\"", false),
-        ("[oauth]", "session_idle = \"1h\"", true),
+        ("[oauth]", "session_idle = \"1h\"", false),
         ("[oauth]", "device_code_ttl = \"10m\"", true),
         ("[upstreams.notes]", "http2 = true", true),
         ("[upstreams.notes]", "tls = { ca = \"...\" }", true),

@@ -171,7 +171,7 @@ async fn an_operator_orders_a_token() {
     assert!(matches!(refused(order("cli", None, Some("unheard"))).await, OrderError::Issue(_)));
 }
 
-/// R8414-2b, R8414-2c, R8414-3.2, R8414-3.3
+/// R8414-2b, R8414-2c, R8414-3.2, R8414-3.3, R9207-3, R6749-4.2: neither `token` nor `implicit` is ever listed.
 #[tokio::test]
 async fn the_metadata_says_what_is_switched_on() {
     let stage = Stage::new().await;
@@ -180,16 +180,25 @@ async fn the_metadata_says_what_is_switched_on() {
     assert_eq!(document["token_endpoint"], "https://gate.example/oauth2/token");
     assert_eq!(document["introspection_endpoint"], "https://gate.example/oauth2/introspect");
     assert_eq!(document["revocation_endpoint"], "https://gate.example/oauth2/revoke");
-    let grants = ["client_credentials", "password", "refresh_token"];
+    let grants = ["authorization_code", "client_credentials", "password", "refresh_token"];
     assert_eq!(document["grant_types_supported"], serde_json::json!(grants));
     let methods = ["client_secret_basic", "client_secret_post", "none"];
     assert_eq!(document["token_endpoint_auth_methods_supported"], serde_json::json!(methods));
     assert_eq!(document["introspection_endpoint_auth_methods_supported"], serde_json::json!(methods[..2]));
     assert_eq!(document["scopes_supported"], serde_json::json!(["write", "read", "other"]));
-    for absent in ["authorization_endpoint", "registration_endpoint", "jwks_uri", "response_types_supported"] {
+    assert_eq!(document["authorization_endpoint"], "https://gate.example/oauth2/authorize");
+    assert_eq!(document["authorization_response_iss_parameter_supported"], true);
+    for (list, only) in [
+        ("code_challenge_methods_supported", "S256"),
+        ("response_modes_supported", "query"),
+        ("response_types_supported", "code"),
+    ] {
+        assert_eq!(document[list], serde_json::json!([only]), "{list}");
+    }
+    for absent in ["registration_endpoint", "jwks_uri"] {
         assert!(document.get(absent).is_none(), "{absent}");
     }
     let bare = Stage::with(settings(), Vec::new(), Vec::new()).await.issuer.metadata("x");
-    assert_eq!(bare["grant_types_supported"], serde_json::json!(["client_credentials"]));
+    assert_eq!(bare["grant_types_supported"], serde_json::json!(["authorization_code", "client_credentials"]));
     assert_eq!(bare["token_endpoint_auth_methods_supported"], serde_json::json!(methods[..2]));
 }

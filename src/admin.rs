@@ -15,6 +15,7 @@ use crate::enforce::bearer::{Credential, authorization};
 use crate::enforce::guard::{CheckError, Guard};
 use crate::http1::stream::Listen;
 use crate::issue::{Clients, Issuer};
+use crate::oauth::resource::ResourceId;
 use crate::oauth::token::TokenDigest;
 use crate::people::directory::Directory;
 use crate::store::Store;
@@ -152,6 +153,11 @@ impl Admin {
                 Refusal::Undecided
             }
         })?;
+        // A token that was asked for with another resource is for that one (R6750-5.3b); the operator's
+        // API is a part of the gateway as a whole.
+        if !identity.audience().is_empty() && !identity.resources.contains(ResourceId::GATEWAY) {
+            return Err(Refusal::InvalidToken);
+        }
         if self.issuer.scopes().holds(&identity.scopes, SCOPE) { Ok(()) } else { Err(Refusal::Scope) }
     }
 }

@@ -26,12 +26,12 @@ use location::{Endpoint, Form, Locations};
 use std::net::IpAddr;
 use std::rc::Rc;
 
-/// What the endpoints say of the proxied API: the challenge of `/tokeninfo`, RFC 9728 metadata.
+/// How `/tokeninfo` takes tokens.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// `[bearer] realm`.
     pub realm: String,
-    /// `[bearer] methods`: `bearer_methods_supported`, and where `/tokeninfo` takes its token.
+    /// `[bearer] methods`: where `/tokeninfo` takes its token.
     pub bearer: Methods,
 }
 
@@ -63,7 +63,8 @@ impl Endpoints {
     /// The endpoints over `issuer` (tokens, introspection, revocation, metadata), `guard` (token
     /// information, RFC 6750) and `people` (the pages).
     pub fn new(issuer: Rc<Issuer>, guard: Rc<Guard>, people: People, settings: Settings) -> Self {
-        let locations = Locations::new(&issuer.settings().issuer, &issuer.settings().path);
+        let locations =
+            Locations::new(&issuer.settings().issuer, &issuer.settings().path, &issuer.settings().resources);
         let challenge = Challenge::new(&settings.realm, Some(&resource_metadata_url(&issuer.settings().issuer)));
         let basic = response::basic_challenge(&settings.realm);
         let browser = Browser::new(Rc::clone(&issuer), people, locations.base());
@@ -93,7 +94,7 @@ impl Endpoints {
         match endpoint {
             Endpoint::Browser(place) => self.browser.answer(place, request, caller, now).await,
             Endpoint::Form(form) => self.answer_form(form, request, caller, now).await,
-            Endpoint::ResourceMetadata => response::public(&self.resource_metadata()),
+            Endpoint::ResourceMetadata(id) => response::public(&self.resource_metadata(id)),
             Endpoint::ServerMetadata => response::public(&self.issuer.metadata(self.locations.base_url())),
             Endpoint::TokenInfo => self.token_info(request, now).await,
         }

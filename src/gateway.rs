@@ -9,6 +9,7 @@ mod notes;
 mod own;
 mod passage;
 mod request_id;
+mod wanted;
 
 use crate::endpoint::{self, Endpoints, People};
 use crate::enforce::bearer::Methods;
@@ -18,6 +19,7 @@ use crate::http1::exchange::{Exchange, Outcome};
 use crate::http1::head::HeadError;
 use crate::http1::stream::Peer;
 use crate::issue::{self, Clients, Issuer, Throttle};
+use crate::oauth::resource::{ResourceId, Resources};
 use crate::oauth::scope::ScopeTable;
 use crate::page::{Branding, Pages};
 use crate::people;
@@ -165,6 +167,10 @@ struct Gateway {
     endpoints: Endpoints,
     forwarder: Forwarder,
     recorder: Recorder,
+    resources: Arc<Resources>,
+    /// That of each resource, at its index.
+    challenges: Vec<Challenge>,
+    /// That of a request before it is known which resource it is for.
     challenge: Challenge,
     /// The authority of `public_url`: the host of an HTTP/1.0 request that names none.
     authority: String,
@@ -174,12 +180,19 @@ impl Gateway {
     fn new(shared: &Arc<Shared>, plan: Arc<Plan>, store: Store, previous: Option<&Forwarder>) -> Self {
         let settings = GuardSettings { generation: plan.generation, serve_cached: plan.serve_cached };
         let directory: Arc<dyn Directory> = Arc::clone(&plan) as Arc<dyn Directory>;
-        let guard = Guard::new(store.clone(), Arc::clone(&shared.cache), Arc::clone(&plan.scopes), directory, settings);
+        let guard = Guard::new(
+            store.clone(),
+            Arc::clone(&shared.cache),
+            Arc::clone(&plan.scopes),
+            Arc::clone(&plan.issue.resources),
+            directory,
+            settings,
+        );
         let guard = Rc::new(guard);
         let people = People {
             directory: plan.directory(store.clone()),
             sessions: Sessions::new(store.clone(), plan.sessions),
-            pages: Pages::new(Arc::clone(&plan.branding), &endpoint::base_path(&plan.issue.issuer, &plan.issue.path)),
+            pages: Pages::new(Arc::clone(&plan.branding), &endpoint::base_path(&plan.issue)),
             store: store.clone(),
         };
         let issuer = Issuer::new(
@@ -196,10 +209,21 @@ impl Gateway {
             endpoints: Endpoints::new(Rc::new(issuer), Rc::clone(&guard), people, settings),
             forwarder: Forwarder::new(&plan.upstreams, previous),
             recorder: shared.telemetry.recorder(routes),
-            challenge: Challenge::new(&plan.realm, Some(&endpoint::resource_metadata_url(&plan.issue.issuer))),
+            challenges: plan.issue.resources.iter().map(|resource| challenge(&plan, &resource.identifier)).collect(),
+            challenge: challenge(&plan, &plan.issue.issuer),
+            resources: Arc::clone(&plan.issue.resources),
             authority: own::authority(&plan.issue.issuer).to_owned(),
             guard,
             plan,
         }
     }
+
+    /// The challenge of a resource (R9728-5.1a).
+    fn challenge(&self, resource: ResourceId) -> &Challenge {
+        self.challenges.get(resource.index()).unwrap_or(&self.challenge)
+    }
+}
+
+fn challenge(plan: &Plan, resource: &str) -> Challenge {
+    Challenge::new(&plan.realm, Some(&endpoint::resource_metadata_url(resource)))
 }

@@ -34,6 +34,7 @@ use crate::clock::Timestamp;
 use crate::oauth::authorization::Authorization;
 use crate::oauth::client::{Client, SecretHash};
 use crate::oauth::params::Params;
+use crate::oauth::resource::Resources;
 use crate::oauth::scope::ScopeTable;
 use crate::people::directory::Directory;
 use crate::store::Store;
@@ -49,6 +50,8 @@ pub struct Settings {
     pub issuer: String,
     /// `[oauth] path`, `/oauth2`; below the path of the issuer.
     pub path: String,
+    /// What there are tokens for.
+    pub resources: Arc<Resources>,
     /// How long an access token lives.
     pub access_token_ttl: Duration,
     /// How long a grant lives as a whole.
@@ -122,9 +125,7 @@ impl Issuer {
     /// Why there is no token.
     pub async fn token(&self, request: &Request<'_>) -> Result<IssuedToken, IssueError> {
         let granted = self.grant(request).await;
-        let granted =
-            granted.and_then(|granted| resource::check(&request.params, &self.settings.issuer).map(|()| granted));
-        let issued = match granted {
+        let issued = match granted.and_then(|granted| self.aim(granted, &request.params)) {
             Ok(granted) => self.mint(granted, request.now).await,
             Err(error) => Err(error),
         };

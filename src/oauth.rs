@@ -7,6 +7,7 @@ pub mod params;
 pub(crate) mod pkce;
 pub(crate) mod redirect;
 pub mod request;
+pub mod resource;
 pub mod scope;
 pub mod token;
 pub(crate) mod url;

@@ -4,6 +4,7 @@ use super::*;
 use crate::enforce::guard::{self, GuardSettings};
 use crate::issue::{FailedLogins, Throttle};
 use crate::oauth::client::{Client, GrantType};
+use crate::oauth::resource::Resources;
 use crate::oauth::scope::{ScopeDeclaration, ScopeTable};
 use crate::oauth::token::Origin;
 use crate::people::users::{User, Users};
@@ -60,10 +61,12 @@ fn over(location: Location) -> Admin {
     let cache = TokenCache::new(CacheSettings { max_size: 1 << 20, ttl: Duration::from_secs(60) });
     store.listen(Arc::clone(&cache) as Arc<dyn Listener>);
     let guard = GuardSettings { generation: 1, serve_cached: false };
-    let guard = Guard::new(store.clone(), cache, scopes(), Arc::new(Everybody), guard);
+    let resources = Arc::new(Resources::gateway("http://127.0.0.1", vec!["header"]));
+    let guard = Guard::new(store.clone(), cache, scopes(), Arc::clone(&resources), Arc::new(Everybody), guard);
     let settings = crate::issue::Settings {
         issuer: "http://127.0.0.1".to_owned(),
         path: "/oauth2".to_owned(),
+        resources: Arc::clone(&resources),
         access_token_ttl: Duration::from_secs(3600),
         refresh_token_ttl: Duration::from_secs(86_400),
         refresh_reuse_grace: Duration::from_secs(10),

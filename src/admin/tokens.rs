@@ -28,6 +28,9 @@ pub(super) struct NewToken {
     client: String,
     subject: Option<String>,
     scope: Option<String>,
+    /// The resources that it is for.
+    #[serde(default)]
+    resources: Vec<String>,
     /// Seconds.
     ttl: Option<u64>,
 }
@@ -150,6 +153,7 @@ impl Admin {
             client_id: &new.client,
             subject: new.subject.as_deref(),
             scope: new.scope.as_deref(),
+            resources: &new.resources,
             lifetime: new.ttl.map(Duration::from_secs),
         };
         let subject = self.as_issued(new.subject.as_deref(), now).await?;

@@ -79,7 +79,7 @@ const REMOVE: &str = "remove it";
 
 /// The file.
 pub(super) const ROOT: &[Key] = &[
-    key("include", TEXTS, "Further files: their routes, scopes, clients, users and upstreams are added."),
+    key("include", TEXTS, "Further files: their routes, resources, scopes, clients, users and upstreams are added."),
     key("server", Kind::Table(SERVER), "Where requests come in.").required(),
     key("telemetry", Kind::Table(TELEMETRY), "Probes, metrics and the log."),
     key("admin", Kind::Table(ADMIN), "The operator's API."),
@@ -93,7 +93,7 @@ pub(super) const ROOT: &[Key] = &[
     key("users", USERS, "Resource owners."),
     key("upstreams", UPSTREAMS, "The servers behind the gateway."),
     key("routes", ROUTES, "Which requests pass, where they go, and what they need."),
-    later("resources", "Resources with metadata and audiences of their own (RFC 8707, RFC 9728).", REMOVE),
+    key("resources", RESOURCES, "Resources with metadata and audiences of their own (RFC 8707, RFC 9728)."),
     later("issuers", "Tokens of other authorization servers.", REMOVE),
     key(
         "users_file",
@@ -105,13 +105,14 @@ pub(super) const ROOT: &[Key] = &[
 ];
 
 /// The sections that an included file may have.
-pub(super) const INCLUDED: &[&str] = &["scopes", "clients", "users", "upstreams", "routes"];
+pub(super) const INCLUDED: &[&str] = &["scopes", "clients", "users", "upstreams", "routes", "resources"];
 
 const SCOPES: Kind = Kind::Named(&Kind::TextOr(&Kind::Table(SCOPE)));
 const CLIENTS: Kind = Kind::List(&Kind::Table(CLIENT));
 const USERS: Kind = Kind::List(&Kind::Table(USER));
 const UPSTREAMS: Kind = Kind::Named(&Kind::Table(UPSTREAM));
 const ROUTES: Kind = Kind::List(&Kind::Table(ROUTE));
+const RESOURCES: Kind = Kind::List(&Kind::Table(RESOURCE));
 
 /// `[server]`.
 pub(super) const SERVER: &[Key] = &[
@@ -321,4 +322,14 @@ pub(super) const HEADERS: &[Key] = &[
 pub(super) const EDITS: &[Key] = &[
     key("set", Kind::Named(&Kind::Text), "Replaces every field of that name."),
     key("remove", TEXTS, "Names of fields that are left out."),
+];
+
+/// `[[resources]]`.
+pub(super) const RESOURCE: &[Key] = &[
+    key("path", Kind::Text, "The prefix of its paths; `/` for the gateway as a whole.").required(),
+    key("name", Kind::Text, "What people see."),
+    key("audience", Kind::Choice(&["accepted", "required"], &[]), "Whether a token must be asked for with its URL.")
+        .default("accepted"),
+    key("mcp", Kind::Boolean, "An MCP server: audience required, header only, `Origin` checked.").default("false"),
+    key("origins", TEXTS, "Whose pages may call an MCP server, beside those of `public_url`."),
 ];

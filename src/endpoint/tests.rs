@@ -40,6 +40,7 @@ fn over(stage: Stage, bearer: Methods) -> Endpoints {
     let cache = TokenCache::new(CacheSettings { max_size: 1 << 20, ttl: Duration::from_mins(1) });
     stage.store.listen(Arc::<TokenCache<_>>::clone(&cache));
     let directory = Arc::new(Everybody(stage.clients, Arc::clone(&stage.users)));
+    let resources = Arc::clone(&stage.issuer.settings().resources);
     let guard_settings = GuardSettings { generation: 1, serve_cached: false };
     let lives = session::Settings { ttl: Duration::from_secs(28_800), idle: Duration::from_secs(3600) };
     let people = People {
@@ -48,7 +49,7 @@ fn over(stage: Stage, bearer: Methods) -> Endpoints {
         pages: Pages::new(Arc::new(Branding::default()), "/oauth2"),
         store: stage.store.clone(),
     };
-    let guard = Guard::new(stage.store, cache, stage.scopes, directory, guard_settings);
+    let guard = Guard::new(stage.store, cache, stage.scopes, resources, directory, guard_settings);
     let settings = Settings { realm: "notes".into(), bearer };
     Endpoints::new(Rc::new(stage.issuer), Rc::new(guard), people, settings)
 }

@@ -7,6 +7,7 @@ mod tests;
 pub use identity::Identity;
 
 use crate::clock::Timestamp;
+use crate::oauth::resource::Resources;
 use crate::oauth::scope::ScopeTable;
 use crate::oauth::token::{Origin, TokenDigest, TokenKind, TokenRecord};
 use crate::store::cache::TokenCache;
@@ -31,11 +32,12 @@ pub struct Guard {
     store: Store,
     cache: Arc<TokenCache<Arc<Identity>>>,
     scopes: Arc<ScopeTable>,
+    resources: Arc<Resources>,
     directory: Arc<dyn Directory>,
     settings: GuardSettings,
 }
 
-/// Why a token does not pass. The three causes of `Invalid` look alike to the client and are told
+/// Why a token does not pass. The causes of `Invalid` look alike to the client and are told
 /// apart only in the log.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckError {
@@ -47,9 +49,12 @@ pub enum CheckError {
     Store(#[from] StoreError),
 }
 
-/// Why a token is not valid, for the log.
+/// Why a token is not valid, for the log. Whether it is for the resource that is asked for is decided
+/// with the route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Invalid {
+    /// For another resource (R6750-5.3b).
+    Audience,
     /// Its client or its user is gone from the configuration.
     Disabled,
     /// Its time is up.
@@ -66,10 +71,11 @@ impl Guard {
         store: Store,
         cache: Arc<TokenCache<Arc<Identity>>>,
         scopes: Arc<ScopeTable>,
+        resources: Arc<Resources>,
         directory: Arc<dyn Directory>,
         settings: GuardSettings,
     ) -> Self {
-        Self { store, cache, scopes, directory, settings }
+        Self { store, cache, scopes, resources, directory, settings }
     }
 
     /// The answer for a cached token, without waiting; `None` when the store must be asked.
@@ -135,7 +141,7 @@ impl Guard {
     fn prepare(&self, record: TokenRecord) -> Identity {
         let exists = still_exists(&record, &*self.directory);
         let generation = if exists { self.settings.generation } else { Identity::NO_GENERATION };
-        Identity::new(record, &self.scopes, generation)
+        Identity::new(record, &self.scopes, &self.resources, generation)
     }
 
     fn believes_cache(&self) -> bool {

@@ -142,7 +142,10 @@ impl Issuer {
         let requested = request.scope.as_deref();
         scope_decision::grant(&self.scopes, requested, &client, None)
             .map_err(|error| AuthorizationError::Redirect(self.trouble(request, error)))?;
-        let scope = scope_decision::grant(&self.scopes, requested, &client, user.scopes.as_ref()).map_err(|_| {
+        let granted = scope_decision::grant(&self.scopes, requested, &client, user.scopes.as_ref());
+        // R8707-2.2b
+        let granted = granted.and_then(|scope| self.meaningful_scope(&scope, &request.resources));
+        let scope = granted.map_err(|_| {
             let description = "nothing of the scope can be granted by this resource owner";
             AuthorizationError::Redirect(self.refused(request, "access_denied", description))
         })?;

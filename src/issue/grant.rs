@@ -64,6 +64,20 @@ impl Granted {
     pub(super) fn into_parts(self) -> (Arc<Client>, Option<SignIn>, Scope, Vec<String>, Via) {
         (self.client, self.subject, self.scope, self.audience, self.via)
     }
+
+    /// How it came about.
+    pub(super) const fn via(&self) -> &Via {
+        &self.via
+    }
+
+    /// For this audience, with what `narrow` leaves of the scope.
+    pub(super) fn narrowed(
+        self,
+        audience: Vec<String>,
+        narrow: impl FnOnce(&Scope, &[String]) -> Result<Scope, IssueError>,
+    ) -> Result<Self, IssueError> {
+        Ok(Self { scope: narrow(&self.scope, &audience)?, audience, ..self })
+    }
 }
 
 impl Issuer {

@@ -3,7 +3,7 @@
 use super::Issuer;
 use crate::oauth::client::GrantType;
 use crate::oauth::pkce;
-use crate::oauth::scope::{OPERATOR, ScopeTable, ScopeToken};
+use crate::oauth::scope::{OPERATOR, Scope, ScopeTable, ScopeToken};
 use serde_json::{Value, json};
 
 impl Issuer {
@@ -17,6 +17,7 @@ impl Issuer {
         // Clients of the store can be registered for these at any time.
         let always = [GrantType::AuthorizationCode, GrantType::ClientCredentials];
         let grants = GrantType::ALL.into_iter().filter(|grant| always.contains(grant) || self.is_registered(*grant));
+        let protected = self.settings.resources.listed().map(|resource| &resource.identifier);
         let mut document = json!({
             "issuer": self.settings.issuer,
             "authorization_endpoint": format!("{base}/authorize"),
@@ -31,19 +32,22 @@ impl Issuer {
             "revocation_endpoint_auth_methods_supported": methods,
             "introspection_endpoint": format!("{base}/introspect"),
             "introspection_endpoint_auth_methods_supported": confidential,
+            // R9728-4
+            "protected_resources": protected.collect::<Vec<_>>(),
         });
-        if let Some(scopes) = scopes_supported(&self.scopes) {
+        if let Some(scopes) = scopes_supported(&self.scopes, None) {
             document["scopes_supported"] = scopes;
         }
         document
     }
 }
 
-/// The scopes that can be asked for by name, less the operator's, which is no business of clients;
+/// The scopes that can be asked for by name, of all or of those of a resource, less the operator's, which is no business of clients;
 /// `None`: there are none (R8414-3.2).
-pub fn scopes_supported(table: &ScopeTable) -> Option<Value> {
-    let declared = table.declared().iter().map(|scope| &scope.name);
-    let names = declared.filter(|name| table.exists(name)).map(ScopeToken::as_str).filter(|name| *name != OPERATOR);
+pub fn scopes_supported(table: &ScopeTable, of: Option<&Scope>) -> Option<Value> {
+    let declared = || table.declared().iter().map(|scope| scope.name.clone()).collect();
+    let all = of.map_or_else(declared, Scope::clone);
+    let names = all.iter().filter(|name| table.exists(name)).map(ScopeToken::as_str).filter(|name| *name != OPERATOR);
     let names: Vec<&str> = names.collect();
     (!names.is_empty()).then(|| json!(names))
 }

@@ -55,6 +55,9 @@ pub(super) struct Minting<'m> {
     pub(super) subject: Option<SignIn>,
     pub(super) scope: String,
     pub(super) audience: Vec<String>,
+    /// What a first refresh token keeps where the grant is for more than this access token: the scope
+    /// and the audience.
+    pub(super) kept: Option<(String, Vec<String>)>,
     pub(super) grant: Option<GrantId>,
     pub(super) lifetime: Duration,
 }
@@ -65,10 +68,10 @@ impl Issuer {
         let (client, subject, scope, audience, via) = granted.into_parts();
         let by = via.name();
         let refreshes = client.may_use(GrantType::RefreshToken);
-        let minting = |grant| self.minting((&client, subject), (scope.to_string(), audience), grant);
+        let minting = |grant| self.minting((&client, subject), (scope.to_string(), audience.clone()), grant);
         match via {
             Via::AuthorizationCode(redeemed) => {
-                let minting = minting(Some(redeemed.grant()));
+                let minting = Minting { kept: Some(redeemed.kept()), ..minting(Some(redeemed.grant())) };
                 let issued = if refreshes {
                     self.issue_family(minting, now, by).await?
                 } else {
@@ -80,7 +83,7 @@ impl Issuer {
             Via::Password if refreshes => self.issue_family(minting(Some(GrantId::generate()?)), now, by).await,
             Via::ClientCredentials | Via::Password => self.issue_access(minting(None), now, by).await,
             Via::Refresh { presented, record } => {
-                self.rotate(&client, scope.to_string(), (presented, record), now).await
+                self.rotate(&client, (scope.to_string(), audience), (presented, record), now).await
             }
         }
     }
@@ -96,7 +99,7 @@ impl Issuer {
             Some(_) => self.settings.access_token_ttl.min(self.settings.refresh_token_ttl),
             None => self.settings.access_token_ttl,
         };
-        Minting { client, subject, scope, audience, grant, lifetime }
+        Minting { client, subject, scope, audience, kept: None, grant, lifetime }
     }
 
     /// An access token alone.
@@ -117,15 +120,16 @@ impl Issuer {
     /// An access token and the first refresh token of a new family.
     async fn issue_family(
         &self,
-        minting: Minting<'_>,
+        mut minting: Minting<'_>,
         now: Timestamp,
         by: &'static str,
     ) -> Result<IssuedToken, IssueError> {
         let registration = minting.client.registration;
         let sign_in = minting.subject.clone();
+        let kept = minting.kept.take();
         let access = self.access(minting, now)?;
         let refresh = Token::mint(TokenKind::Refresh, &*self.store.tag_keys()?)?;
-        let record = access.family(now.plus(self.settings.refresh_token_ttl));
+        let record = access.family(kept, now.plus(self.settings.refresh_token_ttl));
         self.keep(&access, record.map(|record| (refresh.digest(), record)), registration).await?;
         self.still_admitted(sign_in.as_ref(), &access, now).await?;
         Ok(access.issued(Some(refresh), by))
@@ -164,12 +168,12 @@ impl Issuer {
         Err(IssueError::InvalidGrant(GONE))
     }
 
-    /// Exchanges a refresh token. The successor keeps the scope and the end of the grant (R6749-6c,
-    /// R9700-4.14a).
+    /// Exchanges a refresh token. The successor keeps the scope, the audience and the end of the
+    /// grant (R6749-6c, R8707-2.2a, R9700-4.14a).
     async fn rotate(
         &self,
         client: &Client,
-        scope: String,
+        (scope, audience): (String, Vec<String>),
         (presented, record): (TokenDigest, RefreshRecord),
         now: Timestamp,
     ) -> Result<IssuedToken, IssueError> {
@@ -182,7 +186,8 @@ impl Issuer {
                     .clone()
                     .map(|name| SignIn { subject: Subject { name, origin: record.subject_origin }, since: now }),
                 scope,
-                audience: record.audience.clone(),
+                audience,
+                kept: None,
                 grant: Some(grant),
                 lifetime: self.settings.access_token_ttl.min(record.expires_at.since(now)),
             },
@@ -232,15 +237,16 @@ struct Access {
 
 impl Access {
     /// The record of the first refresh token of this token's family.
-    fn family(&self, expires_at: Timestamp) -> Option<RefreshRecord> {
+    fn family(&self, kept: Option<(String, Vec<String>)>, expires_at: Timestamp) -> Option<RefreshRecord> {
+        let (scope, audience) = kept.unwrap_or_else(|| (self.record.scope.clone(), self.record.audience.clone()));
         Some(RefreshRecord {
             grant: self.record.grant?,
             client_id: self.record.client_id.clone(),
             client_origin: self.record.client_origin,
             subject: self.record.subject.clone(),
             subject_origin: self.record.subject_origin,
-            scope: self.record.scope.clone(),
-            audience: self.record.audience.clone(),
+            scope,
+            audience,
             issued_at: self.record.issued_at,
             expires_at,
         })

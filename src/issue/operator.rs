@@ -16,6 +16,8 @@ pub struct Order<'o> {
     /// Space-separated; every scope that exists may be ordered. `None`: what the client gets when
     /// it asks for nothing.
     pub scope: Option<&'o str>,
+    /// The resources that it is for; none: every one that demands no audience.
+    pub resources: &'o [String],
     /// How long it lives; `None`: as long as others.
     pub lifetime: Option<Duration>,
 }
@@ -55,11 +57,13 @@ impl Issuer {
             let ceiling = owner.as_ref().and_then(|(user, _)| user.scopes.as_ref());
             scope_decision::grant(&self.scopes, None, &client, ceiling)?
         };
+        let audience = self.known_resources(order.resources.iter().map(String::as_str))?;
         let minting = Minting {
             client: &client,
             subject: owner.map(|(_, sign_in)| sign_in),
             scope: scope.to_string(),
-            audience: Vec::new(),
+            audience,
+            kept: None,
             grant: None,
             lifetime: order.lifetime.unwrap_or(self.settings.access_token_ttl),
         };

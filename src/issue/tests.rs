@@ -12,6 +12,7 @@ use crate::oauth::authorization::Authorization;
 use crate::oauth::client::{Client, GrantType, Pkce, SecretHash};
 use crate::oauth::params::Params;
 use crate::oauth::request::REPEATABLE;
+use crate::oauth::resource::Resources;
 use crate::oauth::scope::{Scope, ScopeDeclaration, ScopeTable};
 use crate::oauth::token::Origin;
 use crate::people::directory::Directory;
@@ -114,6 +115,7 @@ pub(crate) fn settings() -> Settings {
     Settings {
         issuer: "https://gate.example".into(),
         path: "/oauth2".into(),
+        resources: Arc::new(Resources::gateway("https://gate.example", vec!["header", "body", "query"])),
         access_token_ttl: Duration::from_hours(1),
         refresh_token_ttl: Duration::from_hours(24),
         refresh_reuse_grace: Duration::from_secs(10),

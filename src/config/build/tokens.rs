@@ -7,6 +7,7 @@ use crate::enforce::bearer::Methods;
 use crate::issue::{FailedLogins, Settings};
 use crate::oauth::client::Pkce;
 use crate::people::session;
+use std::sync::Arc;
 
 /// What holds without `[bearer] methods`.
 pub(super) const HEADER_ONLY: Methods = Methods { header: true, form: false, query: false };
@@ -23,6 +24,8 @@ pub(super) fn settings(oauth: &Section<'_>, limits: &Section<'_>, public_url: Op
     Settings {
         issuer: public_url.unwrap_or_default().to_owned(),
         path: base.to_owned(),
+        // They are known when the routes are.
+        resources: Arc::default(),
         access_token_ttl: oauth.duration("access_token_ttl").unwrap_or_default(),
         refresh_token_ttl: oauth.duration("refresh_token_ttl").unwrap_or_default(),
         refresh_reuse_grace: oauth.duration("refresh_reuse_grace").unwrap_or_default(),

@@ -360,3 +360,49 @@ fn errors_do_not_show_secrets() {
         assert!(!shown.contains("hunter2"), "{shown}");
     }
 }
+
+/// The example of the guide, and what becomes of it.
+#[test]
+fn the_example_of_an_mcp_server_loads() {
+    let guide = include_str!("../../../docs/mcp.md");
+    let example = guide.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let configuration = right(&example.replace("AGENT_SECRET", "APP_SECRET"));
+    let resources = &configuration.plan.issue.resources;
+    let [server] = resources.listed().collect::<Vec<_>>()[..] else { panic!() };
+    assert_eq!(server.identifier, "https://tools.example.com/mcp");
+    assert!(server.mcp && server.requires_audience && resources.at_root() == server);
+    assert_eq!(server.origins, ["https://tools.example.com"]);
+    assert_eq!(server.scopes.as_ref().map(ToString::to_string).as_deref(), Some("tools:read tools:use"));
+}
+
+/// The longest prefix; a route that reaches into another resource is told so, unless a route of its host
+/// takes all that is there.
+#[test]
+fn each_route_knows_its_resource() {
+    let routes = [
+        ("/{*all}", ""),
+        ("/notes/secret/{id}", ""),
+        ("/{kind}/secret/{*rest}", ""),
+        ("/n%6Ftes/x", ""),
+        ("/{*rest}", "host = \"b.example\""),
+    ];
+    let routes = routes.map(|(path, more)| {
+        format!("[[routes]]\npath = \"{path}\"\naccess = \"authenticated\"\nupstream = \"notes\"\n{more}")
+    });
+    let listed = "[[resources]]\npath = \"/notes\"\n[[resources]]\npath = \"/notes/secret\"";
+    let configuration = right(&format!("{SMALL}\n{}\n{listed}", routes.join("\n")));
+    let resources = &configuration.plan.issue.resources;
+    let of = |path: &str, host: Option<&str>, asked: &str| {
+        let routes = configuration.plan.routes.routes();
+        let route = routes.iter().find(|route| route.spec.path == path && route.spec.host.as_deref() == host).unwrap();
+        resources.get(route.spec.resource.of(asked)).path.clone()
+    };
+    assert_eq!(of("/notes/{*rest}", None, "/notes"), "/notes");
+    assert_eq!(of("/notes/{*rest}", None, "/notes/secret/a/b"), "/notes/secret");
+    assert_eq!(of("/notes/secret/{id}", None, "/notes/secret/a"), "/notes/secret");
+    assert_eq!(of("/n%6Ftes/x", None, "/notes/x"), "/notes");
+    assert_eq!(of("/{kind}/secret/{*rest}", None, "/notes/secret/a"), "/notes/secret");
+    assert_eq!(of("/{kind}/secret/{*rest}", None, "/books/secret/a"), "");
+    assert_eq!(of("/{*rest}", Some("b.example"), "/notes/x"), "/notes");
+    assert_eq!(of("/{*rest}", Some("b.example"), "/x"), "");
+}

@@ -64,7 +64,7 @@ fn the_alternatives_of_the_contract_load_or_belong_to_a_later_version() {
         ("[[clients]]", "par = \"required\"", true),
         ("[[clients]]", "dpop_bound_access_tokens = true", true),
         ("[[clients]]", "jwks = {}", true),
-        ("[[resources]]", "path = \"/notes\"", true),
+        ("[[resources]]", "path = \"/notes\"", false),
         ("[[issuers]]", "issuer = \"https://a.example\"", true),
     ] {
         let small = format!("{SMALL}\n[oauth]\n");

@@ -4,7 +4,7 @@
 use super::AuthorizationRequest;
 use super::parameters::Parameters;
 use crate::issue::refusal::IssueError;
-use crate::issue::{Issuer, resource, scope_decision};
+use crate::issue::{Issuer, scope_decision};
 use crate::oauth::client::{Client, GrantType};
 use crate::oauth::params::ParamsError;
 use crate::oauth::{pkce, redirect};
@@ -82,8 +82,9 @@ impl Issuer {
         check_form(client, parameters)?;
         let scope = parameters.get("scope")?;
         // Nobody has signed in yet: what a user may not grant is left out later.
-        scope_decision::grant(&self.scopes, scope, client, None)?;
-        let resources = resource::meant(parameters.resources()?.into_iter(), &self.settings.issuer)?;
+        let most = scope_decision::grant(&self.scopes, scope, client, None)?;
+        let resources = self.known_resources(parameters.resources()?.into_iter())?;
+        self.meaningful_scope(&most, &resources)?;
         let max_age = parameters.get("max_age")?.map(str::parse).transpose();
         let owned = |value: Option<&str>| value.map(str::to_owned);
         Ok(AuthorizationRequest {

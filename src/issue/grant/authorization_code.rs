@@ -6,7 +6,7 @@ use super::{Granted, Via, permitted};
 use crate::clock::Timestamp;
 use crate::issue::authorization::code::{Code, State, id};
 use crate::issue::refusal::{BAD_CODE, IssueError};
-use crate::issue::{Issuer, Request, audit, resource, scope_decision};
+use crate::issue::{Issuer, Request, audit, scope_decision};
 use crate::oauth::client::{Client, GrantType};
 use crate::oauth::params::Params;
 use crate::oauth::pkce;
@@ -34,6 +34,11 @@ impl Redeemed {
     pub(in crate::issue) const fn grant(&self) -> GrantId {
         self.code.grant
     }
+
+    /// The scope and the audience of the grant as a whole, which its refresh token keeps.
+    pub(in crate::issue) fn kept(&self) -> (String, Vec<String>) {
+        (self.code.scope.clone(), self.code.resources.clone())
+    }
 }
 
 impl Issuer {
@@ -47,7 +52,6 @@ impl Issuer {
             return Err(BAD);
         }
         let digest = TokenDigest::of(text);
-        let requested = resource::meant(request.params.get_all("resource"), &self.settings.issuer)?;
         for _ in 0..STEPS {
             let found = self.store.document::<Code>(Kind::AuthorizationCode, &id(&digest), request.now).await?;
             let document = found.ok_or(BAD)?;
@@ -57,11 +61,11 @@ impl Issuer {
                 return Err(BAD);
             }
             let code = document.value;
-            let audience = resource::within(requested.clone(), &code.resources)?;
+            let audience = self.part_of(&request.params, &code.resources)?;
             let owner = self.grantor(&code, client, request.now).await?.ok_or(BAD)?;
             // What client and user have lost since is left out.
             let scope = scope_decision::refresh(&self.scopes, None, &code.scope, client, owner.scopes.as_ref());
-            let scope = scope.map_err(|_| BAD)?;
+            let scope = self.meaningful_scope(&scope.map_err(|_| BAD)?, &audience)?;
             let used = Code { state: State::Used, ..code };
             let until = Some(request.now.plus(self.longest_life(client)));
             if self.change(&digest, (&used, until), document.version, request.now).await? {

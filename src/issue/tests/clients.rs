@@ -171,6 +171,6 @@ async fn a_client_that_is_removed_while_it_gets_a_token_gets_none() {
     let granted = stage.issuer.grant(&request).await.unwrap();
     stage.store.remove_client("robot").await.unwrap();
     assert_eq!(word(&stage.issuer.mint(granted, super::START).await), "invalid_client");
-    let order = Order { client_id: "robot", subject: None, scope: None, lifetime: None };
+    let order = Order { client_id: "robot", subject: None, scope: None, resources: &[], lifetime: None };
     assert!(matches!(stage.issuer.issue_for(order, super::START).await, Err(OrderError::UnknownClient)));
 }

@@ -1,7 +1,7 @@
 //! What is known of issued tokens, how they are taken back, and those that an operator orders.
 
 use super::{Stage, call, clients, settings, word};
-use crate::issue::{Introspection, Order, OrderError};
+use crate::issue::{Introspection, IssueError, Order, OrderError};
 use crate::oauth::token::TokenDigest;
 use crate::store::Listener;
 use std::sync::{Arc, Mutex};
@@ -157,18 +157,21 @@ async fn an_operator_orders_a_token() {
         client_id: "reporter",
         subject: Some("ALICE"),
         scope: Some("write"),
+        resources: &["https://GATE.example".to_owned()],
         lifetime: Some(Duration::from_mins(1)),
     };
     let issued = stage.issuer.issue_for(order, super::START).await.unwrap();
     assert_eq!((issued.scope(), issued.expires_in()), ("write", 60));
     assert!(is_active(&stage, issued.access_token().reveal()).await);
-    let order = |client_id, subject, scope| Order { client_id, subject, scope, lifetime: None };
+    let order = |client_id, subject, scope| Order { client_id, subject, scope, resources: &[], lifetime: None };
     let default = stage.issuer.issue_for(order("cli", Some("alice"), None), super::START).await.unwrap();
     assert_eq!(default.scope(), "read write");
     let refused = async |order| stage.issuer.issue_for(order, super::START).await.unwrap_err();
     assert!(matches!(refused(order("nobody", None, None)).await, OrderError::UnknownClient));
     assert!(matches!(refused(order("cli", Some("nobody"), None)).await, OrderError::UnknownSubject));
     assert!(matches!(refused(order("cli", None, Some("unheard"))).await, OrderError::Issue(_)));
+    let elsewhere = Order { resources: &["https://other.example".to_owned()], ..order("cli", None, None) };
+    assert!(matches!(refused(elsewhere).await, OrderError::Issue(IssueError::InvalidTarget(_))));
 }
 
 /// R8414-2b, R8414-2c, R8414-3.2, R8414-3.3, R9207-3, R6749-4.2: neither `token` nor `implicit` is ever listed.

@@ -88,6 +88,9 @@ impl Endpoints {
         let Some(endpoint) = self.locations.find(request.uri().path()) else {
             return response::not_found();
         };
+        if endpoint == Endpoint::Form(Form::DeviceAuthorization) && self.issuer.settings().device.is_none() {
+            return response::not_found();
+        }
         if !endpoint.allows(request.method()) {
             return response::method_not_allowed(endpoint.allowed());
         }
@@ -113,6 +116,10 @@ impl Endpoints {
             Err(form::FormError::TooLarge) => return response::too_large(),
         };
         let outcome = match endpoint {
+            Form::DeviceAuthorization => {
+                let begun = self.issuer.device_authorization(&request).await;
+                begun.map(|begun| response::device_authorization(&begun, self.locations.base_url()))
+            }
             Form::Introspect => {
                 let issuer = &self.issuer.settings().issuer;
                 self.issuer.introspect(&request).await.map(|found| response::introspection(&found, issuer))

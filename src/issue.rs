@@ -7,6 +7,7 @@
 mod audit;
 mod authorization;
 mod client_auth;
+mod device;
 mod grant;
 mod introspect;
 mod metadata;
@@ -23,6 +24,7 @@ mod throttle;
 pub(crate) mod tests;
 
 pub use authorization::{Access, AuthorizationError, AuthorizationRequest, Question, Redirect};
+pub use device::{DeviceAuthorization, DeviceError, DeviceRequest, DeviceSettings};
 pub use introspect::{Active, Introspection};
 pub use metadata::scopes_supported;
 pub use mint::IssuedToken;
@@ -60,6 +62,8 @@ pub struct Settings {
     pub refresh_reuse_grace: Duration,
     /// How long an authorization code may wait for its redemption (R6749-4.1.2b).
     pub authorization_code_ttl: Duration,
+    /// The device authorization grant (RFC 8628); `None`: it is not served.
+    pub device: Option<DeviceSettings>,
     /// How many failures of one client or user from one address are taken, and in which time.
     pub failed_logins: FailedLogins,
 }

@@ -11,3 +11,4 @@ pub mod resource;
 pub mod scope;
 pub mod token;
 pub(crate) mod url;
+pub mod user_code;

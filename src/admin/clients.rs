@@ -55,7 +55,7 @@ impl NewClient {
             return Err("the name is too long or has control characters".to_owned());
         }
         let grants =
-            self.grants.iter().map(|grant| grant.parse::<GrantType>().map_err(|error| format!("{grant}: {error}")));
+            self.grants.iter().map(|grant| GrantType::named(grant).map_err(|error| format!("{grant}: {error}")));
         let grants = grants.collect::<Result<Vec<_>, _>>()?;
         if self.public && grants.contains(&GrantType::ClientCredentials) {
             return Err("client_credentials needs a client that can keep a secret (RFC 6749 section 4.4)".to_owned());
@@ -89,7 +89,8 @@ impl NewClient {
             id: self.id,
             name: self.name,
             secrets,
-            grants: self.grants,
+            // In the spelling of RFC 8628, whichever was written.
+            grants: self.grants.iter().filter_map(|grant| Some(GrantType::named(grant).ok()?.to_string())).collect(),
             redirect_uris: self.redirect_uris,
             scopes: self.scopes,
             default_scopes: self.default_scopes,

@@ -71,6 +71,7 @@ fn over(location: Location) -> Admin {
         refresh_token_ttl: Duration::from_secs(86_400),
         refresh_reuse_grace: Duration::from_secs(10),
         authorization_code_ttl: Duration::from_secs(60),
+        device: None,
         failed_logins: FailedLogins { max: 10, per: Duration::from_secs(60) },
     };
     let alice =

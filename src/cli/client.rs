@@ -38,8 +38,8 @@ pub(super) struct New {
     /// The name that people see
     #[arg(long)]
     name: Option<String>,
-    /// What it may use: `client_credentials`, `password`, `refresh_token`, `authorization_code`;
-    /// separated by commas or given again
+    /// What it may use: `client_credentials`, `password`, `refresh_token`, `authorization_code`,
+    /// `device_code`; separated by commas or given again
     #[arg(long, visible_alias = "grant", value_delimiter = ',', value_name = "GRANTS")]
     grants: Vec<String>,
     /// The most that it can ever get, separated by spaces

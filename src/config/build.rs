@@ -52,6 +52,7 @@ pub(super) fn build(
     let scopes = scopes::build(&root);
     let upstreams = upstreams::build(&root);
     let clients = clients::build(&root, &scopes, tokens::pkce(&oauth), variable);
+    issue.device = tokens::device(&oauth, &clients);
     let users = users::build(&root, &scopes, variable);
     let methods = tokens::methods(&bearer, "methods").unwrap_or(tokens::HEADER_ONLY);
     let surroundings = routes::Surroundings { scopes: &scopes, upstreams: &upstreams, methods, issue: &issue };

@@ -175,8 +175,9 @@ pub(super) const OAUTH: &[Key] = &[
     key("registration", Kind::Choice(&["closed"], &["token", "open"]), "Who may register clients (RFC 7591).")
         .default("closed"),
     later("registration_scopes", "The scopes of clients that register themselves.", REMOVE),
-    later("device_code_ttl", "The device authorization grant (RFC 8628).", REMOVE),
-    later("device_interval", "The device authorization grant (RFC 8628).", REMOVE),
+    key("device_code_ttl", Kind::Duration("10s", "1d"), "How long a device may wait for its user (RFC 8628).")
+        .default("10m"),
+    key("device_interval", Kind::Duration("1s", "10m"), "How long a device waits between two polls.").default("5s"),
     key("pkce", PKCE, "Whether confidential clients that do not say need a code challenge (RFC 7636).")
         .default("required"),
     key("authorization_code_ttl", Kind::Duration("1s", "10m"), "How long an authorization code may wait.")
@@ -221,13 +222,15 @@ pub(super) const SCOPE: &[Key] = &[
 
 /// The grants of a client, and those of a later version.
 pub(super) const GRANTS: Kind = Kind::Choice(
-    &["authorization_code", "client_credentials", "password", "refresh_token"],
     &[
+        "authorization_code",
+        "client_credentials",
         "device_code",
-        "token_exchange",
+        "password",
+        "refresh_token",
         "urn:ietf:params:oauth:grant-type:device_code",
-        "urn:ietf:params:oauth:grant-type:token-exchange",
     ],
+    &["token_exchange", "urn:ietf:params:oauth:grant-type:token-exchange"],
 );
 
 /// `[[clients]]`.

@@ -11,6 +11,7 @@ mod audit;
 mod authorize;
 mod consent;
 mod cookies;
+mod device;
 mod dialogue;
 mod same_origin;
 mod sign_in;
@@ -131,6 +132,8 @@ impl Browser {
             Place::Asset => Err(Stop::Missing),
             Place::Authorize => self.authorize(visit).await,
             Place::Consent => self.consent(visit).await,
+            Place::Device if posted => self.answer_device(visit).await,
+            Place::Device => self.device(visit).await,
             Place::Login => self.log_in(visit).await,
             Place::Logout => self.log_out(visit).await,
         }

@@ -23,7 +23,8 @@ pub(super) enum FormError {
 }
 
 /// Parameters that never stand in a URL, where logs and histories keep them (R6749-3.2c).
-const SECRETS: [&str; 6] = ["client_assertion", "client_secret", "code", "password", "refresh_token", "token"];
+const SECRETS: [&str; 7] =
+    ["client_assertion", "client_secret", "code", "device_code", "password", "refresh_token", "token"];
 
 /// Reads the form in the body of a request.
 ///

@@ -34,6 +34,8 @@ pub(super) enum Place {
     Authorize,
     /// The answer to the consent page.
     Consent,
+    /// RFC 8628 section 3.3: a device's code, and the answer to it.
+    Device,
     /// A name and a password.
     Login,
     /// The end of a session.
@@ -48,6 +50,7 @@ impl Place {
             Self::Asset => "asset",
             Self::Authorize => "authorize",
             Self::Consent => "consent",
+            Self::Device => "device",
             Self::Login => "login",
             Self::Logout => "logout",
         }
@@ -57,6 +60,8 @@ impl Place {
 /// An endpoint that takes a form from a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
+    /// RFC 8628 section 3.1.
+    DeviceAuthorization,
     /// RFC 7662.
     Introspect,
     /// RFC 7009.
@@ -70,7 +75,7 @@ impl Endpoint {
     pub(super) const fn allowed(self) -> &'static str {
         match self {
             // HEAD and GET are one (RFC 9110 section 9.3.2).
-            Self::Browser(Place::Account | Place::Authorize) => "GET, HEAD, POST",
+            Self::Browser(Place::Account | Place::Authorize | Place::Device) => "GET, HEAD, POST",
             Self::Browser(Place::Consent | Place::Login | Place::Logout) | Self::Form(_) => "POST",
             Self::Browser(Place::Asset) | Self::ResourceMetadata(_) | Self::ServerMetadata | Self::TokenInfo => {
                 "GET, HEAD"
@@ -149,6 +154,8 @@ impl Locations {
             "/account" => Some(Endpoint::Browser(Place::Account)),
             "/authorize" => Some(Endpoint::Browser(Place::Authorize)),
             "/consent" => Some(Endpoint::Browser(Place::Consent)),
+            "/device" => Some(Endpoint::Browser(Place::Device)),
+            "/device_authorization" => Some(Endpoint::Form(Form::DeviceAuthorization)),
             "/introspect" => Some(Endpoint::Form(Form::Introspect)),
             "/login" => Some(Endpoint::Browser(Place::Login)),
             "/logout" => Some(Endpoint::Browser(Place::Logout)),

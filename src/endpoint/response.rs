@@ -1,7 +1,7 @@
 //! Every response of the endpoints, and the one place where a refusal of `issue` becomes one.
 
 use crate::enforce::challenge::Challenge;
-use crate::issue::{Active, Introspection, IssueError, IssuedToken};
+use crate::issue::{Active, DeviceAuthorization, Introspection, IssueError, IssuedToken};
 use crate::oauth::error::{BearerErrorCode, TokenErrorCode};
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, PRAGMA, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -26,6 +26,21 @@ pub(super) fn issued(issued: &IssuedToken) -> Response<Bytes> {
     if let Some(token) = issued.refresh_token() {
         body["refresh_token"] = token.reveal().into();
     }
+    private(StatusCode::OK, &body)
+}
+
+/// A device authorization response (RFC 8628 section 3.2); `base` is the URL below which the endpoints
+/// live.
+pub(super) fn device_authorization(begun: &DeviceAuthorization, base: &str) -> Response<Bytes> {
+    let page = format!("{base}/device");
+    let body = json!({
+        "device_code": begun.device_code().reveal(),
+        "user_code": begun.user_code().to_string(),
+        "verification_uri": page,
+        "verification_uri_complete": format!("{page}?user_code={}", begun.user_code()),
+        "expires_in": begun.expires_in(),
+        "interval": begun.interval(),
+    });
     private(StatusCode::OK, &body)
 }
 
@@ -69,6 +84,12 @@ pub(super) fn revoked() -> Response<Bytes> {
 pub(super) fn refused(error: &IssueError, basic: &HeaderValue) -> Response<Bytes> {
     use TokenErrorCode as Code;
     let (status, code) = match error {
+        IssueError::AccessDenied => (StatusCode::BAD_REQUEST, Code::AccessDenied),
+        IssueError::AuthorizationPending => (StatusCode::BAD_REQUEST, Code::AuthorizationPending),
+        IssueError::Crowded(_) | IssueError::Throttled(_) => {
+            (StatusCode::TOO_MANY_REQUESTS, Code::TemporarilyUnavailable)
+        }
+        IssueError::ExpiredToken => (StatusCode::BAD_REQUEST, Code::ExpiredToken),
         IssueError::InvalidClient => (StatusCode::UNAUTHORIZED, Code::InvalidClient),
         IssueError::InvalidGrant(_) => (StatusCode::BAD_REQUEST, Code::InvalidGrant),
         IssueError::InvalidOwner => (StatusCode::UNAUTHORIZED, Code::InvalidGrant),
@@ -79,7 +100,7 @@ pub(super) fn refused(error: &IssueError, basic: &HeaderValue) -> Response<Bytes
         IssueError::LoginService | IssueError::Overloaded | IssueError::Random(_) | IssueError::Store(_) => {
             (StatusCode::SERVICE_UNAVAILABLE, Code::TemporarilyUnavailable)
         }
-        IssueError::Throttled(_) => (StatusCode::TOO_MANY_REQUESTS, Code::TemporarilyUnavailable),
+        IssueError::SlowDown => (StatusCode::BAD_REQUEST, Code::SlowDown),
         IssueError::UnauthorizedClient => (StatusCode::BAD_REQUEST, Code::UnauthorizedClient),
         IssueError::UnsupportedGrantType => (StatusCode::BAD_REQUEST, Code::UnsupportedGrantType),
         IssueError::UnsupportedTokenType => (StatusCode::BAD_REQUEST, Code::UnsupportedTokenType),
@@ -87,7 +108,9 @@ pub(super) fn refused(error: &IssueError, basic: &HeaderValue) -> Response<Bytes
     let response = failure(status, code.as_str(), &error.to_string());
     match (status, error) {
         (StatusCode::UNAUTHORIZED, _) => with(response, WWW_AUTHENTICATE, basic.clone()),
-        (StatusCode::TOO_MANY_REQUESTS, IssueError::Throttled(wait)) => retry_after(response, *wait),
+        (StatusCode::TOO_MANY_REQUESTS, IssueError::Crowded(wait) | IssueError::Throttled(wait)) => {
+            retry_after(response, *wait)
+        }
         (StatusCode::SERVICE_UNAVAILABLE, _) => retry_after(response, SOON),
         _ => response,
     }
@@ -184,7 +207,7 @@ mod tests {
         (response.status().as_u16(), code, field(WWW_AUTHENTICATE), field(RETRY_AFTER))
     }
 
-    /// R6749-5.2a, R6749-5.2b, R6749-5.2h, R6749-4.3d, R7009-2.2.1, R7662-2.1c
+    /// R8628-3.5a, R8628-3.5b, R6749-5.2a, R6749-5.2b, R6749-5.2h, R6749-4.3d, R7009-2.2.1, R7662-2.1c
     #[test]
     fn each_refusal_has_its_status_its_code_and_its_fields() {
         let basic = Some("Basic realm=\"notes\", charset=\"UTF-8\"");
@@ -200,6 +223,11 @@ mod tests {
             (IssueError::Overloaded, 503, "temporarily_unavailable", None, Some("1")),
             (store(), 503, "temporarily_unavailable", None, Some("1")),
             (IssueError::Throttled(Duration::from_millis(1500)), 429, "temporarily_unavailable", None, Some("2")),
+            (IssueError::AccessDenied, 400, "access_denied", None, None),
+            (IssueError::AuthorizationPending, 400, "authorization_pending", None, None),
+            (IssueError::ExpiredToken, 400, "expired_token", None, None),
+            (IssueError::SlowDown, 400, "slow_down", None, None),
+            (IssueError::Crowded(Duration::from_secs(9)), 429, "temporarily_unavailable", None, Some("9")),
             (IssueError::UnauthorizedClient, 400, "unauthorized_client", None, None),
             (IssueError::UnsupportedGrantType, 400, "unsupported_grant_type", None, None),
             (IssueError::UnsupportedTokenType, 400, "unsupported_token_type", None, None),

@@ -2,6 +2,7 @@
 //! from the configuration alone, never from a refused request: people type passwords into every
 //! field there is.
 
+use super::device::{Pending, State};
 use super::refusal::IssueError;
 use crate::oauth::scope::Scope;
 use crate::oauth::token::{GrantId, TokenDigest, TokenRecord};
@@ -33,7 +34,14 @@ pub(super) fn refused(endpoint: &'static str, error: &IssueError, address: Optio
         IssueError::Random(cause) => {
             tracing::error!(target: TARGET, endpoint, reason = "random", %cause, address, "request failed");
         }
-        IssueError::InvalidClient
+        // A device asks every few seconds.
+        IssueError::AuthorizationPending => {
+            tracing::debug!(target: TARGET, endpoint, reason = %error, address, "request refused");
+        }
+        IssueError::AccessDenied
+        | IssueError::Crowded(_)
+        | IssueError::ExpiredToken
+        | IssueError::InvalidClient
         | IssueError::InvalidGrant(_)
         | IssueError::InvalidOwner
         | IssueError::InvalidRequest(_)
@@ -42,12 +50,28 @@ pub(super) fn refused(endpoint: &'static str, error: &IssueError, address: Optio
         | IssueError::LoginService
         | IssueError::NotAllowedToIntrospect
         | IssueError::Overloaded
+        | IssueError::SlowDown
         | IssueError::Throttled(_)
         | IssueError::UnauthorizedClient
         | IssueError::UnsupportedGrantType
         | IssueError::UnsupportedTokenType => {
             tracing::info!(target: TARGET, endpoint, reason = %error, address, "request refused");
         }
+    }
+}
+
+/// A device has begun to wait for its resource owner.
+pub(super) fn device_begun(digest: &TokenDigest, pending: &Pending) {
+    let (device, client, scope) = (digest.public_id(), &pending.client_id, &pending.scope);
+    tracing::info!(target: TARGET, device, client, scope, "device authorization begun");
+}
+
+/// A resource owner has answered a device.
+pub(super) fn device_decided(client: &str, subject: &str, state: &State) {
+    if let State::Approved { scope, .. } = state {
+        tracing::info!(target: TARGET, client, subject, scope, "device allowed");
+    } else {
+        tracing::info!(target: TARGET, client, subject, "device refused");
     }
 }
 

@@ -39,7 +39,7 @@ pub struct AuthorizationRequest {
     pub code_challenge: Option<String>,
     /// RFC 8707.
     pub resources: Vec<String>,
-    /// `OpenID` Connect Core section 3.1.2.1: `none`, `login`, `consent`.
+    /// `OpenID` Connect Core section 3.1.2.1: `none`, `login`, `consent`, `select_account`.
     pub prompt: Option<String>,
     /// Whom to sign in.
     pub login_hint: Option<String>,
@@ -89,9 +89,9 @@ impl AuthorizationRequest {
     }
 
     /// Whether the resource owner has to sign in although there is a session: `prompt=login`, or the
-    /// sign-in at `auth_time` is longer ago than `max_age`.
+    /// sign-in at `auth_time` is longer ago than `max_age`, of which zero asks for a new one.
     pub fn needs_sign_in(&self, auth_time: Timestamp, now: Timestamp) -> bool {
-        self.prompts("login") || self.max_age.is_some_and(|seconds| now.since(auth_time).as_secs() > seconds)
+        self.prompts("login") || self.max_age.is_some_and(|secs| secs == 0 || now.since(auth_time).as_secs() > secs)
     }
 
     fn prompts(&self, word: &str) -> bool {
@@ -219,7 +219,9 @@ impl Issuer {
         (client, subject, scope): (&Client, &Subject, &Scope),
         now: Timestamp,
     ) -> Result<bool, AuthorizationError> {
-        if request.prompts("consent") || !(client.is_confidential() || redirect::is_assured(&request.redirect_uri)) {
+        // The account is chosen on the page that asks.
+        let wanted = request.prompts("consent") || request.prompts("select_account");
+        if wanted || !(client.is_confidential() || redirect::is_assured(&request.redirect_uri)) {
             return Ok(false);
         }
         let consent = self.consent(subject, client, now).await;

@@ -2,10 +2,12 @@
 
 mod authorization_code;
 mod client_credentials;
+mod device_code;
 mod password;
 mod refresh;
 
 pub(super) use authorization_code::Redeemed;
+pub(super) use device_code::Allowed;
 
 use super::client_auth::AuthenticatedClient;
 use super::refusal::IssueError;
@@ -37,6 +39,8 @@ pub(super) enum Via {
     AuthorizationCode(Box<Redeemed>),
     /// The client acts for itself: never a refresh token (R6749-5.1d).
     ClientCredentials,
+    /// A device that the resource owner allowed.
+    DeviceCode(Box<Allowed>),
     /// The resource owner's password.
     Password,
     /// A refresh token, to be exchanged.
@@ -54,6 +58,7 @@ impl Via {
         match self {
             Self::AuthorizationCode(_) => "authorization_code",
             Self::ClientCredentials => "client_credentials",
+            Self::DeviceCode(_) => "device_code",
             Self::Password => "password",
             Self::Refresh { .. } => "refresh_token",
         }
@@ -86,6 +91,7 @@ impl Issuer {
         match grant_type(&request.params)? {
             GrantType::AuthorizationCode => self.grant_authorization_code(request).await,
             GrantType::ClientCredentials => self.grant_client_credentials(request).await,
+            GrantType::DeviceCode => self.grant_device_code(request).await,
             GrantType::Password => self.grant_password(request).await,
             GrantType::RefreshToken => self.grant_refresh(request).await,
         }
@@ -98,6 +104,6 @@ impl Issuer {
 }
 
 /// R6749-5.2g
-fn permitted(client: &AuthenticatedClient, grant: GrantType) -> Result<(), IssueError> {
+pub(super) fn permitted(client: &AuthenticatedClient, grant: GrantType) -> Result<(), IssueError> {
     if client.client().may_use(grant) { Ok(()) } else { Err(IssueError::UnauthorizedClient) }
 }

@@ -16,7 +16,13 @@ impl Issuer {
         }
         // Clients of the store can be registered for these at any time.
         let always = [GrantType::AuthorizationCode, GrantType::ClientCredentials];
-        let grants = GrantType::ALL.into_iter().filter(|grant| always.contains(grant) || self.is_registered(*grant));
+        let served = |grant: &GrantType| {
+            if *grant == GrantType::DeviceCode {
+                return self.settings.device.is_some();
+            }
+            always.contains(grant) || self.is_registered(*grant)
+        };
+        let grants = GrantType::ALL.into_iter().filter(served);
         let protected = self.settings.resources.listed().map(|resource| &resource.identifier);
         let mut document = json!({
             "issuer": self.settings.issuer,
@@ -35,6 +41,9 @@ impl Issuer {
             // R9728-4
             "protected_resources": protected.collect::<Vec<_>>(),
         });
+        if self.settings.device.is_some() {
+            document["device_authorization_endpoint"] = format!("{base}/device_authorization").into();
+        }
         if let Some(scopes) = scopes_supported(&self.scopes, None) {
             document["scopes_supported"] = scopes;
         }

@@ -72,12 +72,15 @@ impl Issuer {
         match via {
             Via::AuthorizationCode(redeemed) => {
                 let minting = Minting { kept: Some(redeemed.kept()), ..minting(Some(redeemed.grant())) };
-                let issued = if refreshes {
-                    self.issue_family(minting, now, by).await?
-                } else {
-                    self.issue_access(minting, now, by).await?
-                };
+                let issued = self.issue_granted(minting, now, by).await?;
                 self.settle(*redeemed, now).await?;
+                Ok(issued)
+            }
+            Via::DeviceCode(allowed) => {
+                let grant = GrantId::generate()?;
+                let issued =
+                    self.issue_granted(Minting { kept: Some(allowed.kept()), ..minting(Some(grant)) }, now, by).await?;
+                self.settle_device((&allowed, grant), &client, now).await?;
                 Ok(issued)
             }
             Via::Password if refreshes => self.issue_family(minting(Some(GrantId::generate()?)), now, by).await,
@@ -85,6 +88,20 @@ impl Issuer {
             Via::Refresh { presented, record } => {
                 self.rotate(&client, (scope.to_string(), audience), (presented, record), now).await
             }
+        }
+    }
+
+    /// The tokens of a grant that a client was given: with a refresh token where it may use one.
+    async fn issue_granted(
+        &self,
+        minting: Minting<'_>,
+        now: Timestamp,
+        by: &'static str,
+    ) -> Result<IssuedToken, IssueError> {
+        if minting.client.may_use(GrantType::RefreshToken) {
+            self.issue_family(minting, now, by).await
+        } else {
+            self.issue_access(minting, now, by).await
         }
     }
 

@@ -13,6 +13,18 @@ use std::time::Duration;
 /// the client; they hold nothing of the request.
 #[derive(Debug, thiserror::Error)]
 pub enum IssueError {
+    /// 400 `access_denied` (RFC 8628 section 3.5).
+    #[error("the resource owner refused")]
+    AccessDenied,
+    /// 400 `authorization_pending` (RFC 8628 section 3.5).
+    #[error("the resource owner has not decided yet")]
+    AuthorizationPending,
+    /// 429: so many are pending that no more is begun; may try again after this time.
+    #[error("too many requests are pending, try again later")]
+    Crowded(Duration),
+    /// 400 `expired_token` (RFC 8628 section 3.5).
+    #[error("the device code has expired")]
+    ExpiredToken,
     /// 401 `invalid_client`: unknown, a wrong secret, none, or none allowed; all alike (R6749-5.2c).
     #[error("client authentication failed")]
     InvalidClient,
@@ -43,6 +55,9 @@ pub enum IssueError {
     /// 503; what happened is for the log.
     #[error("the operating system has no randomness to give")]
     Random(#[source] RandomError),
+    /// 400 `slow_down` (RFC 8628 section 3.5).
+    #[error("asked again too soon: wait five seconds longer from now on")]
+    SlowDown,
     /// 503; what happened is for the log.
     #[error("the store does not answer, try again")]
     Store(#[source] StoreError),

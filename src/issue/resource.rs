@@ -44,7 +44,7 @@ impl Issuer {
     pub(super) fn aim(&self, granted: Granted, params: &Params<'_>) -> Result<Granted, IssueError> {
         let audience = match granted.via() {
             // Was done before the code was used up.
-            Via::AuthorizationCode(_) => return Ok(granted),
+            Via::AuthorizationCode(_) | Via::DeviceCode(_) => return Ok(granted),
             Via::ClientCredentials | Via::Password => self.named_resources(params)?,
             Via::Refresh { record, .. } => self.part_of(params, &record.audience)?,
         };

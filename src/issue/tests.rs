@@ -2,11 +2,12 @@
 
 mod authorization;
 mod clients;
+mod device;
 mod grants;
 mod ledger;
 mod owners;
 
-use super::{Clients, FailedLogins, IssueError, IssuedToken, Issuer, Request, Settings, Throttle};
+use super::{Clients, DeviceSettings, FailedLogins, IssueError, IssuedToken, Issuer, Request, Settings, Throttle};
 use crate::clock::Timestamp;
 use crate::oauth::authorization::Authorization;
 use crate::oauth::client::{Client, GrantType, Pkce, SecretHash};
@@ -59,7 +60,7 @@ pub(crate) fn client(id: &str, secrets: Vec<SecretHash>, grants: &[GrantType], s
 }
 
 fn clients() -> Vec<Client> {
-    use GrantType::{AuthorizationCode, ClientCredentials, Password, RefreshToken};
+    use GrantType::{AuthorizationCode, ClientCredentials, DeviceCode, Password, RefreshToken};
     let mut billing = client("billing", vec![digest_of("b-secret")], &[], "read");
     billing.introspect = true;
     vec![
@@ -85,6 +86,8 @@ fn clients() -> Vec<Client> {
             immediate_error_redirect: true,
             ..client("server", vec![digest_of("s-secret")], &[AuthorizationCode, RefreshToken], "read write")
         },
+        client("tv", Vec::new(), &[DeviceCode, RefreshToken], "read write other"),
+        client("radio", vec![digest_of("d-secret")], &[DeviceCode], "read"),
         client("portal", vec![digest_of("p-secret")], &[Password, RefreshToken], "read write"),
     ]
 }
@@ -120,6 +123,7 @@ pub(crate) fn settings() -> Settings {
         refresh_token_ttl: Duration::from_hours(24),
         refresh_reuse_grace: Duration::from_secs(10),
         authorization_code_ttl: Duration::from_secs(60),
+        device: Some(DeviceSettings { code_ttl: Duration::from_mins(10), interval: Duration::from_secs(5) }),
         failed_logins: FailedLogins { max: 3, per: Duration::from_mins(1) },
     }
 }
@@ -211,6 +215,9 @@ fn authorization(halves: &str) -> Authorization {
 fn word<T>(outcome: &Result<T, IssueError>) -> &'static str {
     match outcome {
         Ok(_) => "ok",
+        Err(IssueError::AccessDenied) => "access_denied",
+        Err(IssueError::AuthorizationPending) => "authorization_pending",
+        Err(IssueError::ExpiredToken) => "expired_token",
         Err(IssueError::InvalidClient) => "invalid_client",
         Err(IssueError::InvalidGrant(_)) => "invalid_grant",
         Err(IssueError::InvalidOwner) => "invalid_owner",
@@ -221,7 +228,8 @@ fn word<T>(outcome: &Result<T, IssueError>) -> &'static str {
         Err(IssueError::LoginService | IssueError::Overloaded | IssueError::Random(_) | IssueError::Store(_)) => {
             "unavailable"
         }
-        Err(IssueError::Throttled(_)) => "throttled",
+        Err(IssueError::SlowDown) => "slow_down",
+        Err(IssueError::Crowded(_) | IssueError::Throttled(_)) => "throttled",
         Err(IssueError::UnauthorizedClient) => "unauthorized_client",
         Err(IssueError::UnsupportedGrantType) => "unsupported_grant_type",
         Err(IssueError::UnsupportedTokenType) => "unsupported_token_type",

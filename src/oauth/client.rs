@@ -14,6 +14,8 @@ pub enum GrantType {
     AuthorizationCode,
     /// RFC 6749 section 4.4.
     ClientCredentials,
+    /// RFC 8628 section 3.4.
+    DeviceCode,
     /// RFC 6749 section 4.3, for first-party clients alone (D-12).
     Password,
     /// RFC 6749 section 6.
@@ -22,18 +24,32 @@ pub enum GrantType {
 
 impl GrantType {
     /// Every grant, in the order of their names.
-    pub const ALL: [Self; 4] = [Self::AuthorizationCode, Self::ClientCredentials, Self::Password, Self::RefreshToken];
+    pub const ALL: [Self; 5] =
+        [Self::AuthorizationCode, Self::ClientCredentials, Self::DeviceCode, Self::Password, Self::RefreshToken];
 
     /// The value of `grant_type`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::AuthorizationCode => "authorization_code",
             Self::ClientCredentials => "client_credentials",
+            Self::DeviceCode => "urn:ietf:params:oauth:grant-type:device_code",
             Self::Password => "password",
             Self::RefreshToken => "refresh_token",
         }
     }
+
+    /// The grant that a configuration or an operator calls so: besides its `grant_type`, the device
+    /// grant has a short name.
+    ///
+    /// # Errors
+    /// When there is none of this name.
+    pub fn named(name: &str) -> Result<Self, UnknownGrantType> {
+        if name == DEVICE_CODE { Ok(Self::DeviceCode) } else { name.parse() }
+    }
 }
+
+/// The short name of the device grant.
+const DEVICE_CODE: &str = "device_code";
 
 impl fmt::Display for GrantType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -2,7 +2,7 @@
 //!
 //! A token is `<prefix>_<43 characters><8 characters>`, all of the last 51 from `0-9A-Za-z`: 256
 //! random bits, then a keyed tag over everything before it (TOK-3). The expression for secret
-//! scanners is `tg[arcs]_[0-9A-Za-z]{51}`. At 55 characters a token fits into one block of SHA-256.
+//! scanners is `tg[acdrs]_[0-9A-Za-z]{51}`. At 55 characters a token fits into one block of SHA-256.
 
 use crate::clock::Timestamp;
 use crate::secret::{Digest, RandomError, Secret, TagKey, constant_time_eq, random};
@@ -23,6 +23,8 @@ pub enum TokenKind {
     Access,
     /// RFC 6749 section 4.1: an authorization code.
     Code,
+    /// RFC 8628 section 3.2: a device code.
+    DeviceCode,
     /// RFC 6749 section 1.5.
     Refresh,
     /// RFC 6749 section 2.3.1: a generated client secret.
@@ -31,13 +33,14 @@ pub enum TokenKind {
 
 impl TokenKind {
     /// Every kind.
-    pub const ALL: [Self; 4] = [Self::Access, Self::Code, Self::Refresh, Self::ClientSecret];
+    pub const ALL: [Self; 5] = [Self::Access, Self::Code, Self::DeviceCode, Self::Refresh, Self::ClientSecret];
 
     /// The four characters each token of this kind begins with.
     pub const fn prefix(self) -> &'static str {
         match self {
             Self::Access => "tga_",
             Self::Code => "tgc_",
+            Self::DeviceCode => "tgd_",
             Self::Refresh => "tgr_",
             Self::ClientSecret => "tgs_",
         }
@@ -244,16 +247,16 @@ impl From<RefreshRecord> for TokenRecord {
 }
 
 /// Serialises a [`Timestamp`] as milliseconds.
-mod millis {
+pub(crate) mod millis {
     use super::Timestamp;
     use serde::{Deserialize, Deserializer, Serializer};
 
     #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde fixes this signature")]
-    pub(super) fn serialize<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_u64(at.as_millis())
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
         u64::deserialize(deserializer).map(Timestamp::from_millis)
     }
 }

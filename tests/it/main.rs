@@ -13,6 +13,7 @@ mod client_library;
 mod config;
 mod consent;
 mod demo;
+mod device;
 mod forwarding;
 mod framing;
 mod hosts;

@@ -53,7 +53,7 @@ fn client(id: &str, section: &Section<'_>, scopes: &Scopes, variable: Variables<
         id: id.to_owned(),
         name: section.text("name").map(str::to_owned),
         secrets: secrets(section, variable),
-        grants: section.texts("grants").iter().filter_map(|(_, grant)| grant.parse().ok()).collect(),
+        grants: section.texts("grants").iter().filter_map(|(_, grant)| GrantType::named(grant).ok()).collect(),
         redirect_uris: section.texts("redirect_uris").iter().map(|(_, uri)| (*uri).to_owned()).collect(),
         scopes: scope("scopes").unwrap_or_default(),
         default_scopes: scope("default_scopes"),

@@ -4,8 +4,8 @@ use super::path;
 use crate::config::keys::FAILED_LOGINS;
 use crate::config::section::Section;
 use crate::enforce::bearer::Methods;
-use crate::issue::{FailedLogins, Settings};
-use crate::oauth::client::Pkce;
+use crate::issue::{DeviceSettings, FailedLogins, Settings};
+use crate::oauth::client::{Client, GrantType, Pkce};
 use crate::people::session;
 use std::sync::Arc;
 
@@ -30,11 +30,28 @@ pub(super) fn settings(oauth: &Section<'_>, limits: &Section<'_>, public_url: Op
         refresh_token_ttl: oauth.duration("refresh_token_ttl").unwrap_or_default(),
         refresh_reuse_grace: oauth.duration("refresh_reuse_grace").unwrap_or_default(),
         authorization_code_ttl: oauth.duration("authorization_code_ttl").unwrap_or_default(),
+        device: None,
         failed_logins: FailedLogins {
             max: failed_logins.number("max").unwrap_or_default(),
             per: failed_logins.duration("per").unwrap_or_default(),
         },
     }
+}
+
+/// Reads what `[oauth]` says of devices (RFC 8628). They are served where it says anything, or where one
+/// of the `clients` is for them.
+pub(super) fn device(oauth: &Section<'_>, clients: &[Client]) -> Option<DeviceSettings> {
+    let written = oauth.node("device_code_ttl").or_else(|| oauth.node("device_interval"));
+    let settings = DeviceSettings {
+        code_ttl: oauth.duration("device_code_ttl").unwrap_or_default(),
+        interval: oauth.duration("device_interval").unwrap_or_default(),
+    };
+    if let Some(node) = written.filter(|_| settings.interval >= settings.code_ttl) {
+        let message = "`device_interval` in `[oauth]` is no shorter than `device_code_ttl`: no device could poll twice";
+        oauth.report.problem(&node.at, message, "write \"5s\"");
+    }
+    let used = written.is_some() || clients.iter().any(|client| client.may_use(GrantType::DeviceCode));
+    used.then_some(settings)
 }
 
 /// Reads `pkce` of `[oauth]` or of a client.

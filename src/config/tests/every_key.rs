@@ -45,6 +45,8 @@ const CHANGES: &[(&str, &str, &str)] = &[
     ("branding.name", "name = \"Fernwood\"", "name = \"Oakwood\""),
     ("branding.logo", "logo =", "logo = \"other.svg\""),
     ("branding.colour", "colour", "colour = \"#996633\""),
+    ("oauth.device_code_ttl", "device_code_ttl", "device_code_ttl = \"11m\""),
+    ("oauth.device_interval", "device_interval", "device_interval = \"6s\""),
     ("limits.head_timeout", "head_timeout", "head_timeout = \"11s\""),
     ("limits.body_timeout", "body_timeout", "body_timeout = \"11s\""),
     ("limits.idle_timeout", "idle_timeout", "idle_timeout = \"11s\""),

@@ -1,6 +1,7 @@
 //! What each section may not say: a change of the small file, the line of the problem, its message.
 
 use super::*;
+use crate::oauth::client::GrantType;
 
 /// Checks that each change of `SMALL` gives exactly one problem that says this.
 fn each_is_refused(changes: &[(&str, &str, &str)]) {
@@ -47,6 +48,28 @@ fn a_plain_listener_is_local_or_behind_tls() {
         (LISTEN, "listen = \"127.0.0.1:${PORT}\""),
         ("[store]", "[telemetry]\nlog = \"WARN, tollgate::audit=info\"\n[store]"),
         ("[store]", "[telemetry]\nlisten = \"0.0.0.0:9090\"\n[admin]\nlisten = \"127.0.0.1:9091\"\n[store]"),
+    ]);
+}
+
+/// R8628-4
+#[test]
+fn devices_are_served_where_something_says_so() {
+    let times = |text: &str| {
+        let device = right(text).plan.issue.device;
+        device.map(|device| (device.code_ttl.as_secs(), device.interval.as_secs()))
+    };
+    assert_eq!(times(SMALL), None);
+    for grant in ["device_code", "urn:ietf:params:oauth:grant-type:device_code"] {
+        let text = SMALL.replace("[\"client_credentials\"]", &format!("[\"{grant}\"]"));
+        assert_eq!(times(&text), Some((600, 5)), "{grant}");
+        assert!(right(&text).plan.clients.get("reporter").unwrap().may_use(GrantType::DeviceCode), "{grant}");
+    }
+    let oauth = |lines: &str| SMALL.replace("[scopes]", &format!("[oauth]\n{lines}\n[scopes]"));
+    assert_eq!(times(&oauth("device_interval = \"2s\"")), Some((600, 2)));
+    assert_eq!(times(&oauth("device_code_ttl = \"2m\"")), Some((120, 5)));
+    each_is_refused(&[
+        ("[scopes]", "[oauth]\ndevice_code_ttl = \"10s\"\ndevice_interval = \"10s\"\n[scopes]", "poll twice"),
+        ("[scopes]", "[oauth]\ndevice_interval = \"0s\"\n[scopes]", "device_interval"),
     ]);
 }
 

@@ -52,7 +52,8 @@ fn the_alternatives_of_the_contract_load_or_belong_to_a_later_version() {
         ("[store]", "timeout = \"1s\"", false),
         ("[store]", "feed_timeout = \"2s\"", false),
         ("[oauth]", "session_idle = \"1h\"", false),
-        ("[oauth]", "device_code_ttl = \"10m\"", true),
+        ("[oauth]", "device_code_ttl = \"10m\"", false),
+        ("[oauth]", "device_interval = \"5s\"", false),
         ("[upstreams.notes]", "http2 = true", true),
         ("[upstreams.notes]", "tls = { ca = \"...\" }", true),
         ("[upstreams.notes]", "host_header = \"upstream\"", false),
@@ -82,7 +83,7 @@ fn the_alternatives_of_the_contract_load_or_belong_to_a_later_version() {
         assert!(all.len() == 1 && all[0].1.contains("later version"), "{url}: {all:?}");
     }
     for (from, to) in [
-        ("\"client_credentials\"", "\"client_credentials\", \"device_code\""),
+        ("\"client_credentials\"", "\"client_credentials\", \"token_exchange\""),
         ("\"client_credentials\"", "\"client_credentials\", \"urn:ietf:params:oauth:grant-type:token-exchange\""),
         ("\"echo:\"", "\"echo:\", \"https://a.example\""),
     ] {

@@ -4,7 +4,6 @@
 use super::answer::{Stop, to, to_client, trouble};
 use super::dialogue::{Dialogue, Purpose};
 use super::{Browser, SignedIn, Visit, audit};
-use crate::clock::Timestamp;
 use crate::enforce::bearer::is_form;
 use crate::issue::{AuthorizationError, AuthorizationRequest, IssueError, Question};
 use crate::oauth::scope::Scope;
@@ -12,25 +11,6 @@ use crate::page::{Consent, Form, Page};
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{Method, Response, StatusCode};
-use std::time::Duration;
-
-/// `OpenID` Connect Core section 3.1.2.1: how the client wants its user asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Prompt {
-    /// Not at all: nothing is shown.
-    none: bool,
-    /// To sign in again.
-    login: bool,
-    /// To consent again, or to choose the account, which the consent page offers.
-    consent: bool,
-}
-
-impl Prompt {
-    fn of(request: &AuthorizationRequest) -> Self {
-        let has = |word: &str| request.prompt.iter().any(|prompt| prompt.split(' ').any(|found| found == word));
-        Self { none: has("none"), login: has("login"), consent: has("consent") || has("select_account") }
-    }
-}
 
 impl Browser {
     /// R6749-3.1a: a query, or the same as a form.
@@ -68,12 +48,10 @@ impl Browser {
             Ok(signed_in) => signed_in,
             Err(stop) => return self.unable(&request, stop, visit),
         };
-        let prompt = Prompt::of(&request);
-        let recent = |signed_in: &SignedIn| is_recent(signed_in.session.since, request.max_age, visit.now);
-        match signed_in.filter(|signed_in| !prompt.login && recent(signed_in)) {
+        match signed_in.filter(|signed_in| !request.needs_sign_in(signed_in.session.since, visit.now)) {
             Some(signed_in) => self.ask(request, &signed_in, visit).await,
             // UI-9
-            None if prompt.none => {
+            None if request.is_silent() => {
                 to_client(&self.issuer.refused(&request, "login_required", "nobody has signed in"), visit)
             }
             None => self.sign_in_page(&Purpose::Authorize(request), visit).await,
@@ -91,11 +69,10 @@ impl Browser {
             Ok(question) => question,
             Err(error) => return self.failed(&request, error, visit),
         };
-        let prompt = Prompt::of(&request);
-        if !question.asked && !prompt.consent {
+        if !question.asked {
             return self.allowed(&request, signed_in, (&question.scope, false), visit).await;
         }
-        if prompt.none {
+        if request.is_silent() {
             let description = "the resource owner has to be asked";
             return to_client(&self.issuer.refused(&request, "consent_required", description), visit);
         }
@@ -185,27 +162,8 @@ impl Browser {
         match purpose {
             Purpose::Account => to(&format!("{}/account", self.base), visit),
             Purpose::Authorize(request) => self.ask(request, signed_in, visit).await,
-            Purpose::Device { .. } => Err(Stop::Missing),
+            Purpose::Device { user_code } => self.device_after_sign_in(&user_code, signed_in, visit),
             Purpose::Refusal { location } => to(&location, visit),
         }
-    }
-}
-
-/// Whether a sign-in is recent enough; a limit of zero asks for a new one.
-fn is_recent(since: Timestamp, max_age: Option<u64>, now: Timestamp) -> bool {
-    max_age.is_none_or(|secs| now < since.plus(Duration::from_secs(secs)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_sign_in_is_recent_for_max_age() {
-        let at = Timestamp::from_secs;
-        assert!(is_recent(at(100), None, at(9999)));
-        assert!(is_recent(at(100), Some(60), at(159)) && !is_recent(at(100), Some(60), at(160)));
-        assert!(!is_recent(at(100), Some(0), at(100)));
-        assert!(is_recent(at(100), Some(u64::MAX), at(9999)));
     }
 }

@@ -145,8 +145,9 @@ fn challenge<'p>(client: &Client, parameters: &'p Parameters<'_>) -> Result<Opti
 
 /// The prompts that mean something here; `none` stands alone.
 fn prompt(parameters: &Parameters<'_>) -> Result<Option<String>, Fault> {
+    const KNOWN: [&str; 4] = ["none", "login", "consent", "select_account"];
     let Some(text) = parameters.get("prompt")? else { return Ok(None) };
-    let words: Vec<&str> = text.split(' ').filter(|word| ["none", "login", "consent"].contains(word)).collect();
+    let words: Vec<&str> = text.split(' ').filter(|word| KNOWN.contains(word)).collect();
     if words.contains(&"none") && text != "none" {
         return Err(invalid("prompt=none stands alone"));
     }

@@ -83,13 +83,23 @@ impl Issuer {
         client: &Client,
         now: Timestamp,
     ) -> Result<bool, IssueError> {
-        let consent = self.consent(&code.subject, client, now).await?;
-        Ok(consent.is_some_and(|consent| consent.id == code.consent))
+        self.consent_stands((&code.subject, &code.consent), client, now).await
+    }
+
+    /// Whether a consent of `subject` that is called so is still there.
+    pub(in crate::issue) async fn consent_stands(
+        &self,
+        (subject, called): (&Subject, &str),
+        client: &Client,
+        now: Timestamp,
+    ) -> Result<bool, IssueError> {
+        let consent = self.consent(subject, client, now).await?;
+        Ok(consent.is_some_and(|consent| consent.id == called))
     }
 
     /// Remembers that `subject`, asked by `client` for one scope, chose another, and returns what the
     /// consent is called.
-    pub(super) async fn remember(
+    pub(in crate::issue) async fn remember(
         &self,
         subject: &Subject,
         client: &Client,

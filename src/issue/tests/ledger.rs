@@ -1,7 +1,7 @@
 //! What is known of issued tokens, how they are taken back, and those that an operator orders.
 
 use super::{Stage, call, clients, settings, word};
-use crate::issue::{Introspection, IssueError, Order, OrderError};
+use crate::issue::{Introspection, IssueError, Order, OrderError, Settings};
 use crate::oauth::token::TokenDigest;
 use crate::store::Listener;
 use std::sync::{Arc, Mutex};
@@ -183,7 +183,8 @@ async fn the_metadata_says_what_is_switched_on() {
     assert_eq!(document["token_endpoint"], "https://gate.example/oauth2/token");
     assert_eq!(document["introspection_endpoint"], "https://gate.example/oauth2/introspect");
     assert_eq!(document["revocation_endpoint"], "https://gate.example/oauth2/revoke");
-    let grants = ["authorization_code", "client_credentials", "password", "refresh_token"];
+    let device = "urn:ietf:params:oauth:grant-type:device_code";
+    let grants = ["authorization_code", "client_credentials", device, "password", "refresh_token"];
     assert_eq!(document["grant_types_supported"], serde_json::json!(grants));
     let methods = ["client_secret_basic", "client_secret_post", "none"];
     assert_eq!(document["token_endpoint_auth_methods_supported"], serde_json::json!(methods));
@@ -201,7 +202,7 @@ async fn the_metadata_says_what_is_switched_on() {
     for absent in ["registration_endpoint", "jwks_uri"] {
         assert!(document.get(absent).is_none(), "{absent}");
     }
-    let bare = Stage::with(settings(), Vec::new(), Vec::new()).await.issuer.metadata("x");
+    let bare = Stage::with(Settings { device: None, ..settings() }, Vec::new(), Vec::new()).await.issuer.metadata("x");
     assert_eq!(bare["grant_types_supported"], serde_json::json!(["authorization_code", "client_credentials"]));
     assert_eq!(bare["token_endpoint_auth_methods_supported"], serde_json::json!(methods[..2]));
 }

@@ -6,6 +6,7 @@
 
 mod answer;
 pub mod clients;
+mod lifecycle;
 mod request;
 mod tokens;
 mod users;
@@ -89,6 +90,8 @@ impl Admin {
         match segments.as_slice() {
             ["tokens", rest @ ..] => self.of_tokens(request, rest, now).await,
             ["clients", rest @ ..] => self.of_clients(request, rest, now).await,
+            ["invites"] if request.method() == Method::POST => self.invite(body(request.body())?, now).await,
+            ["invites"] => Err(Refusal::Method("POST")),
             ["healthz"] if request.method() == Method::GET => self.health().await,
             ["users", rest @ ..] => self.of_users(request, rest, now).await,
             ["healthz"] => Err(Refusal::Method("GET")),
@@ -125,9 +128,16 @@ impl Admin {
         match (request.method(), rest) {
             (&Method::GET, []) => self.list_clients().await,
             (&Method::POST, []) => self.add_client(body(request.body())?, now).await,
+            (&Method::GET, [id]) => self.show_client(&request::decoded(id)?).await,
             (&Method::DELETE, [id]) => self.remove_client(&request::decoded(id)?).await,
+            (&Method::POST, [id, "rotate"]) => {
+                self.rotate_secret(&request::decoded(id)?, body(request.body())?, now).await
+            }
+            (&Method::POST, [id, "disable"]) => self.disable_client(&request::decoded(id)?).await,
+            (&Method::POST, [id, "enable"]) => self.enable_client(&request::decoded(id)?).await,
             (_, []) => Err(Refusal::Method("GET, POST")),
-            (_, [_]) => Err(Refusal::Method("DELETE")),
+            (_, [_]) => Err(Refusal::Method("DELETE, GET")),
+            (_, [_, "rotate" | "disable" | "enable"]) => Err(Refusal::Method("POST")),
             _ => Err(nothing_here()),
         }
     }
@@ -163,7 +173,7 @@ impl Admin {
 }
 
 fn nothing_here() -> Refusal {
-    Refusal::NotFound("there are /tokens, /clients, /users and /healthz".to_owned())
+    Refusal::NotFound("there are /tokens, /clients, /invites, /users and /healthz".to_owned())
 }
 
 /// A web page that a browser shows to the operator must not be able to ask for anything: pages cannot

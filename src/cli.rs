@@ -47,7 +47,7 @@ enum Command {
     /// Issue, inspect, list and revoke tokens
     #[command(subcommand)]
     Token(token::Command),
-    /// Make, list and remove clients
+    /// Make, list, change, disable and remove clients
     #[command(subcommand)]
     Client(client::Command),
     /// Make, list, disable and remove users

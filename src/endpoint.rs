@@ -3,8 +3,10 @@
 
 mod browser;
 mod form;
+mod json;
 mod location;
 mod metadata;
+mod registration;
 mod response;
 mod tokeninfo;
 
@@ -88,6 +90,9 @@ impl Endpoints {
         let Some(endpoint) = self.locations.find(request.uri().path()) else {
             return response::not_found();
         };
+        if matches!(endpoint, Endpoint::Register | Endpoint::Registration) && !self.takes_registrations() {
+            return response::not_found();
+        }
         if endpoint == Endpoint::Form(Form::DeviceAuthorization) && self.issuer.settings().device.is_none() {
             return response::not_found();
         }
@@ -97,6 +102,8 @@ impl Endpoints {
         match endpoint {
             Endpoint::Browser(place) => self.browser.answer(place, request, caller, now).await,
             Endpoint::Form(form) => self.answer_form(form, request, caller, now).await,
+            Endpoint::Register => self.register(request, caller, now).await,
+            Endpoint::Registration => self.registration(request, caller, now).await,
             Endpoint::ResourceMetadata(id) => response::public(&self.resource_metadata(id)),
             Endpoint::ServerMetadata => response::public(&self.issuer.metadata(self.locations.base_url())),
             Endpoint::TokenInfo => self.token_info(request, now).await,
@@ -110,6 +117,7 @@ impl Endpoints {
         caller: &Caller<'_>,
         now: Timestamp,
     ) -> Response<Bytes> {
+        let body = request.body();
         let request = match form::read(request, caller.address, now) {
             Ok(request) => request,
             Err(form::FormError::Refused(error)) => return response::refused(&error, &self.basic),
@@ -124,6 +132,7 @@ impl Endpoints {
                 let issuer = &self.issuer.settings().issuer;
                 self.issuer.introspect(&request).await.map(|found| response::introspection(&found, issuer))
             }
+            Form::Par => self.issuer.push(&request, body).await.map(|pushed| response::pushed(&pushed)),
             Form::Revoke => self.issuer.revoke(&request).await.map(|()| response::revoked()),
             Form::Token => self.issuer.token(&request).await.map(|issued| response::issued(&issued)),
         };

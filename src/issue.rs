@@ -13,7 +13,9 @@ mod introspect;
 mod metadata;
 mod mint;
 mod operator;
+mod par;
 mod refusal;
+mod register;
 mod resource;
 mod revoke;
 mod scope_decision;
@@ -29,7 +31,9 @@ pub use introspect::{Active, Introspection};
 pub use metadata::scopes_supported;
 pub use mint::IssuedToken;
 pub use operator::{Order, OrderError};
+pub use par::Pushed;
 pub use refusal::IssueError;
+pub use register::{Admission, InviteError, RegisteredClient, Registering, Registration, RegistrationError};
 pub use throttle::Throttle;
 
 use crate::clock::Timestamp;
@@ -38,7 +42,9 @@ use crate::oauth::client::{Client, SecretHash};
 use crate::oauth::params::Params;
 use crate::oauth::resource::Resources;
 use crate::oauth::scope::ScopeTable;
+use crate::oauth::token::Token;
 use crate::people::directory::Directory;
+use crate::secret::Digest;
 use crate::store::Store;
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -66,6 +72,10 @@ pub struct Settings {
     pub device: Option<DeviceSettings>,
     /// How many failures of one client or user from one address are taken, and in which time.
     pub failed_logins: FailedLogins,
+    /// Who may register a client.
+    pub registration: Registration,
+    /// RFC 9126 section 5: every authorization request has to be pushed.
+    pub par_required: bool,
 }
 
 /// `[limits] failed_logins`.
@@ -135,6 +145,11 @@ impl Issuer {
         };
         issued.inspect_err(|error| audit::refused("token", error, request.address))
     }
+}
+
+/// What is kept of a generated secret: it has 256 bits, so a fast digest is enough (TOK-2).
+pub fn secret_hash(secret: &Token) -> String {
+    SecretHash::Digest(Digest::of(secret.secret().reveal().as_bytes())).to_string()
 }
 
 /// The clients of the configuration, by identifier.

@@ -6,6 +6,7 @@ pub mod error;
 pub mod params;
 pub(crate) mod pkce;
 pub(crate) mod redirect;
+pub mod registration;
 pub mod request;
 pub mod resource;
 pub mod scope;

@@ -7,6 +7,7 @@
 //! before it returns it has told every [`Listener`] which tokens ended.
 
 pub mod cache;
+mod clients;
 mod document;
 mod embedded;
 mod family;
@@ -20,7 +21,7 @@ mod contract;
 
 pub use document::{Document, Kind};
 pub use feed::Listener;
-pub use record::{ClientRecord, Filter, Issue, Issued, Listed, Rotated, Rotation};
+pub use record::{ClientRecord, Filter, Issue, Issued, Listed, Rotated, Rotation, SelfRegistered};
 
 use crate::clock::Timestamp;
 use crate::oauth::token::{GrantId, RefreshRecord, TagKeys, TokenDigest, TokenRecord};

@@ -1,6 +1,6 @@
 //! Answers, and why there is none.
 
-use crate::issue::{IssueError, OrderError};
+use crate::issue::{InviteError, IssueError, OrderError};
 use crate::people::directory::ChangeError;
 use crate::secret::RandomError;
 use crate::store::StoreError;
@@ -58,6 +58,15 @@ impl From<OrderError> for Refusal {
             OrderError::Issue(IssueError::Random(error)) => Self::Random(error),
             OrderError::Issue(_) => Self::Invalid(error.to_string()),
             OrderError::UnknownClient | OrderError::UnknownSubject => Self::NotFound(error.to_string()),
+        }
+    }
+}
+
+impl From<InviteError> for Refusal {
+    fn from(error: InviteError) -> Self {
+        match error {
+            InviteError::Random(error) => Self::Random(error),
+            InviteError::Store(error) => Self::Store(error),
         }
     }
 }

@@ -73,6 +73,8 @@ fn over(location: Location) -> Admin {
         authorization_code_ttl: Duration::from_secs(60),
         device: None,
         failed_logins: FailedLogins { max: 10, per: Duration::from_secs(60) },
+        registration: crate::issue::tests::registration(crate::issue::Admission::Token),
+        par_required: false,
     };
     let alice =
         User { name: "alice".to_owned(), password_hash: String::new(), scopes: None, origin: Origin::Configuration };
@@ -186,7 +188,9 @@ async fn a_client_is_made_with_a_secret_shown_once_and_removed_with_its_tokens()
     let origins: Vec<_> =
         listed["clients"].as_array().unwrap().iter().map(|client| client["origin"].as_str()).collect();
     assert_eq!(origins, [Some("configuration"), Some("store")]);
-    assert!(!listed.to_string().contains("secret"), "{listed}");
+    for hidden in ["secret", "secret_hash"] {
+        assert!(!listed.to_string().contains(made[hidden].as_str().unwrap()), "{listed}");
+    }
     let (_, issued) = call(&admin, "POST", "/tokens", value!({ "client": "robot" })).await;
     assert_eq!(call(&admin, "DELETE", "/clients/robot", Value::Null).await.0, 200);
     let token = value!({ "token": issued["token"] });
@@ -308,7 +312,9 @@ async fn other_paths_and_methods_are_refused() {
         ("GET", "/", 404),
         ("GET", "/tokens/", 400),
         ("PUT", "/tokens", 405),
-        ("GET", "/clients/robot", 405),
+        ("PUT", "/clients/robot", 405),
+        ("GET", "/clients/robot/disable", 405),
+        ("GET", "/invites", 405),
         ("PUT", "/users", 405),
         ("GET", "/users/alice", 405),
         ("GET", "/users/alice/enable", 405),
@@ -318,6 +324,76 @@ async fn other_paths_and_methods_are_refused() {
         ("GET", "/users", 200),
     ] {
         assert_eq!(call(&admin, method, path, Value::Null).await.0, status, "{method} {path}");
+    }
+}
+
+async fn robot(admin: &Admin) -> String {
+    let new = value!({ "id": "robot", "grants": ["client_credentials"], "scopes": "notes:read" });
+    call(admin, "POST", "/clients", new).await.1["secret_hash"].as_str().unwrap().to_owned()
+}
+
+/// TOK-7
+#[tokio::test]
+async fn two_secrets_are_valid_at_once_and_never_three() {
+    let admin = admin();
+    let first = robot(&admin).await;
+    let rotate = async |body| call(&admin, "POST", "/clients/robot/rotate", body).await;
+    let secrets = async || admin.store.client("robot").await.unwrap().unwrap().secrets;
+    let (status, second) = rotate(value!({})).await;
+    assert_eq!((status, &second["secrets"], &second["old_secret_expires_at"]), (200, &value!(2), &Value::Null));
+    assert!(second["secret"].as_str().unwrap().starts_with("tgs_"));
+    assert_eq!(secrets().await, [second["secret_hash"].as_str().unwrap(), &first]);
+    let (_, third) = rotate(value!({ "expire_old": 3600 })).await;
+    assert!(third["old_secret_expires_at"].as_u64().is_some_and(|at| at > crate::clock::now().as_secs()));
+    assert_eq!(secrets().await, [third["secret_hash"].as_str().unwrap(), second["secret_hash"].as_str().unwrap()]);
+    let (_, finished) = rotate(value!({ "finish": true })).await;
+    assert_eq!((&finished["secret"], &finished["secrets"]), (&Value::Null, &value!(1)));
+    assert_eq!(secrets().await, [third["secret_hash"].as_str().unwrap()]);
+    let (_, last) = rotate(value!({ "expire_old": 0 })).await;
+    assert_eq!(secrets().await, [last["secret_hash"].as_str().unwrap()]);
+    assert_eq!(rotate(value!({ "finish": true, "expire_old": 1 })).await.0, 400);
+    assert_eq!(rotate(value!({ "expire": 1 })).await.0, 400);
+    assert_eq!(call(&admin, "POST", "/clients/reporter/rotate", value!({})).await.0, 409, "of the configuration");
+    assert_eq!(call(&admin, "POST", "/clients/nobody/rotate", value!({})).await.0, 404);
+    let public = value!({ "id": "app", "public": true, "grants": ["password"], "scopes": "notes:read" });
+    call(&admin, "POST", "/clients", public).await;
+    assert_eq!(call(&admin, "POST", "/clients/app/rotate", value!({})).await.0, 409);
+}
+
+/// TOK-13
+#[tokio::test]
+async fn a_disabled_client_has_no_token_and_gets_none_until_it_is_enabled() {
+    let admin = admin();
+    robot(&admin).await;
+    let token = async || call(&admin, "POST", "/tokens", value!({ "client": "robot" })).await;
+    let (_, issued) = token().await;
+    assert_eq!(call(&admin, "POST", "/clients/robot/disable", value!({})).await.0, 200);
+    assert_eq!(call(&admin, "POST", "/tokens/inspect", value!({ "token": issued["token"] })).await.0, 404);
+    assert_eq!(token().await.0, 404);
+    let (_, shown) = call(&admin, "GET", "/clients/robot", Value::Null).await;
+    assert_eq!((&shown["state"], &shown["unverified"]), (&value!("disabled"), &value!(false)));
+    assert_eq!(call(&admin, "POST", "/clients/robot/disable", value!({})).await.0, 200, "again ends what is left");
+    assert_eq!(call(&admin, "POST", "/clients/robot/enable", value!({})).await.0, 200);
+    assert_eq!(token().await.0, 201);
+    assert_eq!(call(&admin, "POST", "/tokens/inspect", value!({ "token": issued["token"] })).await.0, 404);
+    for deed in ["disable", "enable"] {
+        assert_eq!(call(&admin, "POST", &format!("/clients/reporter/{deed}"), value!({})).await.0, 409);
+        assert_eq!(call(&admin, "POST", &format!("/clients/nobody/{deed}"), value!({})).await.0, 404);
+    }
+    assert_eq!(call(&admin, "GET", "/clients/reporter", Value::Null).await.1["origin"], "configuration");
+    assert_eq!(call(&admin, "GET", "/clients/nobody", Value::Null).await.0, 404);
+}
+
+/// R7591-3b
+#[tokio::test]
+async fn an_invitation_is_a_token_with_an_end() {
+    let admin = admin();
+    let (status, made) = call(&admin, "POST", "/invites", value!({ "ttl": 60, "uses": 2 })).await;
+    assert_eq!(status, 201, "{made}");
+    assert!(made["token"].as_str().unwrap().starts_with("tgi_"));
+    assert_eq!(made["uses"], 2);
+    for wrong in [value!({ "ttl": 0 }), value!({ "uses": 0 }), value!({ "uses": 1_000_000 }), value!({ "use": 1 })] {
+        assert_eq!(call(&admin, "POST", "/invites", wrong).await.0, 400);
     }
 }
 

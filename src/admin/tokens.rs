@@ -136,7 +136,14 @@ impl SecretText {
             Some(TokenKind::Access) => Ok(Name::Access(TokenDigest::of(text.as_bytes()))),
             Some(TokenKind::Refresh) => Ok(Name::Refresh(TokenDigest::of(text.as_bytes()))),
             None if is_public_id(text) => Ok(Name::Public(text)),
-            Some(TokenKind::ClientSecret | TokenKind::Code | TokenKind::DeviceCode) | None => Err(Refusal::Invalid(
+            Some(
+                TokenKind::ClientSecret
+                | TokenKind::Code
+                | TokenKind::DeviceCode
+                | TokenKind::InitialAccess
+                | TokenKind::Registration,
+            )
+            | None => Err(Refusal::Invalid(
                 "not a token of ours: give an access token, a refresh token, or a public identifier".to_owned(),
             )),
         }

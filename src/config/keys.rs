@@ -72,6 +72,7 @@ const SHORT: Kind = Kind::Duration("1ms", "1h");
 const LONG: Kind = Kind::Duration("1s", "3650d");
 const KEEP: Kind = Kind::Choice(&["refuse", "keep"], &[]);
 const PKCE: Kind = Kind::Choice(&["required", "optional"], &[]);
+const PAR: Kind = Kind::Choice(&["optional", "required"], &[]);
 const METHODS: Kind = Kind::List(&Kind::Choice(&["header", "form", "query"], &[]));
 
 /// What to do about most keys of a later version.
@@ -172,9 +173,11 @@ pub(super) const OAUTH: &[Key] = &[
     key("refresh_token_ttl", LONG, "The life of a grant as a whole.").default("30d"),
     key("refresh_reuse_grace", Kind::Duration("0s", "10m"), "In this time a lost answer may be asked for again.")
         .default("10s"),
-    key("registration", Kind::Choice(&["closed"], &["token", "open"]), "Who may register clients (RFC 7591).")
+    key("par", PAR, "Whether every authorization request must be pushed (RFC 9126).").default("optional"),
+    key("registration", Kind::Choice(&["closed", "token", "open"], &[]), "Who may register clients (RFC 7591).")
         .default("closed"),
-    later("registration_scopes", "The scopes of clients that register themselves.", REMOVE),
+    key("registration_scopes", WORDS, "The most that such clients can get; else all scopes that are not restricted."),
+    key("registration_ttl", LONG, "A registration that nobody has used for so long ends.").default("1d"),
     key("device_code_ttl", Kind::Duration("10s", "1d"), "How long a device may wait for its user (RFC 8628).")
         .default("10m"),
     key("device_interval", Kind::Duration("1s", "10m"), "How long a device waits between two polls.").default("5s"),
@@ -205,6 +208,14 @@ pub(super) const LIMITS: &[Key] = &[
     key("form_body", Kind::Size("1B", "16MiB"), "413 beyond, where a form is searched for a token.").default("64KiB"),
     key("connections", Kind::Integer(1, 1_000_000), "Further ones wait to be accepted.").default("10000"),
     key("failed_logins", Kind::Table(FAILED_LOGINS), "429 beyond: failures by client or user and address."),
+    key("registrations", Kind::Table(REGISTRATIONS), "429 beyond: clients that register themselves from one address."),
+    key("registered_clients", Kind::Integer(1, 10_000_000), "429 beyond: clients in the store.").default("10000"),
+];
+
+/// `[limits] registrations`.
+pub(super) const REGISTRATIONS: &[Key] = &[
+    key("max", Kind::Integer(1, 1_000_000), "This many clients …").default("20"),
+    key("per", Kind::Duration("1s", "1d"), "… in this time.").default("1h"),
 ];
 
 /// `[limits] failed_logins`.
@@ -244,7 +255,7 @@ pub(super) const CLIENT: &[Key] = &[
     key("scopes", WORDS, "The most it can get."),
     key("default_scopes", WORDS, "What it gets when it asks for nothing; else all of `scopes`."),
     key("introspect", Kind::Boolean, "May introspect everybody's tokens (RFC 7662).").default("false"),
-    later("par", "Pushed authorization requests (RFC 9126).", REMOVE),
+    key("par", PAR, "Whether its authorization requests must be pushed (RFC 9126).").default("optional"),
     key("pkce", PKCE, "Whether it needs a code challenge; a client without a secret always does."),
     key("immediate_error_redirect", Kind::Boolean, "Its error redirects do not wait for the sign-in.").default("false"),
     later("dpop_bound_access_tokens", "DPoP (RFC 9449).", REMOVE),

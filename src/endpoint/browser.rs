@@ -222,7 +222,7 @@ fn app(client: &Client, redirect_uri: Option<&str>) -> App {
     App {
         name: client.name.clone().unwrap_or_else(|| client.id.clone()),
         destination: redirect_uri.map(destination),
-        unverified: false,
+        unverified: client.is_unverified(),
     }
 }
 

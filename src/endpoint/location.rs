@@ -15,6 +15,10 @@ pub(super) enum Endpoint {
     Browser(Place),
     /// One that takes a form from a client.
     Form(Form),
+    /// RFC 7591.
+    Register,
+    /// RFC 7592.
+    Registration,
     /// RFC 9728, of this resource.
     ResourceMetadata(ResourceId),
     /// RFC 8414.
@@ -64,6 +68,8 @@ pub(super) enum Form {
     DeviceAuthorization,
     /// RFC 7662.
     Introspect,
+    /// RFC 9126.
+    Par,
     /// RFC 7009.
     Revoke,
     /// RFC 6749 section 3.2.
@@ -76,10 +82,11 @@ impl Endpoint {
         match self {
             // HEAD and GET are one (RFC 9110 section 9.3.2).
             Self::Browser(Place::Account | Place::Authorize | Place::Device) => "GET, HEAD, POST",
-            Self::Browser(Place::Consent | Place::Login | Place::Logout) | Self::Form(_) => "POST",
+            Self::Browser(Place::Consent | Place::Login | Place::Logout) | Self::Form(_) | Self::Register => "POST",
             Self::Browser(Place::Asset) | Self::ResourceMetadata(_) | Self::ServerMetadata | Self::TokenInfo => {
                 "GET, HEAD"
             }
+            Self::Registration => "DELETE, GET, HEAD, PUT",
         }
     }
 
@@ -159,12 +166,21 @@ impl Locations {
             "/introspect" => Some(Endpoint::Form(Form::Introspect)),
             "/login" => Some(Endpoint::Browser(Place::Login)),
             "/logout" => Some(Endpoint::Browser(Place::Logout)),
+            "/par" => Some(Endpoint::Form(Form::Par)),
+            "/register" => Some(Endpoint::Register),
             "/revoke" => Some(Endpoint::Form(Form::Revoke)),
             "/token" => Some(Endpoint::Form(Form::Token)),
             "/tokeninfo" => Some(Endpoint::TokenInfo),
             asset if asset.starts_with("/assets/") => Some(Endpoint::Browser(Place::Asset)),
-            _ => None,
+            _ => self.registered_client(path).map(|_| Endpoint::Registration),
         }
+    }
+
+    /// The identifier of the client whose registration is at `path` (RFC 7592). It is ours, so that
+    /// there is nothing in it to decode.
+    pub(super) fn registered_client<'p>(&self, path: &'p str) -> Option<&'p str> {
+        let id = path.strip_prefix(&*self.base)?.strip_prefix("/register/")?;
+        (!id.is_empty() && id.bytes().all(|octet| octet.is_ascii_alphanumeric() || octet == b'-')).then_some(id)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Every response of the endpoints, and the one place where a refusal of `issue` becomes one.
 
 use crate::enforce::challenge::Challenge;
-use crate::issue::{Active, DeviceAuthorization, Introspection, IssueError, IssuedToken};
+use crate::issue::{Active, DeviceAuthorization, Introspection, IssueError, IssuedToken, Pushed};
 use crate::oauth::error::{BearerErrorCode, TokenErrorCode};
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, PRAGMA, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -75,6 +75,12 @@ fn active_members(active: &Active, issuer: &str) -> Value {
     body
 }
 
+/// The answer to a pushed authorization request (RFC 9126 section 2.2).
+pub(super) fn pushed(pushed: &Pushed) -> Response<Bytes> {
+    let body = json!({ "request_uri": pushed.request_uri, "expires_in": pushed.expires_in.as_secs() });
+    private(StatusCode::CREATED, &body)
+}
+
 /// A revocation response (RFC 7009 section 2.2).
 pub(super) fn revoked() -> Response<Bytes> {
     private(StatusCode::OK, &json!({}))
@@ -83,6 +89,9 @@ pub(super) fn revoked() -> Response<Bytes> {
 /// The one translation of a refusal. `basic` is the challenge of those who failed to authenticate.
 pub(super) fn refused(error: &IssueError, basic: &HeaderValue) -> Response<Bytes> {
     use TokenErrorCode as Code;
+    if let IssueError::InvalidPush(code, description) = error {
+        return failure(StatusCode::BAD_REQUEST, code, description);
+    }
     let (status, code) = match error {
         IssueError::AccessDenied => (StatusCode::BAD_REQUEST, Code::AccessDenied),
         IssueError::AuthorizationPending => (StatusCode::BAD_REQUEST, Code::AuthorizationPending),
@@ -93,7 +102,7 @@ pub(super) fn refused(error: &IssueError, basic: &HeaderValue) -> Response<Bytes
         IssueError::InvalidClient => (StatusCode::UNAUTHORIZED, Code::InvalidClient),
         IssueError::InvalidGrant(_) => (StatusCode::BAD_REQUEST, Code::InvalidGrant),
         IssueError::InvalidOwner => (StatusCode::UNAUTHORIZED, Code::InvalidGrant),
-        IssueError::InvalidRequest(_) => (StatusCode::BAD_REQUEST, Code::InvalidRequest),
+        IssueError::InvalidPush(..) | IssueError::InvalidRequest(_) => (StatusCode::BAD_REQUEST, Code::InvalidRequest),
         IssueError::InvalidScope(_) => (StatusCode::BAD_REQUEST, Code::InvalidScope),
         IssueError::InvalidTarget(_) => (StatusCode::BAD_REQUEST, Code::InvalidTarget),
         IssueError::NotAllowedToIntrospect => (StatusCode::FORBIDDEN, Code::UnauthorizedClient),
@@ -138,6 +147,19 @@ pub(super) fn unavailable() -> Response<Bytes> {
     retry_after(failure(StatusCode::SERVICE_UNAVAILABLE, code.as_str(), "the store does not answer, try again"), SOON)
 }
 
+/// 429: not now.
+pub(super) fn busy(description: &str, wait: Duration) -> Response<Bytes> {
+    let code = TokenErrorCode::TemporarilyUnavailable;
+    retry_after(failure(StatusCode::TOO_MANY_REQUESTS, code.as_str(), description), wait)
+}
+
+/// Done, and nothing to say (R7592-2.3).
+pub(super) fn no_content() -> Response<Bytes> {
+    let mut response = Response::new(Bytes::new());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    with(response, CACHE_CONTROL, HeaderValue::from_static("no-store"))
+}
+
 pub(super) fn not_found() -> Response<Bytes> {
     failure(StatusCode::NOT_FOUND, "not_found", "there is no such endpoint")
 }
@@ -170,7 +192,8 @@ pub(super) fn basic_challenge(realm: &str) -> HeaderValue {
         .unwrap_or(HeaderValue::from_static("Basic realm=\"tollgate\", charset=\"UTF-8\""))
 }
 
-fn failure(status: StatusCode, code: &str, description: &str) -> Response<Bytes> {
+/// A refusal as JSON.
+pub(super) fn failure(status: StatusCode, code: &str, description: &str) -> Response<Bytes> {
     private(status, &json!({ "error": code, "error_description": description }))
 }
 
@@ -216,6 +239,7 @@ mod tests {
             (IssueError::InvalidClient, 401, "invalid_client", basic, None),
             (IssueError::InvalidOwner, 401, "invalid_grant", basic, None),
             (IssueError::InvalidGrant("x"), 400, "invalid_grant", None, None),
+            (IssueError::InvalidPush("unsupported_response_type", "x"), 400, "unsupported_response_type", None, None),
             (IssueError::InvalidRequest("x"), 400, "invalid_request", None, None),
             (IssueError::InvalidScope("x"), 400, "invalid_scope", None, None),
             (IssueError::InvalidTarget("x"), 400, "invalid_target", None, None),

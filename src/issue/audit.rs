@@ -4,6 +4,7 @@
 
 use super::device::{Pending, State};
 use super::refusal::IssueError;
+use super::register::RegistrationError;
 use crate::oauth::scope::Scope;
 use crate::oauth::token::{GrantId, TokenDigest, TokenRecord};
 use crate::secret::hex;
@@ -44,6 +45,7 @@ pub(super) fn refused(endpoint: &'static str, error: &IssueError, address: Optio
         | IssueError::InvalidClient
         | IssueError::InvalidGrant(_)
         | IssueError::InvalidOwner
+        | IssueError::InvalidPush(..)
         | IssueError::InvalidRequest(_)
         | IssueError::InvalidScope(_)
         | IssueError::InvalidTarget(_)
@@ -96,6 +98,33 @@ pub(super) fn reused(digest: &TokenDigest, client: &str, subject: Option<&str>, 
 /// A client took a token back.
 pub(super) fn revoked(digest: &TokenDigest, client: &str, ended: usize) {
     tracing::info!(target: TARGET, token = digest.public_id(), client, ended, "token revoked");
+}
+
+/// A client registered itself, or changed or ended its registration.
+pub(super) fn registration(deed: &'static str, client: &str, address: Option<IpAddr>) {
+    let address = address.map(tracing::field::display);
+    tracing::info!(target: TARGET, client, address, by = "itself", "{deed}");
+}
+
+/// A client is not registered, or not shown its registration.
+pub(super) fn registration_refused(endpoint: &'static str, error: &RegistrationError, address: Option<IpAddr>) {
+    let address = address.map(tracing::field::display);
+    match error {
+        RegistrationError::Store(cause) => {
+            tracing::warn!(target: TARGET, endpoint, reason = "store", %cause, address, "request failed");
+        }
+        RegistrationError::Random(cause) => {
+            tracing::error!(target: TARGET, endpoint, reason = "random", %cause, address, "request failed");
+        }
+        RegistrationError::Disabled
+        | RegistrationError::Full
+        | RegistrationError::InvalidToken
+        | RegistrationError::Metadata(_)
+        | RegistrationError::NoToken
+        | RegistrationError::Throttled(_) => {
+            tracing::info!(target: TARGET, endpoint, reason = %error, address, "request refused");
+        }
+    }
 }
 
 /// An authorization code came back: the grant it gave has ended (R6749-4.1.2d).

@@ -7,14 +7,14 @@ pub(super) mod code;
 mod consent;
 mod parameters;
 
-use super::{IssueError, Issuer, audit, scope_decision};
+use super::{IssueError, Issuer, audit, par, scope_decision};
 use crate::clock::Timestamp;
 use crate::oauth::client::{Client, GrantType};
 use crate::oauth::redirect;
 use crate::oauth::scope::Scope;
 use crate::people::users::{Subject, User};
-use check::Fault;
-use parameters::Parameters;
+pub(super) use check::{Fault, redirect_uri};
+pub(super) use parameters::Parameters;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -45,6 +45,9 @@ pub struct AuthorizationRequest {
     pub login_hint: Option<String>,
     /// How long ago the sign-in may be, in seconds.
     pub max_age: Option<u64>,
+    /// Where it is kept, if it was pushed (RFC 9126): the decision uses it up.
+    #[serde(default)]
+    pub pushed: Option<String>,
 }
 
 /// Why a request is not put before the resource owner.
@@ -107,7 +110,7 @@ impl Issuer {
     pub async fn authorization_request(
         &self,
         params: &[u8],
-        _now: Timestamp,
+        now: Timestamp,
     ) -> Result<AuthorizationRequest, AuthorizationError> {
         if params.len() > LONGEST {
             return Err(AuthorizationError::Local("the request is too long"));
@@ -117,10 +120,18 @@ impl Issuer {
         let id = id.map_err(|_| AuthorizationError::Local("client_id is repeated or cannot be read"))?;
         let id = id.ok_or(AuthorizationError::Local("client_id is missing"))?;
         let client = self.client(id).await.map_err(|error| unavailable(IssueError::from(error)))?;
-        let client = client.ok_or(AuthorizationError::Local(UNKNOWN))?;
+        let client = client.filter(|client| !client.has_ended(now)).ok_or(AuthorizationError::Local(UNKNOWN))?;
+        if let Some(reference) = par::reference(&parameters) {
+            return self.pushed_request(&client, reference, now).await;
+        }
         let target = check::redirect_uri(&client, &parameters).map_err(AuthorizationError::Local)?;
         let uri = target.0.clone();
-        self.check_authorization(&client, &parameters, target).map_err(|fault| {
+        let checked = if self.demands_push(&client) {
+            Err(Fault::NOT_PUSHED)
+        } else {
+            self.check_authorization(&client, &parameters, target)
+        };
+        checked.map_err(|fault| {
             // A repeated state is not echoed (R6749-3.1e).
             let state = parameters.get("state").unwrap_or_default();
             let redirect = self.fault(&uri, state, fault);
@@ -173,6 +184,7 @@ impl Issuer {
         if chosen.iter().any(|token| !question.scope.contains(token)) {
             return Err(AuthorizationError::Local("what was allowed is not what was asked"));
         }
+        self.use_pushed(request).await?;
         let code = self.authorize(request, (&question, &user.subject(), auth_time), chosen, now).await;
         let code = code.map_err(|error| AuthorizationError::Redirect(self.trouble(request, error)))?;
         let location = self.location(&request.redirect_uri, &[("code", &code)], request.state.as_deref());
@@ -184,6 +196,11 @@ impl Issuer {
     /// `consent_required`, `server_error`, `temporarily_unavailable`.
     pub fn refused(&self, request: &AuthorizationRequest, error: &'static str, description: &'static str) -> Redirect {
         self.fault(&request.redirect_uri, request.state.as_deref(), Fault { error, description })
+    }
+
+    /// RFC 9126 section 5 and 6: everybody's requests have to be pushed, or this client's.
+    fn demands_push(&self, client: &Client) -> bool {
+        self.settings.par_required || client.par_required
     }
 
     /// The consent, and the code under it.

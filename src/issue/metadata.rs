@@ -1,6 +1,6 @@
 //! Authorization server metadata (RFC 8414): true to what is switched on.
 
-use super::Issuer;
+use super::{Admission, Issuer, register};
 use crate::oauth::client::GrantType;
 use crate::oauth::pkce;
 use crate::oauth::scope::{OPERATOR, Scope, ScopeTable, ScopeToken};
@@ -11,7 +11,8 @@ impl Issuer {
     pub fn metadata(&self, base: &str) -> Value {
         let mut methods = vec!["client_secret_basic", "client_secret_post"];
         let confidential = methods.clone();
-        if self.clients.iter().any(|client| !client.is_confidential()) {
+        let registration = self.settings.registration.admission != Admission::Closed;
+        if registration || self.clients.iter().any(|client| !client.is_confidential()) {
             methods.push("none");
         }
         // Clients of the store can be registered for these at any time.
@@ -20,7 +21,7 @@ impl Issuer {
             if *grant == GrantType::DeviceCode {
                 return self.settings.device.is_some();
             }
-            always.contains(grant) || self.is_registered(*grant)
+            always.contains(grant) || self.is_registered(*grant) || registration && register::GRANTS.contains(grant)
         };
         let grants = GrantType::ALL.into_iter().filter(served);
         let protected = self.settings.resources.listed().map(|resource| &resource.identifier);
@@ -36,11 +37,16 @@ impl Issuer {
             "grant_types_supported": grants.map(GrantType::as_str).collect::<Vec<_>>(),
             "revocation_endpoint": format!("{base}/revoke"),
             "revocation_endpoint_auth_methods_supported": methods,
+            "pushed_authorization_request_endpoint": format!("{base}/par"),
+            "require_pushed_authorization_requests": self.settings.par_required,
             "introspection_endpoint": format!("{base}/introspect"),
             "introspection_endpoint_auth_methods_supported": confidential,
             // R9728-4
             "protected_resources": protected.collect::<Vec<_>>(),
         });
+        if registration {
+            document["registration_endpoint"] = format!("{base}/register").into();
+        }
         if self.settings.device.is_some() {
             document["device_authorization_endpoint"] = format!("{base}/device_authorization").into();
         }

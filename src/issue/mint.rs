@@ -5,7 +5,7 @@ use super::grant::{Granted, Via};
 use super::refusal::{BAD_REFRESH_TOKEN, GONE, IssueError};
 use super::{Issuer, audit};
 use crate::clock::Timestamp;
-use crate::oauth::client::{Client, GrantType, RegistrationId};
+use crate::oauth::client::{Client, GrantType};
 use crate::oauth::token::{GrantId, Origin, RefreshRecord, Token, TokenDigest, TokenKind, TokenRecord};
 use crate::people::users::{SignIn, Subject};
 use crate::secret::Secret;
@@ -126,10 +126,10 @@ impl Issuer {
         now: Timestamp,
         by: &'static str,
     ) -> Result<IssuedToken, IssueError> {
-        let registration = minting.client.registration;
+        let client = minting.client;
         let sign_in = minting.subject.clone();
         let access = self.access(minting, now)?;
-        self.keep(&access, None, registration).await?;
+        self.keep(&access, None, client).await?;
         self.still_admitted(sign_in.as_ref(), &access, now).await?;
         Ok(access.issued(None, by))
     }
@@ -141,13 +141,13 @@ impl Issuer {
         now: Timestamp,
         by: &'static str,
     ) -> Result<IssuedToken, IssueError> {
-        let registration = minting.client.registration;
+        let client = minting.client;
         let sign_in = minting.subject.clone();
         let kept = minting.kept.take();
         let access = self.access(minting, now)?;
         let refresh = Token::mint(TokenKind::Refresh, &*self.store.tag_keys()?)?;
         let record = access.family(kept, now.plus(self.settings.refresh_token_ttl));
-        self.keep(&access, record.map(|record| (refresh.digest(), record)), registration).await?;
+        self.keep(&access, record.map(|record| (refresh.digest(), record)), client).await?;
         self.still_admitted(sign_in.as_ref(), &access, now).await?;
         Ok(access.issued(Some(refresh), by))
     }
@@ -157,8 +157,10 @@ impl Issuer {
         &self,
         access: &Access,
         refresh: Option<(TokenDigest, RefreshRecord)>,
-        registration: Option<RegistrationId>,
+        client: &Client,
     ) -> Result<(), IssueError> {
+        self.note_use(client).await?;
+        let registration = client.registration;
         let access = (access.token.digest(), access.record.clone());
         match self.store.issue(Issue { access, refresh, registration }).await? {
             Issued::Done => Ok(()),

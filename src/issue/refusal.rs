@@ -1,6 +1,7 @@
 //! Why there is no token, no answer or no revocation. What the client is told of it is decided in
 //! one place, `endpoint/response.rs`.
 
+use super::authorization::Fault;
 use crate::oauth::params::ParamsError;
 use crate::oauth::request::GrantTypeError;
 use crate::people::password::Overloaded;
@@ -34,6 +35,9 @@ pub enum IssueError {
     /// 401 `invalid_grant`: the resource owner's HTTP Basic is wrong (R6749-4.3d).
     #[error("the name or the password is wrong")]
     InvalidOwner,
+    /// 400 with an error code of the authorization endpoint (R9126-2.3).
+    #[error("{1}")]
+    InvalidPush(&'static str, &'static str),
     /// 400 `invalid_request`.
     #[error("{0}")]
     InvalidRequest(&'static str),
@@ -86,6 +90,12 @@ pub(super) const BAD_CODE: &str = "the authorization code is not valid";
 
 /// Said of every refresh token that is not good, whatever the cause (R6749-6d).
 pub(super) const BAD_REFRESH_TOKEN: &str = "the refresh token is not valid";
+
+impl From<Fault> for IssueError {
+    fn from(fault: Fault) -> Self {
+        Self::InvalidPush(fault.error, fault.description)
+    }
+}
 
 impl From<StoreError> for IssueError {
     fn from(error: StoreError) -> Self {

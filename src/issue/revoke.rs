@@ -38,7 +38,13 @@ impl Issuer {
                 owned(client, &record.client_id, record.client_origin)?;
                 self.store.revoke_grant(record.grant).await?
             }
-            Some(TokenKind::ClientSecret | TokenKind::Code | TokenKind::DeviceCode) => {
+            Some(
+                TokenKind::ClientSecret
+                | TokenKind::Code
+                | TokenKind::DeviceCode
+                | TokenKind::InitialAccess
+                | TokenKind::Registration,
+            ) => {
                 return Err(IssueError::UnsupportedTokenType);
             }
         };

@@ -6,8 +6,13 @@ mod device;
 mod grants;
 mod ledger;
 mod owners;
+mod par;
+mod registration;
 
-use super::{Clients, DeviceSettings, FailedLogins, IssueError, IssuedToken, Issuer, Request, Settings, Throttle};
+use super::{
+    Admission, Clients, DeviceSettings, FailedLogins, IssueError, IssuedToken, Issuer, Registration, Request, Settings,
+    Throttle,
+};
 use crate::clock::Timestamp;
 use crate::oauth::authorization::Authorization;
 use crate::oauth::client::{Client, GrantType, Pkce, SecretHash};
@@ -125,6 +130,18 @@ pub(crate) fn settings() -> Settings {
         authorization_code_ttl: Duration::from_secs(60),
         device: Some(DeviceSettings { code_ttl: Duration::from_mins(10), interval: Duration::from_secs(5) }),
         failed_logins: FailedLogins { max: 3, per: Duration::from_mins(1) },
+        registration: registration(Admission::Closed),
+        par_required: false,
+    }
+}
+
+pub(crate) fn registration(admission: Admission) -> Registration {
+    Registration {
+        admission,
+        scopes: scope("read write"),
+        ttl: Duration::from_hours(24),
+        rate: FailedLogins { max: 3, per: Duration::from_mins(1) },
+        most: 100,
     }
 }
 
@@ -221,6 +238,7 @@ fn word<T>(outcome: &Result<T, IssueError>) -> &'static str {
         Err(IssueError::InvalidClient) => "invalid_client",
         Err(IssueError::InvalidGrant(_)) => "invalid_grant",
         Err(IssueError::InvalidOwner) => "invalid_owner",
+        Err(IssueError::InvalidPush(error, _)) => error,
         Err(IssueError::InvalidRequest(_)) => "invalid_request",
         Err(IssueError::InvalidScope(_)) => "invalid_scope",
         Err(IssueError::InvalidTarget(_)) => "invalid_target",

@@ -9,6 +9,7 @@ use crate::secret::Digest;
 use quick_cache::sync::Cache;
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -18,6 +19,12 @@ const NAMES_PER_SOURCE: u32 = 10;
 /// So many sources may begin as many device authorizations as one.
 const SOURCES: u32 = 100;
 
+/// So many sources may register or push as often as one before all have to wait.
+const DEED_SOURCES: u32 = 10;
+
+/// How often a source may push in the name of public clients.
+const PUSHES: FailedLogins = FailedLogins { max: 300, per: Duration::from_secs(60) };
+
 /// Counters kept at a time, about 100 octets each. A source can have at most
 /// `NAMES_PER_SOURCE * max` new ones in a window.
 const COUNTERS: usize = 65_536;
@@ -25,6 +32,8 @@ const COUNTERS: usize = 65_536;
 /// The counters of failed attempts: one for the process, so that a reload forgets nothing. Bounded.
 pub struct Throttle {
     counters: Cache<Key, Arc<Mutex<Window>>>,
+    /// When ended registrations were last looked for, in milliseconds.
+    swept: AtomicU64,
 }
 
 /// Whose secret is guessed.
@@ -69,6 +78,8 @@ struct Key {
 enum About {
     /// Failures to show a client's secret, or, without a name, any secret.
     Client,
+    /// Not guessing at all: a registration, a pushed request.
+    Deed,
     /// Device authorizations that were begun.
     Device,
     /// Failures to show a resource owner's password.
@@ -86,7 +97,35 @@ struct Window {
 impl Throttle {
     /// Counters that are all at zero.
     pub fn new() -> Self {
-        Self { counters: Cache::new(COUNTERS) }
+        Self { counters: Cache::new(COUNTERS), swept: AtomicU64::new(0) }
+    }
+
+    /// The counters of registrations from `address`, and of all of them.
+    pub(super) fn registrations(&self, address: Option<IpAddr>, now: Timestamp, limit: FailedLogins) -> Attempts<'_> {
+        self.deeds("registration", address, now, limit)
+    }
+
+    /// The counters of requests from `address` that were pushed in the name of public clients, and of all
+    /// of them.
+    pub(super) fn pushes(&self, address: Option<IpAddr>, now: Timestamp) -> Attempts<'_> {
+        self.deeds("push", address, now, PUSHES)
+    }
+
+    /// The counters of something that is not guessing: of one source, and of all together.
+    fn deeds(&self, deed: &str, address: Option<IpAddr>, now: Timestamp, limit: FailedLogins) -> Attempts<'_> {
+        let key = |source, name: &str| Key { source, name: Some(short_digest(name)), about: About::Deed };
+        let keys = [
+            (key(source(address), deed), limit.max),
+            (key(Source::Local, &format!("every {deed}")), limit.max.saturating_mul(DEED_SOURCES)),
+        ];
+        Attempts { throttle: self, limit, keys, now }
+    }
+
+    /// Whether `period` has passed since this was last true.
+    pub(super) fn sweep_is_due(&self, now: Timestamp, period: Duration) -> bool {
+        let last = self.swept.load(Ordering::Relaxed);
+        let due = last == 0 || now >= Timestamp::from_millis(last).plus(period);
+        due && self.swept.compare_exchange(last, now.as_millis(), Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 
     /// The counters of `guessed` from `address`.
@@ -151,7 +190,7 @@ impl Default for Throttle {
 
 impl fmt::Debug for Throttle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Throttle").field("counters", &self.counters.len()).finish()
+        f.debug_struct("Throttle").field("counters", &self.counters.len()).finish_non_exhaustive()
     }
 }
 

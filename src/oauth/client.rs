@@ -2,6 +2,7 @@
 
 use super::scope::Scope;
 use super::token::Origin;
+use crate::clock::Timestamp;
 use crate::secret::{Digest, RandomError, random};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -167,6 +168,28 @@ pub struct Client {
     pub pkce: Pkce,
     /// Its error redirects do not wait for the sign-in (D-11).
     pub immediate_error_redirect: bool,
+    /// When every secret but the first ends; `None`: they do not end by themselves.
+    pub old_secrets_until: Option<Timestamp>,
+    /// RFC 9126 section 6: its authorization requests have to be pushed.
+    pub par_required: bool,
+    /// What it said of itself where it registered itself; `None`: somebody vouches for it.
+    pub self_registered: Option<SelfRegistered>,
+}
+
+/// What a client that registered itself (RFC 7591) says of itself. Nothing of it is proved: it is
+/// shown as text, and marked as unverified.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SelfRegistered {
+    /// The end of a registration that nobody has used yet.
+    pub unused_until: Option<Timestamp>,
+    /// Its home page: https.
+    pub client_uri: Option<String>,
+    /// Its logo: https.
+    pub logo_uri: Option<String>,
+    /// Its terms of service: https.
+    pub tos_uri: Option<String>,
+    /// Its privacy policy: https.
+    pub policy_uri: Option<String>,
 }
 
 impl Client {
@@ -189,6 +212,23 @@ impl Client {
     /// the store that had its identifier before.
     pub fn is(&self, id: &str, origin: Origin) -> bool {
         self.id == id && self.origin() == origin
+    }
+
+    /// Whether nobody vouches for what it says of itself.
+    pub const fn is_unverified(&self) -> bool {
+        self.self_registered.is_some()
+    }
+
+    /// Whether its registration came to its end without being used.
+    pub fn has_ended(&self, now: Timestamp) -> bool {
+        let end = self.self_registered.as_ref().and_then(|registered| registered.unused_until);
+        end.is_some_and(|end| end <= now)
+    }
+
+    /// The secrets that are good at this moment, the newest first.
+    pub fn secrets_at(&self, now: Timestamp) -> &[SecretHash] {
+        let old_ended = self.old_secrets_until.is_some_and(|end| end <= now);
+        if old_ended { self.secrets.get(..1).unwrap_or_default() } else { &self.secrets }
     }
 
     /// Whether it is registered for `grant`.

@@ -2,7 +2,7 @@
 //!
 //! A token is `<prefix>_<43 characters><8 characters>`, all of the last 51 from `0-9A-Za-z`: 256
 //! random bits, then a keyed tag over everything before it (TOK-3). The expression for secret
-//! scanners is `tg[acdrs]_[0-9A-Za-z]{51}`. At 55 characters a token fits into one block of SHA-256.
+//! scanners is `tg[acdimrs]_[0-9A-Za-z]{51}`. At 55 characters a token fits into one block of SHA-256.
 
 use crate::clock::Timestamp;
 use crate::secret::{Digest, RandomError, Secret, TagKey, constant_time_eq, random};
@@ -29,11 +29,23 @@ pub enum TokenKind {
     Refresh,
     /// RFC 6749 section 2.3.1: a generated client secret.
     ClientSecret,
+    /// RFC 7591 section 3: an initial access token, which allows its bearer to register a client.
+    InitialAccess,
+    /// RFC 7592 section 3: a registration access token, with which a client manages its registration.
+    Registration,
 }
 
 impl TokenKind {
     /// Every kind.
-    pub const ALL: [Self; 5] = [Self::Access, Self::Code, Self::DeviceCode, Self::Refresh, Self::ClientSecret];
+    pub const ALL: [Self; 7] = [
+        Self::Access,
+        Self::Code,
+        Self::DeviceCode,
+        Self::Refresh,
+        Self::ClientSecret,
+        Self::InitialAccess,
+        Self::Registration,
+    ];
 
     /// The four characters each token of this kind begins with.
     pub const fn prefix(self) -> &'static str {
@@ -43,6 +55,8 @@ impl TokenKind {
             Self::DeviceCode => "tgd_",
             Self::Refresh => "tgr_",
             Self::ClientSecret => "tgs_",
+            Self::InitialAccess => "tgi_",
+            Self::Registration => "tgm_",
         }
     }
 

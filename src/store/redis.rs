@@ -44,6 +44,7 @@ struct Scripts {
     rotate: Procedure,
     end: Procedure,
     forget: Procedure,
+    replace: Procedure,
     documents: documents::Scripts,
 }
 
@@ -57,6 +58,7 @@ impl Redis {
             rotate: Procedure::new(concat!(include_str!("redis/prelude.lua"), include_str!("redis/rotate.lua"))),
             end: Procedure::new(concat!(include_str!("redis/prelude.lua"), include_str!("redis/end.lua"))),
             forget: Procedure::new(include_str!("redis/forget.lua")),
+            replace: Procedure::new(concat!(include_str!("redis/prelude.lua"), include_str!("redis/replace.lua"))),
             documents: documents::Scripts::new(),
         };
         Ok(Self { connection: Connection::new(Server::new(client, patience)), scripts: Arc::new(scripts) })
@@ -180,6 +182,22 @@ impl Redis {
         let mut clients = clients?;
         clients.sort_by(|left, right| left.id.cmp(&right.id));
         Ok(clients)
+    }
+
+    pub(super) async fn client_count(&self) -> Result<u64, StoreError> {
+        self.read(cmd("HLEN").arg(CLIENTS)).await
+    }
+
+    /// Puts `client` in the place of `was`; whether that was there, unchanged.
+    pub(super) async fn replace_client(&self, was: &ClientRecord, client: &ClientRecord) -> Result<bool, StoreError> {
+        let arguments = [
+            client.id.as_bytes().to_vec(),
+            hex(&was.registration.0).into_bytes(),
+            was.version.to_string().into_bytes(),
+            encode(client)?,
+        ];
+        // The second time it would be another one already.
+        self.call(&self.scripts.replace, &arguments, Retry::Never).await
     }
 
     /// Makes a client unknown and keeps its identifier from others; whether there was one.

@@ -190,7 +190,6 @@ fn keys_of_later_versions_are_refused_with_a_message() {
         RIGHT.replace("\"memory:\"", "\"redis+sentinel://a:1/m/0\""),
         RIGHT.replace("\"memory:\"", "\"redis+cluster://a:1\""),
         format!("{RIGHT}\n[[issuers]]\nissuer = \"https://a.example\"\n"),
-        RIGHT.replace("[scopes]", "[oauth]\nregistration = \"open\"\n\n[scopes]"),
     ] {
         check(&text).expect(1).says("gateway.toml:").says("version");
     }

@@ -35,9 +35,7 @@ fn the_authorization_server_describes_what_is_switched_on() {
         assert_eq!(sorted(&json[list]), ["client_secret_basic", "client_secret_post", "none"], "{list}");
     }
     assert!(sorted(&json["scopes_supported"]).contains(&"notes:read"));
-    for absent in
-        ["registration_endpoint", "jwks_uri", "device_authorization_endpoint", "pushed_authorization_request_endpoint"]
-    {
+    for absent in ["registration_endpoint", "jwks_uri", "device_authorization_endpoint"] {
         assert!(json.get(absent).is_none(), "{absent}");
     }
     for (name, value) in json.as_object().unwrap() {

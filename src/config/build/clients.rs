@@ -59,6 +59,7 @@ fn client(id: &str, section: &Section<'_>, scopes: &Scopes, variable: Variables<
         default_scopes: scope("default_scopes"),
         introspect: section.boolean("introspect"),
         immediate_error_redirect: section.boolean("immediate_error_redirect"),
+        par_required: section.text("par") == Some("required"),
         ..Client::default()
     }
 }

@@ -4,7 +4,7 @@ use super::path;
 use crate::config::keys::FAILED_LOGINS;
 use crate::config::section::Section;
 use crate::enforce::bearer::Methods;
-use crate::issue::{DeviceSettings, FailedLogins, Settings};
+use crate::issue::{DeviceSettings, FailedLogins, Registration, Settings};
 use crate::oauth::client::{Client, GrantType, Pkce};
 use crate::people::session;
 use std::sync::Arc;
@@ -13,7 +13,12 @@ use std::sync::Arc;
 pub(super) const HEADER_ONLY: Methods = Methods { header: true, form: false, query: false };
 
 /// Reads `[oauth]`, and of `[limits]` what concerns it.
-pub(super) fn settings(oauth: &Section<'_>, limits: &Section<'_>, public_url: Option<&str>) -> Settings {
+pub(super) fn settings(
+    oauth: &Section<'_>,
+    limits: &Section<'_>,
+    public_url: Option<&str>,
+    registration: Registration,
+) -> Settings {
     let base = oauth.text_or_default("path");
     if let (Some(node), Some(why)) = (oauth.node("path"), path::wrong(base)) {
         oauth.report.problem(&node.at, format!("`path` in `[oauth]` {why}"), "write \"/oauth2\"");
@@ -35,6 +40,8 @@ pub(super) fn settings(oauth: &Section<'_>, limits: &Section<'_>, public_url: Op
             max: failed_logins.number("max").unwrap_or_default(),
             per: failed_logins.duration("per").unwrap_or_default(),
         },
+        registration,
+        par_required: oauth.text("par") == Some("required"),
     }
 }
 

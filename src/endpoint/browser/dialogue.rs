@@ -54,6 +54,7 @@ pub(super) enum Dialogue {
 }
 
 /// What somebody signs in for.
+#[expect(clippy::large_enum_variant, reason = "there is one a request, and the largest is the usual one")]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Purpose {
     /// The account page.
@@ -170,6 +171,7 @@ mod tests {
             prompt: None,
             login_hint: None,
             max_age: None,
+            pushed: None,
         };
         Dialogue::Consent { request, offered: "read".into() }
     }

@@ -18,6 +18,11 @@ pub(in crate::issue) struct Fault {
     pub(in crate::issue) description: &'static str,
 }
 
+impl Fault {
+    /// R9126-5
+    pub(in crate::issue) const NOT_PUSHED: Self = invalid("authorization requests have to be pushed (RFC 9126)");
+}
+
 const fn invalid(description: &'static str) -> Fault {
     Fault { error: "invalid_request", description }
 }
@@ -98,6 +103,7 @@ impl Issuer {
             prompt: prompt(parameters)?,
             login_hint: owned(parameters.get("login_hint")?),
             max_age: max_age.map_err(|_| invalid("max_age is not a number of seconds"))?,
+            pushed: None,
         })
     }
 }

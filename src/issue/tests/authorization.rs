@@ -94,6 +94,7 @@ async fn a_request_is_read_as_it_was_sent() {
         prompt: Some("login consent".into()),
         login_hint: Some("al".into()),
         max_age: Some(60),
+        pushed: None,
     };
     assert_eq!(request, expected);
     let bare = stage.ask(&native("&state=&scope=&prompt=&max_age=")).await.unwrap();
@@ -326,6 +327,11 @@ async fn a_consent_is_not_for_the_next_client_of_that_name() {
         introspect: false,
         registration: RegistrationId::generate().unwrap(),
         created_at: 0,
+        disabled: false,
+        old_secrets_until: None,
+        par_required: false,
+        self_registered: None,
+        version: 0,
     };
     stage.store.add_client(record()).await.unwrap();
     let form = web("").replace("=web", "=web2");

@@ -11,7 +11,7 @@ async fn outcome(stage: &Stage, call: Call<'_>) -> &'static str {
     word(&stage.token(&call).await)
 }
 
-fn stored(id: &str, secret: Option<&str>) -> ClientRecord {
+pub(super) fn stored(id: &str, secret: Option<&str>) -> ClientRecord {
     ClientRecord {
         id: id.into(),
         name: None,
@@ -23,6 +23,11 @@ fn stored(id: &str, secret: Option<&str>) -> ClientRecord {
         introspect: false,
         registration: RegistrationId::generate().unwrap(),
         created_at: 0,
+        disabled: false,
+        old_secrets_until: None,
+        par_required: false,
+        self_registered: None,
+        version: 0,
     }
 }
 

@@ -45,12 +45,14 @@ pub struct Login {
     format: Format,
     timeout: Duration,
     tls: Arc<ClientConfig>,
+    /// How many certification authorities are believed.
+    roots: usize,
 }
 
 impl fmt::Debug for Login {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { url, format, timeout, .. } = self;
-        write!(f, "Login({url}, {format:?}, {timeout:?})")
+        let Self { url, format, timeout, roots, .. } = self;
+        write!(f, "Login({url}, {format:?}, {timeout:?}, {roots} authorities)")
     }
 }
 
@@ -88,10 +90,11 @@ impl Login {
         if store.is_empty() && url.scheme_str() == Some("https") {
             return Err(io::Error::other("it has no certificate in it"));
         }
+        let roots = store.len();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let tls = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
         let tls = tls.map_err(io::Error::other)?.with_root_certificates(store).with_no_client_auth();
-        Ok(Self { url, format, timeout, tls: Arc::new(tls) })
+        Ok(Self { url, format, timeout, tls: Arc::new(tls), roots })
     }
 
     /// Whether the service takes the pair.

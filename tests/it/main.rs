@@ -35,3 +35,4 @@ mod stores;
 mod telemetry;
 mod token_endpoint;
 mod trail;
+mod users;

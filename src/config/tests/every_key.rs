@@ -118,6 +118,28 @@ const CHANGES: &[(&str, &str, &str)] = &[
     ("resources.origins", "origins", "origins = []"),
 ];
 
+/// As `CHANGES`, of the file whose users sign in elsewhere.
+const CHANGES_WITH_LOGIN: &[(&str, &str, &str)] = &[
+    ("login.url", "url = \"https", "url = \"http://127.0.0.1:9/check\""),
+    ("login.format", "format", "format = \"json\""),
+    ("login.timeout", "timeout = \"7s\"", "timeout = \"8s\""),
+    ("login.ca", "ca =", "ca = \"other.pem\""),
+];
+
+/// `[login]` stands in place of users.
+fn with_login() -> String {
+    let text = FILE.replacen("users_file = \"users.htpasswd\"\n", "", 1);
+    let (before, users) = text.split_once("[[users]]").unwrap();
+    let (_, after) = users.split_once("[upstreams.notes]").unwrap();
+    let login =
+        "[login]\nurl = \"https://login.example/check\"\nformat = \"form\"\ntimeout = \"7s\"\nca = \"ca.pem\"\n\n";
+    format!("{before}{login}[upstreams.notes]{after}")
+}
+
+fn authority() -> String {
+    rcgen::generate_simple_self_signed(["login.example".to_owned()]).unwrap().cert.pem()
+}
+
 fn load(text: &str) -> Configuration {
     let svg = |width| format!("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\"/>");
     let folder = Folder::new(&[
@@ -127,6 +149,8 @@ fn load(text: &str) -> Configuration {
         ("more.toml", ""),
         ("logo.svg", &svg(1)),
         ("other.svg", &svg(2)),
+        ("ca.pem", &authority()),
+        ("other.pem", &(authority() + &authority())),
     ]);
     folder.load().unwrap_or_else(|errors| panic!("{text}\n{errors}"))
 }
@@ -173,13 +197,19 @@ fn descend(kind: &Kind, path: String, found: &mut BTreeSet<String>) {
 
 #[test]
 fn a_change_of_any_key_changes_what_the_configuration_says() {
-    let before = said(&load(FILE));
-    assert_eq!(before, said(&load(FILE)));
-    for (path, line, with) in CHANGES {
-        let matching: Vec<_> = FILE.lines().filter(|text| text.starts_with(line)).collect();
+    for (file, changes) in [(FILE, CHANGES), (&with_login(), CHANGES_WITH_LOGIN)] {
+        check_changes(file, changes);
+    }
+}
+
+fn check_changes(file: &str, changes: &[(&str, &str, &str)]) {
+    let before = said(&load(file));
+    assert_eq!(before, said(&load(file)));
+    for (path, line, with) in changes {
+        let matching: Vec<_> = file.lines().filter(|text| text.starts_with(line)).collect();
         let first = matching.first().unwrap_or_else(|| panic!("{path}: no line begins with {line}"));
-        let text = FILE.replacen(&format!("\n{first}\n"), &format!("\n{with}\n"), 1);
-        assert_ne!(text, FILE, "{path}");
+        let text = file.replacen(&format!("\n{first}\n"), &format!("\n{with}\n"), 1);
+        assert_ne!(text, file, "{path}");
         assert_ne!(said(&load(&text)), before, "{path} has no effect");
     }
 }
@@ -188,7 +218,7 @@ fn a_change_of_any_key_changes_what_the_configuration_says() {
 fn no_key_is_left_out_of_the_test_before() {
     let mut known = BTreeSet::new();
     paths(ROOT, "", &mut known);
-    let changed = CHANGES.iter().map(|(path, ..)| *path);
+    let changed = CHANGES.iter().chain(CHANGES_WITH_LOGIN).map(|(path, ..)| *path);
     let tested: BTreeSet<String> = changed.chain(WITHOUT_EFFECT).map(str::to_owned).collect();
     assert_eq!(known.symmetric_difference(&tested).collect::<Vec<_>>(), Vec::<&String>::new());
 }

@@ -61,3 +61,35 @@ fn what_is_wrong_in_the_file_is_reported_with_its_line_and_column() {
     let missing = load_text(&format!("users_file = \"gone\"\n{SMALL}")).err().unwrap();
     assert!(missing.count() == 1 && missing.render(false).contains("gone"), "{missing}");
 }
+
+const LOGIN: &str = "[login]\nurl = \"http://127.0.0.1:9/check\"\n";
+
+#[test]
+fn passwords_go_over_https_or_stay_on_this_machine() {
+    let with = |url: &str| format!("{SMALL}{}", LOGIN.replace("http://127.0.0.1:9/check", url));
+    for url in ["https://login.example/check?a=b", "http://localhost/", "http://[::1]:8080/x"] {
+        right(&with(url));
+    }
+    for url in [
+        "http://login.example/",
+        "https://u:p@login.example/",
+        "ftp://a/",
+        "/check",
+        "https://a/#b",
+        "http://127.0.0.1.evil/",
+    ] {
+        let all = problems(&with(url));
+        assert!(all.len() == 1 && all[0].1.contains("passwords cannot be sent"), "{url}: {all:?}");
+    }
+    let all = problems(&format!("{}ca = \"gateway.toml\"\n", with("https://login.example/")));
+    assert!(all.len() == 1 && all[0].1.contains("certification authorities"), "{all:?}");
+}
+
+#[test]
+fn users_are_in_one_place() {
+    let user = format!("[[users]]\nname = \"a\"\npassword_hash = \"{BCRYPT}\"\n");
+    let all = problems(&format!("{SMALL}{LOGIN}{user}"));
+    assert!(all.len() == 1 && all[0].1.contains("two places"), "{all:?}");
+    let all = problems(&format!("users_file = \"users.toml\"\n{SMALL}{LOGIN}"));
+    assert!(all.iter().any(|(line, problem)| *line == 1 && problem.contains("two places")), "{all:?}");
+}

@@ -68,36 +68,36 @@ def test_access_is_seen_and_taken_back(person, gateway):
     person.page_is_sound("one-taken-back")
 
 
-def test_all_access_is_taken_back(person, gateway):
-    everything_is_taken_back(person, gateway)
-    tokens = [allow(person, gateway.request(client, scope="notes:read", prompt="consent")) for client in ("desktop", "web")]
-    person.go(gateway.endpoint("account"))
-    person.driver.find_element("tag name", "summary").click()
-    person.page_is_sound("all")
-    person.press("Take back all access")
-    person.sees("^Your account$")
-    assert "No app has access" in person.text
+def test_all_access_is_taken_back(glance, gateway):
+    everything_is_taken_back(glance, gateway)
+    tokens = [allow(glance, gateway.request(client, scope="notes:read", prompt="consent")) for client in ("desktop", "web")]
+    glance.go(gateway.endpoint("account"))
+    glance.driver.find_element("tag name", "summary").click()
+    glance.page_is_sound("all")
+    glance.press("Take back all access")
+    glance.sees("^Your account$")
+    assert "No app has access" in glance.text
     assert [gateway.read(token) for token in tokens] == [401, 401]
     # What was taken back is asked for again.
-    person.go(gateway.request("web", scope="notes:read").url)
-    person.sees("wants access")
+    glance.go(gateway.request("web", scope="notes:read").url)
+    glance.sees("wants access")
 
 
-def test_another_sign_in_is_ended(person, gateway):
-    everything_is_taken_back(person, gateway)
-    while sessions := person.driver.find_elements("css selector", OTHER_SESSIONS):
-        with person.leaving():
+def test_another_sign_in_is_ended(glance, gateway):
+    everything_is_taken_back(glance, gateway)
+    while sessions := glance.driver.find_elements("css selector", OTHER_SESSIONS):
+        with glance.leaving():
             sessions[0].click()
     other = elsewhere(gateway)
-    person.go(gateway.endpoint("account"))
-    person.page_is_sound("two-sessions")
-    assert "Firefox" in person.text
-    sessions = person.driver.find_elements("css selector", OTHER_SESSIONS)
+    glance.go(gateway.endpoint("account"))
+    glance.page_is_sound("two-sessions")
+    assert "Firefox" in glance.text
+    sessions = glance.driver.find_elements("css selector", OTHER_SESSIONS)
     assert len(sessions) == 1, "one's own sign-in is ended by signing out"
-    with person.leaving():
+    with glance.leaving():
         sessions[0].click()
-    person.sees("^Your account$")
-    assert "Firefox" not in person.text
+    glance.sees("^Your account$")
+    assert "Firefox" not in glance.text
     assert not is_signed_in(other, gateway)
 
 

@@ -75,17 +75,17 @@ def test_nothing_ticked_is_a_refusal(desk, gateway):
     assert request.error() == "access_denied"
 
 
-def test_somebody_refuses(person, gateway):
+def test_somebody_refuses(glance, gateway):
     request = gateway.request()
-    person.go(request.url)
-    person.sign_in("alice")
-    person.sees(ASKS)
-    allow, refuse = person.button("Allow"), person.button("Refuse")
+    glance.go(request.url)
+    glance.sign_in("alice")
+    glance.sees(ASKS)
+    allow, refuse = glance.button("Allow"), glance.button("Refuse")
     assert allow.size == refuse.size, "to refuse is as easy as to allow"
-    person.press("Refuse")
-    person.sees("^Back in the app$")
+    glance.press("Refuse")
+    glance.sees("^Back in the app$")
     assert request.error() == "access_denied"
-    assert not person.complaints()
+    assert not glance.complaints()
 
 
 def test_a_user_who_can_grant_less_is_asked_for_less(desk, gateway):
@@ -99,19 +99,19 @@ def test_a_user_who_can_grant_less_is_asked_for_less(desk, gateway):
     assert request.tokens()["scope"] == "notes:read"
 
 
-def test_somebody_uses_another_account(person, gateway):
+def test_somebody_uses_another_account(glance, gateway):
     request = gateway.request(scope="notes:read")
-    person.go(request.url)
-    person.sign_in("alice")
-    person.sees(ASKS)
-    assert "alice" in person.text
-    person.press("Use another account")
-    person.sees("^Sign in$")
-    person.sign_in("bob")
-    person.sees(ASKS)
-    assert "bob" in person.text and "alice" not in person.text
-    person.press("Allow")
-    person.sees("^Back in the app$")
+    glance.go(request.url)
+    glance.sign_in("alice")
+    glance.sees(ASKS)
+    assert "alice" in glance.text
+    glance.press("Use another account")
+    glance.sees("^Sign in$")
+    glance.sign_in("bob")
+    glance.sees(ASKS)
+    assert "bob" in glance.text and "alice" not in glance.text
+    glance.press("Allow")
+    glance.sees("^Back in the app$")
     token = request.tokens()["access_token"]
     bearer = {"Authorization": f"Bearer {token}"}
     told = requests.get(gateway.endpoint("tokeninfo"), headers=bearer, timeout=10).json()
@@ -162,15 +162,15 @@ def test_the_name_is_filled_in_where_the_app_knows_it(desk, gateway):
     assert desk.ask("focus")["name"] == "Password"
 
 
-def test_a_hostile_name_is_text(person, gateway):
-    person.go(gateway.request("hostile").url)
-    person.page_is_sound("sign-in")
-    person.sign_in("alice")
-    person.sees(ASKS)
-    assert "<script>" in person.text
-    assert "\u202e" not in person.text
-    assert "ran" != person.driver.title
-    person.page_is_sound("consent")
+def test_a_hostile_name_is_text(glance, gateway):
+    glance.go(gateway.request("hostile").url)
+    glance.page_is_sound("sign-in")
+    glance.sign_in("alice")
+    glance.sees(ASKS)
+    assert "<script>" in glance.text
+    assert "\u202e" not in glance.text
+    assert "ran" != glance.driver.title
+    glance.page_is_sound("consent")
 
 
 def test_an_app_that_registered_itself_is_shown_as_such(person, gateway, app):
@@ -200,11 +200,11 @@ def test_an_app_that_registered_itself_is_shown_as_such(person, gateway, app):
     {"redirect_uri": "https://evil.example/callback"},
     {"redirect_uri": "javascript:alert(1)"},
 ], ids=["client", "host", "scheme"])
-def test_who_asks_wrongly_gets_nobody_back(person, gateway, wrong):
-    person.go(gateway.request(**wrong).url)
-    person.sees("cannot be connected")
-    assert person.url.startswith(gateway.url)
-    person.page_is_sound("error", console=("status of 400",))
+def test_who_asks_wrongly_gets_nobody_back(glance, gateway, wrong):
+    glance.go(gateway.request(**wrong).url)
+    glance.sees("cannot be connected")
+    assert glance.url.startswith(gateway.url)
+    glance.page_is_sound("error", console=("status of 400",))
 
 
 def test_other_errors_are_told_to_the_app_once_somebody_is_there(desk, gateway):
@@ -220,7 +220,7 @@ def hidden(page: str) -> str:
     return html.unescape(re.search(r'name="dialogue" value="([^"]+)"', page).group(1))
 
 
-def test_a_form_of_another_browser_is_refused(person, gateway, app):
+def test_a_form_of_another_browser_is_refused(glance, gateway, app):
     """A sign-in form that somebody else got, sent by a page of theirs: nobody is signed in as them."""
     theirs = hidden(requests.get(gateway.request().url, timeout=10).text)
     app.pages["/attack"] = (
@@ -228,11 +228,11 @@ def test_a_form_of_another_browser_is_refused(person, gateway, app):
         f'<input type="hidden" name="dialogue" value="{theirs}"><input type="hidden" name="username" value="bob">'
         '<input type="hidden" name="password" value="correct horse"><button>Go</button></form>'
     )
-    person.go(f"{app.origin}/attack")
-    person.press("Go")
-    person.sees("cannot be used")
-    person.page_is_sound("forged", console=("status of 403",))
-    assert not any("session" in name for name in person.cookies())
+    glance.go(f"{app.origin}/attack")
+    glance.press("Go")
+    glance.sees("cannot be used")
+    glance.page_is_sound("forged", console=("status of 403",))
+    assert not any("session" in name for name in glance.cookies())
 
 
 def test_a_decision_of_another_site_grants_nothing(desk, gateway, app):

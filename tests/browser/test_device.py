@@ -58,19 +58,19 @@ def test_a_code_is_typed_and_the_device_connected(person, gateway):
     assert gateway.read(tokens["access_token"]) == 200
 
 
-def test_the_code_of_a_link_is_compared_not_believed(person, gateway):
+def test_the_code_of_a_link_is_compared_not_believed(glance, gateway):
     television = Television(gateway)
-    person.go(television.told["verification_uri_complete"])
-    person.sign_in("alice")
-    person.page_is_sound("arrived")
+    glance.go(television.told["verification_uri_complete"])
+    glance.sign_in("alice")
+    glance.page_is_sound("arrived")
     assert television.poll()["error"] == "authorization_pending"
-    if person.has_button("Continue"):
-        assert person.field("Code").get_attribute("value") == television.told["user_code"]
-        person.press("Continue")
-    person.sees("wants access")
-    assert television.told["user_code"] in person.text
-    person.press("Refuse")
-    person.page_is_sound("refused")
+    if glance.has_button("Continue"):
+        assert glance.field("Code").get_attribute("value") == television.told["user_code"]
+        glance.press("Continue")
+    glance.sees("wants access")
+    assert television.told["user_code"] in glance.text
+    glance.press("Refuse")
+    glance.page_is_sound("refused")
     assert television.poll()["error"] == "access_denied"
 
 

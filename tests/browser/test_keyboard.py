@@ -7,7 +7,7 @@ from conftest import LOOKS
 from test_device import Television
 
 
-@pytest.fixture(params=[LOOKS[0], LOOKS[1], LOOKS[3]], ids=str)
+@pytest.fixture(params=[LOOKS[1], LOOKS[3]], ids=str)
 def typist(visit, request):
     return visit(request.param)
 

@@ -5,6 +5,7 @@
 //! No page and no redirect of this module ever allows another origin to read it (R9700-2.6).
 
 mod account;
+mod agent;
 mod answer;
 mod audit;
 mod authorize;
@@ -225,8 +226,9 @@ impl Visit<'_> {
     /// Where and with what, as its owner would recognise it.
     fn device(&self) -> String {
         let agent = self.request.headers().get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
+        let agent = agent::in_words(agent);
         let address = self.address.map(|address| address.to_canonical().to_string());
-        let parts = [Some(agent).filter(|agent| !agent.is_empty()), address.as_deref()];
+        let parts = [Some(&*agent).filter(|agent| !agent.is_empty()), address.as_deref()];
         let text = parts.into_iter().flatten().collect::<Vec<_>>().join(", ");
         text.chars().rev().take(DEVICE_LENGTH).collect::<Vec<_>>().into_iter().rev().collect()
     }

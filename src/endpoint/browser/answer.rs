@@ -90,7 +90,13 @@ impl Browser {
                 (StatusCode::BAD_REQUEST, "This cannot be read", "The form is incomplete. Go back and try again.")
             }
             Stop::Missing => (StatusCode::NOT_FOUND, "There is nothing here", "Check the address."),
-            Stop::Local(text) => (StatusCode::BAD_REQUEST, "This app cannot be connected", text),
+            Stop::Local(mistake) => {
+                let text = format!(
+                    "The app made a mistake when it sent you here; nothing is wrong with your account. Tell whoever made \
+                     the app: {mistake}."
+                );
+                return self.message(StatusCode::BAD_REQUEST, ("This app cannot be connected", &text), visit);
+            }
             Stop::TooLong => (
                 StatusCode::BAD_REQUEST,
                 "This app cannot be connected",
@@ -121,8 +127,7 @@ pub(super) fn to_client(redirect: &Redirect, visit: &Visit<'_>) -> Result<Respon
 
 /// A redirect. After a form it is 303, so that nobody sends the form on (R9700-4.12).
 pub(super) fn to(location: &str, visit: &Visit<'_>) -> Result<Response<Bytes>, Stop> {
-    let mut location = HeaderValue::from_str(location)
-        .map_err(|_| Stop::Local("The app's address cannot be used. Tell whoever made the app."))?;
+    let mut location = HeaderValue::from_str(location).map_err(|_| Stop::Local("the redirect URI cannot be used"))?;
     location.set_sensitive(true);
     let after_form = visit.request.method() == Method::POST;
     let mut response = Response::new(Bytes::new());

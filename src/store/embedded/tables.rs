@@ -2,7 +2,7 @@
 //!
 //! An *item* is what the indexes and the expiry table point at, told apart by its length: 32
 //! octets are an access token's digest, 16 a grant, 33 the letter `r` and a refresh token's digest;
-//! longer ones are documents ([`documents`](super::documents)), in the expiry table alone.
+//! longer ones are documents (`documents`), in the expiry table alone.
 
 use super::documents;
 use crate::clock::Timestamp;

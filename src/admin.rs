@@ -6,6 +6,7 @@
 
 mod answer;
 pub mod clients;
+mod lifecycle;
 mod request;
 mod tokens;
 mod users;
@@ -15,8 +16,9 @@ use crate::enforce::bearer::{Credential, authorization};
 use crate::enforce::guard::{CheckError, Guard};
 use crate::http1::stream::Listen;
 use crate::issue::{Clients, Issuer};
+use crate::oauth::resource::ResourceId;
 use crate::oauth::token::TokenDigest;
-use crate::people::users::Users;
+use crate::people::directory::Directory;
 use crate::store::Store;
 use answer::{Refusal, json};
 use bytes::Bytes;
@@ -55,13 +57,13 @@ pub struct Admin {
     issuer: Issuer,
     guard: Guard,
     clients: Arc<Clients>,
-    users: Arc<Users>,
+    directory: Directory,
 }
 
 impl Admin {
     /// An API over `store`; `guard` checks the tokens of requests over TCP.
-    pub const fn new(store: Store, issuer: Issuer, guard: Guard, clients: Arc<Clients>, users: Arc<Users>) -> Self {
-        Self { store, issuer, guard, clients, users }
+    pub const fn new(store: Store, issuer: Issuer, guard: Guard, clients: Arc<Clients>, directory: Directory) -> Self {
+        Self { store, issuer, guard, clients, directory }
     }
 
     /// Answers a request.
@@ -88,9 +90,11 @@ impl Admin {
         match segments.as_slice() {
             ["tokens", rest @ ..] => self.of_tokens(request, rest, now).await,
             ["clients", rest @ ..] => self.of_clients(request, rest, now).await,
+            ["invites"] if request.method() == Method::POST => self.invite(body(request.body())?, now).await,
+            ["invites"] => Err(Refusal::Method("POST")),
             ["healthz"] if request.method() == Method::GET => self.health().await,
-            ["users"] if request.method() == Method::GET => Ok(self.list_users()),
-            ["healthz" | "users"] => Err(Refusal::Method("GET")),
+            ["users", rest @ ..] => self.of_users(request, rest, now).await,
+            ["healthz"] => Err(Refusal::Method("GET")),
             _ => Err(nothing_here()),
         }
     }
@@ -124,9 +128,16 @@ impl Admin {
         match (request.method(), rest) {
             (&Method::GET, []) => self.list_clients().await,
             (&Method::POST, []) => self.add_client(body(request.body())?, now).await,
+            (&Method::GET, [id]) => self.show_client(&request::decoded(id)?).await,
             (&Method::DELETE, [id]) => self.remove_client(&request::decoded(id)?).await,
+            (&Method::POST, [id, "rotate"]) => {
+                self.rotate_secret(&request::decoded(id)?, body(request.body())?, now).await
+            }
+            (&Method::POST, [id, "disable"]) => self.disable_client(&request::decoded(id)?).await,
+            (&Method::POST, [id, "enable"]) => self.enable_client(&request::decoded(id)?).await,
             (_, []) => Err(Refusal::Method("GET, POST")),
-            (_, [_]) => Err(Refusal::Method("DELETE")),
+            (_, [_]) => Err(Refusal::Method("DELETE, GET")),
+            (_, [_, "rotate" | "disable" | "enable"]) => Err(Refusal::Method("POST")),
             _ => Err(nothing_here()),
         }
     }
@@ -152,12 +163,17 @@ impl Admin {
                 Refusal::Undecided
             }
         })?;
+        // A token that was asked for with another resource is for that one (R6750-5.3b); the operator's
+        // API is a part of the gateway as a whole.
+        if !identity.audience().is_empty() && !identity.resources.contains(ResourceId::GATEWAY) {
+            return Err(Refusal::InvalidToken);
+        }
         if self.issuer.scopes().holds(&identity.scopes, SCOPE) { Ok(()) } else { Err(Refusal::Scope) }
     }
 }
 
 fn nothing_here() -> Refusal {
-    Refusal::NotFound("there are /tokens, /clients, /users and /healthz".to_owned())
+    Refusal::NotFound("there are /tokens, /clients, /invites, /users and /healthz".to_owned())
 }
 
 /// A web page that a browser shows to the operator must not be able to ask for anything: pages cannot

@@ -47,13 +47,13 @@ enum Command {
     /// Issue, inspect, list and revoke tokens
     #[command(subcommand)]
     Token(token::Command),
-    /// Make, list and remove clients
+    /// Make, list, change, disable and remove clients
     #[command(subcommand)]
     Client(client::Command),
-    /// List the users of the configuration
+    /// Make, list, disable and remove users
     #[command(
         subcommand,
-        after_help = "A user is a `[[users]]` of the configuration: `tollgate hash` makes the `password_hash`."
+        after_help = "A user can also be a `[[users]]` of the configuration: `tollgate hash` makes the `password_hash`."
     )]
     User(user::Command),
     /// Turn a password on standard input into what `password_hash` takes

@@ -9,8 +9,9 @@ mod notes;
 mod own;
 mod passage;
 mod request_id;
+mod wanted;
 
-use crate::endpoint::{self, Endpoints};
+use crate::endpoint::{self, Endpoints, People};
 use crate::enforce::bearer::Methods;
 use crate::enforce::challenge::Challenge;
 use crate::enforce::guard::{Directory, Guard, GuardSettings, Identity};
@@ -18,7 +19,11 @@ use crate::http1::exchange::{Exchange, Outcome};
 use crate::http1::head::HeadError;
 use crate::http1::stream::Peer;
 use crate::issue::{self, Clients, Issuer, Throttle};
+use crate::oauth::resource::{ResourceId, Resources};
 use crate::oauth::scope::ScopeTable;
+use crate::page::{Branding, Pages};
+use crate::people;
+use crate::people::session::{self, Sessions};
 use crate::people::users::Users;
 use crate::proxy::forward::Forwarder;
 use crate::proxy::origin::TrustedProxies;
@@ -50,6 +55,10 @@ pub struct Plan {
     pub users: Arc<Users>,
     /// How tokens are issued.
     pub issue: Arc<issue::Settings>,
+    /// `[login]`: who checks passwords in place of the gateway.
+    pub login: Option<Arc<people::login::Login>>,
+    /// `[login] issuer`: an identity provider where people may sign in.
+    pub provider: Option<Arc<people::provider::Provider>>,
     /// `[bearer] methods`, for the gateway's own endpoints; routes have their own.
     pub bearer: Methods,
     /// `[bearer] realm`.
@@ -58,10 +67,22 @@ pub struct Plan {
     pub trusted: TrustedProxies,
     /// `[limits] form_body`: the longest form that is searched for a token: 413.
     pub form_body: usize,
+    /// `[oauth] session_ttl` and `session_idle`.
+    pub sessions: session::Settings,
+    /// `[branding]`.
+    pub branding: Arc<Branding>,
     /// `on_store_outage = "serve-cached"`.
     pub serve_cached: bool,
     /// Counts the configurations of this process.
     pub generation: u64,
+}
+
+impl Plan {
+    /// The resource owners, for one worker.
+    pub fn directory(&self, store: Store) -> people::directory::Directory {
+        let directory = people::directory::Directory::new(Arc::clone(&self.users), store);
+        directory.with_login(self.login.clone()).with_provider(self.provider.clone())
+    }
 }
 
 impl Directory for Plan {
@@ -71,6 +92,10 @@ impl Directory for Plan {
 
     fn has_user(&self, name: &str) -> bool {
         self.users.has(name)
+    }
+
+    fn has_provided(&self, subject: &str) -> bool {
+        self.provider.as_ref().is_some_and(|provider| provider.has(subject))
     }
 }
 
@@ -149,6 +174,10 @@ struct Gateway {
     endpoints: Endpoints,
     forwarder: Forwarder,
     recorder: Recorder,
+    resources: Arc<Resources>,
+    /// That of each resource, at its index.
+    challenges: Vec<Challenge>,
+    /// That of a request before it is known which resource it is for.
     challenge: Challenge,
     /// The authority of `public_url`: the host of an HTTP/1.0 request that names none.
     authority: String,
@@ -158,12 +187,25 @@ impl Gateway {
     fn new(shared: &Arc<Shared>, plan: Arc<Plan>, store: Store, previous: Option<&Forwarder>) -> Self {
         let settings = GuardSettings { generation: plan.generation, serve_cached: plan.serve_cached };
         let directory: Arc<dyn Directory> = Arc::clone(&plan) as Arc<dyn Directory>;
-        let guard = Guard::new(store.clone(), Arc::clone(&shared.cache), Arc::clone(&plan.scopes), directory, settings);
+        let guard = Guard::new(
+            store.clone(),
+            Arc::clone(&shared.cache),
+            Arc::clone(&plan.scopes),
+            Arc::clone(&plan.issue.resources),
+            directory,
+            settings,
+        );
         let guard = Rc::new(guard);
+        let people = People {
+            directory: plan.directory(store.clone()),
+            sessions: Sessions::new(store.clone(), plan.sessions),
+            pages: Pages::new(Arc::clone(&plan.branding), &endpoint::base_path(&plan.issue)),
+            store: store.clone(),
+        };
         let issuer = Issuer::new(
             Arc::clone(&plan.issue),
             Arc::clone(&plan.clients),
-            Arc::clone(&plan.users),
+            people.directory.clone(),
             Arc::clone(&plan.scopes),
             store,
             Arc::clone(&shared.throttle),
@@ -171,13 +213,24 @@ impl Gateway {
         let settings = endpoint::Settings { realm: plan.realm.clone(), bearer: plan.bearer };
         let routes = plan.routes.routes().iter().map(|route| route.spec.name.clone()).collect();
         Self {
-            endpoints: Endpoints::new(Rc::new(issuer), Rc::clone(&guard), settings),
+            endpoints: Endpoints::new(Rc::new(issuer), Rc::clone(&guard), people, settings),
             forwarder: Forwarder::new(&plan.upstreams, previous),
             recorder: shared.telemetry.recorder(routes),
-            challenge: Challenge::new(&plan.realm, Some(&endpoint::resource_metadata_url(&plan.issue.issuer))),
+            challenges: plan.issue.resources.iter().map(|resource| challenge(&plan, &resource.identifier)).collect(),
+            challenge: challenge(&plan, &plan.issue.issuer),
+            resources: Arc::clone(&plan.issue.resources),
             authority: own::authority(&plan.issue.issuer).to_owned(),
             guard,
             plan,
         }
     }
+
+    /// The challenge of a resource (R9728-5.1a).
+    fn challenge(&self, resource: ResourceId) -> &Challenge {
+        self.challenges.get(resource.index()).unwrap_or(&self.challenge)
+    }
+}
+
+fn challenge(plan: &Plan, resource: &str) -> Challenge {
+    Challenge::new(&plan.realm, Some(&endpoint::resource_metadata_url(resource)))
 }

@@ -5,34 +5,46 @@
 //! stores the tokens.
 
 mod audit;
+mod authorization;
 mod client_auth;
+mod device;
 mod grant;
 mod introspect;
 mod metadata;
 mod mint;
 mod operator;
+mod par;
 mod refusal;
+mod register;
 mod resource;
 mod revoke;
 mod scope_decision;
+mod sign_in;
 mod throttle;
 
 #[cfg(test)]
 pub(crate) mod tests;
 
+pub use authorization::{Access, AuthorizationError, AuthorizationRequest, Question, Redirect};
+pub use device::{DeviceAuthorization, DeviceError, DeviceRequest, DeviceSettings};
 pub use introspect::{Active, Introspection};
 pub use metadata::scopes_supported;
 pub use mint::IssuedToken;
 pub use operator::{Order, OrderError};
+pub use par::Pushed;
 pub use refusal::IssueError;
+pub use register::{Admission, InviteError, RegisteredClient, Registering, Registration, RegistrationError};
 pub use throttle::Throttle;
 
 use crate::clock::Timestamp;
 use crate::oauth::authorization::Authorization;
 use crate::oauth::client::{Client, SecretHash};
 use crate::oauth::params::Params;
+use crate::oauth::resource::Resources;
 use crate::oauth::scope::ScopeTable;
-use crate::people::users::Users;
+use crate::oauth::token::Token;
+use crate::people::directory::Directory;
+use crate::secret::Digest;
 use crate::store::Store;
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -46,14 +58,24 @@ pub struct Settings {
     pub issuer: String,
     /// `[oauth] path`, `/oauth2`; below the path of the issuer.
     pub path: String,
+    /// What there are tokens for.
+    pub resources: Arc<Resources>,
     /// How long an access token lives.
     pub access_token_ttl: Duration,
     /// How long a grant lives as a whole.
     pub refresh_token_ttl: Duration,
     /// How long the immediate predecessor of a refresh token may be asked for again.
     pub refresh_reuse_grace: Duration,
+    /// How long an authorization code may wait for its redemption (R6749-4.1.2b).
+    pub authorization_code_ttl: Duration,
+    /// The device authorization grant (RFC 8628); `None`: it is not served.
+    pub device: Option<DeviceSettings>,
     /// How many failures of one client or user from one address are taken, and in which time.
     pub failed_logins: FailedLogins,
+    /// Who may register a client.
+    pub registration: Registration,
+    /// RFC 9126 section 5: every authorization request has to be pushed.
+    pub par_required: bool,
 }
 
 /// `[limits] failed_logins`.
@@ -82,7 +104,7 @@ pub struct Request<'r> {
 pub struct Issuer {
     settings: Arc<Settings>,
     clients: Arc<Clients>,
-    users: Arc<Users>,
+    directory: Directory,
     scopes: Arc<ScopeTable>,
     store: Store,
     throttle: Arc<Throttle>,
@@ -93,12 +115,12 @@ impl Issuer {
     pub fn new(
         settings: Arc<Settings>,
         clients: Arc<Clients>,
-        users: Arc<Users>,
+        directory: Directory,
         scopes: Arc<ScopeTable>,
         store: Store,
         throttle: Arc<Throttle>,
     ) -> Self {
-        Self { settings, clients, users, scopes, store, throttle }
+        Self { settings, clients, directory, scopes, store, throttle }
     }
 
     /// How tokens are issued.
@@ -117,14 +139,17 @@ impl Issuer {
     /// Why there is no token.
     pub async fn token(&self, request: &Request<'_>) -> Result<IssuedToken, IssueError> {
         let granted = self.grant(request).await;
-        let granted =
-            granted.and_then(|granted| resource::check(&request.params, &self.settings.issuer).map(|()| granted));
-        let issued = match granted {
+        let issued = match granted.and_then(|granted| self.aim(granted, &request.params)) {
             Ok(granted) => self.mint(granted, request.now).await,
             Err(error) => Err(error),
         };
         issued.inspect_err(|error| audit::refused("token", error, request.address))
     }
+}
+
+/// What is kept of a generated secret: it has 256 bits, so a fast digest is enough (TOK-2).
+pub fn secret_hash(secret: &Token) -> String {
+    SecretHash::Digest(Digest::of(secret.secret().reveal().as_bytes())).to_string()
 }
 
 /// The clients of the configuration, by identifier.

@@ -13,7 +13,7 @@
 //! 4  issue  enforce          the authorization server; the resource server
 //! 3  people                  resource owners
 //! 2  store  http1  telemetry what must be remembered; messages on a connection; logs and metrics
-//! 1  oauth                   the words of the RFCs, without I/O
+//! 1  oauth  page             the words of the RFCs; the pages that people see; without I/O
 //! 0  clock  secret  text     the only reader of time; the only caller of the crypto library; octets
 //! ```
 
@@ -27,6 +27,7 @@ pub mod gateway;
 pub mod http1;
 pub mod issue;
 pub mod oauth;
+pub mod page;
 pub mod people;
 pub mod proxy;
 pub mod secret;

@@ -121,6 +121,34 @@ impl TagKey {
         let tag = mac.finalize().into_bytes();
         tag.iter().take(8).fold(0, |sum, octet| (sum << 8) | u64::from(*octet))
     }
+
+    /// A seal over `parts`, which cannot be moved from one part to another: HMAC-SHA-256 under a key
+    /// of its own that is derived from this one for `purpose`. Seals of two purposes, and tags of
+    /// tokens, have nothing to do with one another.
+    pub fn seal(&self, purpose: &str, parts: &[&[u8]]) -> [u8; 32] {
+        let derived = Zeroizing::new(mac(&self.0, &[b"tollgate seal", purpose.as_bytes()]));
+        mac(&derived, parts)
+    }
+
+    /// Whether [`seal`](Self::seal) made `seal`; in constant time.
+    pub fn is_sealed(&self, purpose: &str, parts: &[&[u8]], seal: &[u8]) -> bool {
+        constant_time_eq(&self.seal(purpose, parts), seal)
+    }
+}
+
+/// HMAC-SHA-256 of `parts`, each behind its length.
+fn mac(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
+    let mut block = Zeroizing::new([0; 64]);
+    for (to, from) in block.iter_mut().zip(key) {
+        *to = *from;
+    }
+    // Keys are padded with zeros to a block, so that this is the MAC under `key`.
+    let mut mac = Hmac::<Sha256>::new(&(*block).into());
+    for part in parts {
+        mac.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+        mac.update(part);
+    }
+    mac.finalize().into_bytes().into()
 }
 
 impl fmt::Debug for TagKey {
@@ -183,5 +211,24 @@ mod tests {
         assert_eq!(key.tag(b"a"), key.tag(b"a"));
         assert_ne!(key.tag(b"a"), key.tag(b"b"));
         assert_ne!(key.tag(b"a"), TagKey::from_bytes([2; 32]).tag(b"a"));
+    }
+
+    #[test]
+    fn a_seal_is_of_its_key_its_purpose_and_each_part() {
+        let key = TagKey::from_bytes([1; 32]);
+        let seal = key.seal("form", &[b"ab", b"c"]);
+        assert!(key.is_sealed("form", &[b"ab", b"c"], &seal));
+        assert!(!key.is_sealed("form", &[b"a", b"bc"], &seal) && !key.is_sealed("form", &[b"abc"], &seal));
+        assert!(!key.is_sealed("other", &[b"ab", b"c"], &seal));
+        assert!(!TagKey::from_bytes([2; 32]).is_sealed("form", &[b"ab", b"c"], &seal));
+        assert!(!key.is_sealed("form", &[b"ab", b"c"], &seal[..31]));
+    }
+
+    #[test]
+    fn the_mac_is_that_of_the_rfc() {
+        use hmac::Mac as _;
+        let mut expected = Hmac::<Sha256>::new_from_slice(&[1; 32]).unwrap();
+        expected.update(&[0, 0, 0, 0, 0, 0, 0, 1, b'a']);
+        assert_eq!(mac(&[1; 32], &[b"a"]), <[u8; 32]>::from(expected.finalize().into_bytes()));
     }
 }

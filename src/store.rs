@@ -1,4 +1,5 @@
-//! What must be remembered: tokens, grants, clients made at run time, the tag keys.
+//! What must be remembered: tokens, grants, clients made at run time, the tag keys, and the
+//! documents of what goes on around them.
 //!
 //! [`Store`] is a handle that is cheap to clone. Each worker has one of its own, with its own
 //! connection. What is stored are facts under digests, never tokens and never decisions.
@@ -6,6 +7,8 @@
 //! before it returns it has told every [`Listener`] which tokens ended.
 
 pub mod cache;
+mod clients;
+mod document;
 mod embedded;
 mod family;
 mod feed;
@@ -16,8 +19,9 @@ mod redis;
 #[cfg(test)]
 mod contract;
 
+pub use document::{Document, Kind};
 pub use feed::Listener;
-pub use record::{ClientRecord, Filter, Issue, Issued, Listed, Rotated, Rotation};
+pub use record::{ClientRecord, Filter, Issue, Issued, Listed, Rotated, Rotation, SelfRegistered};
 
 use crate::clock::Timestamp;
 use crate::oauth::token::{GrantId, RefreshRecord, TagKeys, TokenDigest, TokenRecord};
@@ -66,6 +70,9 @@ pub enum StoreError {
     /// What it holds under a key is not ours; the text names the key's kind, never a secret.
     #[error("the store holds something that is not ours: {0}")]
     Corrupt(String),
+    /// It is longer than the store takes; the text names its kind.
+    #[error("the store takes no such long document: {0}")]
+    TooLong(&'static str),
 }
 
 /// A handle on the store.

@@ -1,6 +1,7 @@
 //! Answers, and why there is none.
 
-use crate::issue::{IssueError, OrderError};
+use crate::issue::{InviteError, IssueError, OrderError};
+use crate::people::directory::ChangeError;
 use crate::secret::RandomError;
 use crate::store::StoreError;
 use bytes::Bytes;
@@ -34,6 +35,8 @@ pub(super) enum Refusal {
     Undecided,
     /// 503.
     Random(RandomError),
+    /// 503.
+    Busy(String),
 }
 
 impl From<StoreError> for Refusal {
@@ -55,6 +58,29 @@ impl From<OrderError> for Refusal {
             OrderError::Issue(IssueError::Random(error)) => Self::Random(error),
             OrderError::Issue(_) => Self::Invalid(error.to_string()),
             OrderError::UnknownClient | OrderError::UnknownSubject => Self::NotFound(error.to_string()),
+        }
+    }
+}
+
+impl From<InviteError> for Refusal {
+    fn from(error: InviteError) -> Self {
+        match error {
+            InviteError::Random(error) => Self::Random(error),
+            InviteError::Store(error) => Self::Store(error),
+        }
+    }
+}
+
+impl From<ChangeError> for Refusal {
+    fn from(error: ChangeError) -> Self {
+        match error {
+            ChangeError::Busy | ChangeError::Hash(_) => Self::Busy(error.to_string()),
+            ChangeError::Configured | ChangeError::Elsewhere | ChangeError::NoPassword | ChangeError::Taken => {
+                Self::Conflict(error.to_string())
+            }
+            ChangeError::Name(_) => Self::Invalid(error.to_string()),
+            ChangeError::Store(error) => Self::Store(error),
+            ChangeError::Unknown => Self::NotFound(error.to_string()),
         }
     }
 }
@@ -85,6 +111,7 @@ impl Refusal {
             }
             Self::Store(error) => (StatusCode::SERVICE_UNAVAILABLE, "store", error.to_string()),
             Self::Undecided => (StatusCode::SERVICE_UNAVAILABLE, "store", "the token cannot be checked".to_owned()),
+            Self::Busy(why) => (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", why.clone()),
             Self::Random(error) => (StatusCode::SERVICE_UNAVAILABLE, "random", error.to_string()),
         };
         let mut response = json(status, &Problem { error, error_description: &description });
@@ -103,7 +130,7 @@ impl Refusal {
                 r#"Bearer realm="admin", error="insufficient_scope", scope="tollgate:admin""#,
             )),
             Self::Method(allow) => Some((header::ALLOW, *allow)),
-            Self::Store(_) | Self::Undecided | Self::Random(_) => Some((header::RETRY_AFTER, "1")),
+            Self::Busy(_) | Self::Store(_) | Self::Undecided | Self::Random(_) => Some((header::RETRY_AFTER, "1")),
             Self::Invalid(_) | Self::Page | Self::NotFound(_) | Self::Conflict(_) | Self::MediaType => None,
         }
     }

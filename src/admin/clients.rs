@@ -3,11 +3,12 @@
 use super::answer::{Refusal, json};
 use super::{AUDIT, Admin};
 use crate::clock::Timestamp;
-use crate::oauth::client::{GrantType, RegistrationId, SecretHash};
+use crate::issue::secret_hash;
+use crate::oauth::client::{Client, GrantType, RegistrationId};
 use crate::oauth::redirect;
 use crate::oauth::scope::{Scope, ScopeTable};
 use crate::oauth::token::{Token, TokenKind};
-use crate::secret::{Digest, RandomError};
+use crate::secret::RandomError;
 use crate::store::ClientRecord;
 use bytes::Bytes;
 use http::{Response, StatusCode};
@@ -39,6 +40,8 @@ pub struct NewClient {
     pub public: bool,
     /// RFC 7662 section 2.1.
     pub introspect: bool,
+    /// RFC 9126 section 6: its authorization requests have to be pushed.
+    pub par_required: bool,
 }
 
 impl NewClient {
@@ -55,7 +58,7 @@ impl NewClient {
             return Err("the name is too long or has control characters".to_owned());
         }
         let grants =
-            self.grants.iter().map(|grant| grant.parse::<GrantType>().map_err(|error| format!("{grant}: {error}")));
+            self.grants.iter().map(|grant| GrantType::named(grant).map_err(|error| format!("{grant}: {error}")));
         let grants = grants.collect::<Result<Vec<_>, _>>()?;
         if self.public && grants.contains(&GrantType::ClientCredentials) {
             return Err("client_credentials needs a client that can keep a secret (RFC 6749 section 4.4)".to_owned());
@@ -89,13 +92,19 @@ impl NewClient {
             id: self.id,
             name: self.name,
             secrets,
-            grants: self.grants,
+            // In the spelling of RFC 8628, whichever was written.
+            grants: self.grants.iter().filter_map(|grant| Some(GrantType::named(grant).ok()?.to_string())).collect(),
             redirect_uris: self.redirect_uris,
             scopes: self.scopes,
             default_scopes: self.default_scopes,
             introspect: self.introspect,
             registration: RegistrationId::generate()?,
             created_at: now.as_millis(),
+            disabled: false,
+            old_secrets_until: None,
+            par_required: self.par_required,
+            self_registered: None,
+            version: 0,
         })
     }
 }
@@ -113,7 +122,7 @@ fn check_redirect_uri(uri: &str) -> Result<(), String> {
 
 /// A client as it is shown: never its secrets.
 #[derive(Serialize)]
-struct Shown {
+pub(super) struct Shown {
     id: String,
     name: Option<String>,
     kind: &'static str,
@@ -122,7 +131,78 @@ struct Shown {
     scopes: String,
     default_scopes: Option<String>,
     introspect: bool,
+    par_required: bool,
     origin: &'static str,
+    /// `active`, or `disabled`: it gets no token.
+    state: &'static str,
+    /// It registered itself: nobody vouches for its name.
+    unverified: bool,
+    /// How many secrets it has, those included that have ended since the last change.
+    secrets: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    old_secret_expires_at: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    created_at: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unused_until: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_uri: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    software_id: Option<String>,
+}
+
+impl Shown {
+    pub(super) fn configured(client: &Client) -> Self {
+        Self {
+            id: client.id.clone(),
+            name: client.name.clone(),
+            kind: kind(client.is_confidential()),
+            grants: client.grants.iter().map(ToString::to_string).collect(),
+            redirect_uris: client.redirect_uris.clone(),
+            scopes: client.scopes.to_string(),
+            default_scopes: client.default_scopes.as_ref().map(ToString::to_string),
+            introspect: client.introspect,
+            par_required: client.par_required,
+            origin: "configuration",
+            state: state(false),
+            unverified: false,
+            secrets: client.secrets.len(),
+            old_secret_expires_at: None,
+            created_at: None,
+            unused_until: None,
+            client_uri: None,
+            software_id: None,
+        }
+    }
+
+    pub(super) fn stored(client: ClientRecord) -> Self {
+        let unverified = client.self_registered.is_some();
+        let said = client.self_registered.unwrap_or_default();
+        Self {
+            kind: kind(!client.secrets.is_empty()),
+            secrets: client.secrets.len(),
+            id: client.id,
+            name: client.name,
+            grants: client.grants,
+            redirect_uris: client.redirect_uris,
+            scopes: client.scopes,
+            default_scopes: client.default_scopes,
+            introspect: client.introspect,
+            par_required: client.par_required,
+            origin: "store",
+            state: state(client.disabled),
+            unverified,
+            old_secret_expires_at: client.old_secrets_until.map(|millis| millis / 1000),
+            created_at: Some(client.created_at / 1000),
+            unused_until: said.unused_until.map(|millis| millis / 1000),
+            client_uri: said.client_uri,
+            software_id: said.software_id,
+        }
+    }
+}
+
+const fn state(disabled: bool) -> &'static str {
+    if disabled { "disabled" } else { "active" }
 }
 
 const fn kind(confidential: bool) -> &'static str {
@@ -132,28 +212,8 @@ const fn kind(confidential: bool) -> &'static str {
 impl Admin {
     /// `GET /clients`.
     pub(super) async fn list_clients(&self) -> Result<Response<Bytes>, Refusal> {
-        let configured = self.clients.iter().map(|client| Shown {
-            id: client.id.clone(),
-            name: client.name.clone(),
-            kind: kind(client.is_confidential()),
-            grants: client.grants.iter().map(ToString::to_string).collect(),
-            redirect_uris: client.redirect_uris.clone(),
-            scopes: client.scopes.to_string(),
-            default_scopes: client.default_scopes.as_ref().map(ToString::to_string),
-            introspect: client.introspect,
-            origin: "configuration",
-        });
-        let stored = self.store.clients().await?.into_iter().map(|client| Shown {
-            kind: kind(!client.secrets.is_empty()),
-            id: client.id,
-            name: client.name,
-            grants: client.grants,
-            redirect_uris: client.redirect_uris,
-            scopes: client.scopes,
-            default_scopes: client.default_scopes,
-            introspect: client.introspect,
-            origin: "store",
-        });
+        let configured = self.clients.iter().map(|client| Shown::configured(client));
+        let stored = self.store.clients().await?.into_iter().map(Shown::stored);
         let mut clients: Vec<Shown> = configured.chain(stored).collect();
         clients.sort_by(|one, other| one.id.cmp(&other.id));
         Ok(json(StatusCode::OK, &value!({ "clients": clients })))
@@ -190,9 +250,4 @@ impl Admin {
         }
         Err(Refusal::NotFound("no such client".to_owned()))
     }
-}
-
-/// What is kept of a generated secret: it has 256 bits, so a fast digest is enough (TOK-2).
-pub fn secret_hash(secret: &Token) -> String {
-    SecretHash::Digest(Digest::of(secret.secret().reveal().as_bytes())).to_string()
 }

@@ -1,11 +1,13 @@
 //! Requests to the operator's API over a store in memory.
 
 use super::*;
-use crate::enforce::guard::{Directory, GuardSettings};
+use crate::enforce::guard::{self, GuardSettings};
 use crate::issue::{FailedLogins, Throttle};
 use crate::oauth::client::{Client, GrantType};
+use crate::oauth::resource::Resources;
 use crate::oauth::scope::{ScopeDeclaration, ScopeTable};
-use crate::people::users::User;
+use crate::oauth::token::Origin;
+use crate::people::users::{User, Users};
 use crate::store::cache::{CacheSettings, TokenCache};
 use crate::store::{Listener, Location};
 use serde_json::{Value, json as value};
@@ -13,13 +15,17 @@ use std::time::Duration;
 
 struct Everybody;
 
-impl Directory for Everybody {
+impl guard::Directory for Everybody {
     fn has_client(&self, _: &str) -> bool {
         true
     }
 
-    fn has_user(&self, _: &str) -> bool {
-        true
+    fn has_user(&self, name: &str) -> bool {
+        name == "alice"
+    }
+
+    fn has_provided(&self, _: &str) -> bool {
+        false
     }
 }
 
@@ -44,6 +50,7 @@ fn configured() -> Clients {
         default_scopes: None,
         introspect: false,
         registration: None,
+        ..Client::default()
     }])
 }
 
@@ -58,21 +65,29 @@ fn over(location: Location) -> Admin {
     let cache = TokenCache::new(CacheSettings { max_size: 1 << 20, ttl: Duration::from_secs(60) });
     store.listen(Arc::clone(&cache) as Arc<dyn Listener>);
     let guard = GuardSettings { generation: 1, serve_cached: false };
-    let guard = Guard::new(store.clone(), cache, scopes(), Arc::new(Everybody), guard);
+    let resources = Arc::new(Resources::gateway("http://127.0.0.1", vec!["header"]));
+    let guard = Guard::new(store.clone(), cache, scopes(), Arc::clone(&resources), Arc::new(Everybody), guard);
     let settings = crate::issue::Settings {
         issuer: "http://127.0.0.1".to_owned(),
         path: "/oauth2".to_owned(),
+        resources: Arc::clone(&resources),
         access_token_ttl: Duration::from_secs(3600),
         refresh_token_ttl: Duration::from_secs(86_400),
         refresh_reuse_grace: Duration::from_secs(10),
+        authorization_code_ttl: Duration::from_secs(60),
+        device: None,
         failed_logins: FailedLogins { max: 10, per: Duration::from_secs(60) },
+        registration: crate::issue::tests::registration(crate::issue::Admission::Token),
+        par_required: false,
     };
-    let alice = User { name: "alice".to_owned(), password_hash: String::new(), scopes: None };
+    let alice =
+        User { name: "alice".to_owned(), password_hash: String::new(), scopes: None, origin: Origin::Configuration };
     let (clients, users) = (Arc::new(configured()), Arc::new(Users::new(vec![alice])));
     let throttle = Arc::new(Throttle::new());
+    let directory = Directory::new(users, store.clone());
     let issuer =
-        Issuer::new(Arc::new(settings), Arc::clone(&clients), Arc::clone(&users), scopes(), store.clone(), throttle);
-    Admin::new(store, issuer, guard, clients, users)
+        Issuer::new(Arc::new(settings), Arc::clone(&clients), directory.clone(), scopes(), store.clone(), throttle);
+    Admin::new(store, issuer, guard, clients, directory)
 }
 
 /// A request as the command line sends it.
@@ -177,7 +192,9 @@ async fn a_client_is_made_with_a_secret_shown_once_and_removed_with_its_tokens()
     let origins: Vec<_> =
         listed["clients"].as_array().unwrap().iter().map(|client| client["origin"].as_str()).collect();
     assert_eq!(origins, [Some("configuration"), Some("store")]);
-    assert!(!listed.to_string().contains("secret"), "{listed}");
+    for hidden in ["secret", "secret_hash"] {
+        assert!(!listed.to_string().contains(made[hidden].as_str().unwrap()), "{listed}");
+    }
     let (_, issued) = call(&admin, "POST", "/tokens", value!({ "client": "robot" })).await;
     assert_eq!(call(&admin, "DELETE", "/clients/robot", Value::Null).await.0, 200);
     let token = value!({ "token": issued["token"] });
@@ -299,11 +316,149 @@ async fn other_paths_and_methods_are_refused() {
         ("GET", "/", 404),
         ("GET", "/tokens/", 400),
         ("PUT", "/tokens", 405),
-        ("GET", "/clients/robot", 405),
-        ("POST", "/users", 405),
+        ("PUT", "/clients/robot", 405),
+        ("GET", "/clients/robot/disable", 405),
+        ("GET", "/invites", 405),
+        ("PUT", "/users", 405),
+        ("GET", "/users/alice", 405),
+        ("GET", "/users/alice/enable", 405),
+        ("POST", "/users/alice/nothing", 404),
+        ("POST", "/users", 400),
         ("GET", "/healthz", 200),
         ("GET", "/users", 200),
     ] {
         assert_eq!(call(&admin, method, path, Value::Null).await.0, status, "{method} {path}");
+    }
+}
+
+async fn robot(admin: &Admin) -> String {
+    let new = value!({ "id": "robot", "grants": ["client_credentials"], "scopes": "notes:read" });
+    call(admin, "POST", "/clients", new).await.1["secret_hash"].as_str().unwrap().to_owned()
+}
+
+/// TOK-7
+#[tokio::test]
+async fn two_secrets_are_valid_at_once_and_never_three() {
+    let admin = admin();
+    let first = robot(&admin).await;
+    let rotate = async |body| call(&admin, "POST", "/clients/robot/rotate", body).await;
+    let secrets = async || admin.store.client("robot").await.unwrap().unwrap().secrets;
+    let (status, second) = rotate(value!({})).await;
+    assert_eq!((status, &second["secrets"], &second["old_secret_expires_at"]), (200, &value!(2), &Value::Null));
+    assert!(second["secret"].as_str().unwrap().starts_with("tgs_"));
+    assert_eq!(secrets().await, [second["secret_hash"].as_str().unwrap(), &first]);
+    let (_, third) = rotate(value!({ "expire_old": 3600 })).await;
+    assert!(third["old_secret_expires_at"].as_u64().is_some_and(|at| at > crate::clock::now().as_secs()));
+    assert_eq!(secrets().await, [third["secret_hash"].as_str().unwrap(), second["secret_hash"].as_str().unwrap()]);
+    let (_, finished) = rotate(value!({ "finish": true })).await;
+    assert_eq!((&finished["secret"], &finished["secrets"]), (&Value::Null, &value!(1)));
+    assert_eq!(secrets().await, [third["secret_hash"].as_str().unwrap()]);
+    let (_, last) = rotate(value!({ "expire_old": 0 })).await;
+    assert_eq!(secrets().await, [last["secret_hash"].as_str().unwrap()]);
+    assert_eq!(rotate(value!({ "finish": true, "expire_old": 1 })).await.0, 400);
+    assert_eq!(rotate(value!({ "expire": 1 })).await.0, 400);
+    assert_eq!(call(&admin, "POST", "/clients/reporter/rotate", value!({})).await.0, 409, "of the configuration");
+    assert_eq!(call(&admin, "POST", "/clients/nobody/rotate", value!({})).await.0, 404);
+    let public = value!({ "id": "app", "public": true, "grants": ["password"], "scopes": "notes:read" });
+    call(&admin, "POST", "/clients", public).await;
+    assert_eq!(call(&admin, "POST", "/clients/app/rotate", value!({})).await.0, 409);
+}
+
+/// TOK-13
+#[tokio::test]
+async fn a_disabled_client_has_no_token_and_gets_none_until_it_is_enabled() {
+    let admin = admin();
+    robot(&admin).await;
+    let token = async || call(&admin, "POST", "/tokens", value!({ "client": "robot" })).await;
+    let (_, issued) = token().await;
+    assert_eq!(call(&admin, "POST", "/clients/robot/disable", value!({})).await.0, 200);
+    assert_eq!(call(&admin, "POST", "/tokens/inspect", value!({ "token": issued["token"] })).await.0, 404);
+    assert_eq!(token().await.0, 404);
+    let (_, shown) = call(&admin, "GET", "/clients/robot", Value::Null).await;
+    assert_eq!((&shown["state"], &shown["unverified"]), (&value!("disabled"), &value!(false)));
+    assert_eq!(call(&admin, "POST", "/clients/robot/disable", value!({})).await.0, 200, "again ends what is left");
+    assert_eq!(call(&admin, "POST", "/clients/robot/enable", value!({})).await.0, 200);
+    assert_eq!(token().await.0, 201);
+    assert_eq!(call(&admin, "POST", "/tokens/inspect", value!({ "token": issued["token"] })).await.0, 404);
+    for deed in ["disable", "enable"] {
+        assert_eq!(call(&admin, "POST", &format!("/clients/reporter/{deed}"), value!({})).await.0, 409);
+        assert_eq!(call(&admin, "POST", &format!("/clients/nobody/{deed}"), value!({})).await.0, 404);
+    }
+    assert_eq!(call(&admin, "GET", "/clients/reporter", Value::Null).await.1["origin"], "configuration");
+    assert_eq!(call(&admin, "GET", "/clients/nobody", Value::Null).await.0, 404);
+}
+
+/// R7591-3b
+#[tokio::test]
+async fn an_invitation_is_a_token_with_an_end() {
+    let admin = admin();
+    let (status, made) = call(&admin, "POST", "/invites", value!({ "ttl": 60, "uses": 2 })).await;
+    assert_eq!(status, 201, "{made}");
+    assert!(made["token"].as_str().unwrap().starts_with("tgi_"));
+    assert_eq!(made["uses"], 2);
+    for wrong in [value!({ "ttl": 0 }), value!({ "uses": 0 }), value!({ "uses": 1_000_000 }), value!({ "use": 1 })] {
+        assert_eq!(call(&admin, "POST", "/invites", wrong).await.0, 400);
+    }
+}
+
+fn names(answer: &Value) -> Vec<&str> {
+    answer["users"].as_array().unwrap().iter().map(|user| user["name"].as_str().unwrap()).collect()
+}
+
+/// UI-8, R6749-4.3c
+#[tokio::test]
+async fn a_user_is_added_listed_and_removed_and_its_password_never_shown() {
+    let admin = admin();
+    let carol = value!({ "name": "Carol", "password": "open sesame", "scopes": "notes:read" });
+    assert_eq!(call(&admin, "POST", "/users", carol.clone()).await, (201, value!({ "name": "Carol" })));
+    assert_eq!(call(&admin, "POST", "/users", carol).await.0, 409);
+    let (status, listed) = call(&admin, "GET", "/users", Value::Null).await;
+    assert_eq!((status, names(&listed)), (200, vec!["Carol", "alice"]));
+    assert_eq!(listed["users"][0]["scopes"], "notes:read");
+    assert_eq!(listed["users"][1]["origin"], "configuration");
+    assert!(!listed.to_string().contains("argon2id"));
+    assert_eq!(call(&admin, "DELETE", "/users/carol", Value::Null).await.0, 200);
+    assert_eq!(call(&admin, "DELETE", "/users/carol", Value::Null).await.0, 404);
+    assert_eq!(names(&call(&admin, "GET", "/users", Value::Null).await.1), ["alice"]);
+}
+
+#[tokio::test]
+async fn a_user_that_cannot_be_is_refused() {
+    let admin = admin();
+    for (body, status) in [
+        (value!({ "name": "a", "password": "" }), 400),
+        (value!({ "name": "a", "password": "x".repeat(4097) }), 400),
+        (value!({ "name": " a", "password": "x" }), 400),
+        (value!({ "name": "a", "password": "hunter2", "scopes": "nope" }), 400),
+        (value!({ "name": "a", "password": "hunter2", "admin": true }), 400),
+        (value!({ "name": "ALICE", "password": "hunter2" }), 409),
+    ] {
+        let (answered, answer) = call(&admin, "POST", "/users", body).await;
+        assert!(answered == status && !answer.to_string().contains("hunter2"), "{answer}");
+    }
+    for path in ["/users/alice/disable", "/users/alice/enable"] {
+        assert_eq!(call(&admin, "POST", path, Value::Null).await.0, 409);
+    }
+    assert_eq!(call(&admin, "POST", "/users/alice/password", value!({ "password": "x" })).await.0, 409);
+    assert_eq!(call(&admin, "DELETE", "/users/alice", Value::Null).await.0, 409);
+    assert_eq!(call(&admin, "POST", "/users/nobody/enable", Value::Null).await.0, 404);
+}
+
+/// Hazards, line 35
+#[tokio::test]
+async fn what_a_user_has_ends_when_it_is_disabled_or_removed() {
+    let admin = admin();
+    for deed in [("POST", "/users/carol/disable"), ("DELETE", "/users/carol")] {
+        let carol = value!({ "name": "Carol", "password": "open sesame" });
+        call(&admin, "POST", "/users", carol).await;
+        call(&admin, "POST", "/users/carol/enable", Value::Null).await;
+        let order = value!({ "client": "reporter", "subject": "CAROL", "scope": "notes:read" });
+        let (status, issued) = call(&admin, "POST", "/tokens", order.clone()).await;
+        assert_eq!((status, issued["subject"].as_str()), (201, Some("Carol")));
+        let path = format!("/tokens/{}", issued["id"].as_str().unwrap());
+        assert_eq!(call(&admin, "GET", &path, Value::Null).await.0, 200);
+        assert_eq!(call(&admin, deed.0, deed.1, Value::Null).await.0, 200);
+        assert_eq!(call(&admin, "GET", &path, Value::Null).await.0, 404, "{deed:?}");
+        assert_eq!(call(&admin, "POST", "/tokens", order).await.0, 404, "{deed:?}");
     }
 }

@@ -28,6 +28,9 @@ pub(super) struct NewToken {
     client: String,
     subject: Option<String>,
     scope: Option<String>,
+    /// The resources that it is for.
+    #[serde(default)]
+    resources: Vec<String>,
     /// Seconds.
     ttl: Option<u64>,
 }
@@ -133,7 +136,14 @@ impl SecretText {
             Some(TokenKind::Access) => Ok(Name::Access(TokenDigest::of(text.as_bytes()))),
             Some(TokenKind::Refresh) => Ok(Name::Refresh(TokenDigest::of(text.as_bytes()))),
             None if is_public_id(text) => Ok(Name::Public(text)),
-            Some(TokenKind::ClientSecret | TokenKind::Code) | None => Err(Refusal::Invalid(
+            Some(
+                TokenKind::ClientSecret
+                | TokenKind::Code
+                | TokenKind::DeviceCode
+                | TokenKind::InitialAccess
+                | TokenKind::Registration,
+            )
+            | None => Err(Refusal::Invalid(
                 "not a token of ours: give an access token, a refresh token, or a public identifier".to_owned(),
             )),
         }
@@ -150,14 +160,16 @@ impl Admin {
             client_id: &new.client,
             subject: new.subject.as_deref(),
             scope: new.scope.as_deref(),
+            resources: &new.resources,
             lifetime: new.ttl.map(Duration::from_secs),
         };
+        let subject = self.as_issued(new.subject.as_deref(), now).await?;
         let issued = self.issuer.issue_for(order, now).await?;
         let answer = value!({
             "token": issued.access_token().reveal(),
             "id": issued.public_id(),
             "client": new.client,
-            "subject": new.subject.as_deref().map(|name| self.as_issued(name)),
+            "subject": subject,
             "scope": issued.scope(),
             "expires_in": issued.expires_in(),
         });
@@ -177,7 +189,7 @@ impl Admin {
         let after = query.get("after").map(after).transpose()?;
         let filter = Filter {
             client_id: query.get("client").map(str::to_owned),
-            subject: query.get("subject").map(|name| self.as_issued(name)),
+            subject: self.as_issued(query.get("subject"), now).await?,
         };
         // One more than asked for says whether there is a next page.
         let mut listed = self.store.list(&filter, after, limit + 1, now).await?;
@@ -217,8 +229,8 @@ impl Admin {
                     return Err(Refusal::Invalid("client or subject is empty".to_owned()));
                 }
                 // As it is written too: the configuration may have spelled the name so when they were issued.
-                let issued =
-                    subject.as_deref().map(|name| self.as_issued(name)).filter(|name| subject.as_ref() != Some(name));
+                let issued = self.as_issued(subject.as_deref(), now).await?;
+                let issued = issued.filter(|name| subject.as_ref() != Some(name));
                 let ended = self.revoke_all(Filter { client_id: client.clone(), subject }).await?;
                 match issued {
                     Some(name) => ended + self.revoke_all(Filter { client_id: client, subject: Some(name) }).await?,
@@ -237,8 +249,9 @@ impl Admin {
     }
 
     /// The user's name as tokens have it: upper and lower case are one.
-    fn as_issued(&self, name: &str) -> String {
-        self.users.get(name).map_or(name, |user| user.name.as_str()).to_owned()
+    async fn as_issued(&self, name: Option<&str>, now: Timestamp) -> Result<Option<String>, Refusal> {
+        let Some(name) = name else { return Ok(None) };
+        Ok(Some(self.directory.spelling(name, now).await?.unwrap_or_else(|| name.to_owned())))
     }
 
     /// Gives how many access tokens ended.

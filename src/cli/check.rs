@@ -4,6 +4,7 @@ use super::output::{Failure, load, print, print_json};
 use super::table::table;
 use crate::config::{self, ConfigErrors, Configuration};
 use crate::enforce::decide::Access;
+use crate::oauth::resource::Resource;
 use crate::proxy::route::{MethodAccess, Route};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -27,7 +28,24 @@ pub(super) fn run(file: &Path, arguments: &Arguments) -> Result<(), Failure> {
         eprintln!("warning: {warning}");
     }
     let rows: Vec<[String; 6]> = lines(&configuration).map(Line::cells).collect();
-    print(&table(["ROUTE", "HOST", "PATH", "METHODS", "NEEDS", "UPSTREAM"], &rows))
+    print(&table(["ROUTE", "HOST", "PATH", "METHODS", "NEEDS", "UPSTREAM"], &rows))?;
+    if !configuration.plan.issue.resources.are_configured() {
+        return Ok(());
+    }
+    let rows: Vec<[String; 4]> = configuration.plan.issue.resources.listed().map(resource_cells).collect();
+    print("\n")?;
+    print(&table(["RESOURCE", "NAME", "AUDIENCE", "SCOPES"], &rows))
+}
+
+fn resource_cells(resource: &Resource) -> [String; 4] {
+    let mcp = if resource.mcp { " (mcp)" } else { "" };
+    let scopes = resource.scopes.as_ref().map(ToString::to_string).unwrap_or_default();
+    let name = resource.name.clone().unwrap_or_default();
+    [resource.identifier.clone(), name, format!("{}{mcp}", demand(resource)), scopes]
+}
+
+const fn demand(resource: &Resource) -> &'static str {
+    if resource.requires_audience { "required" } else { "accepted" }
 }
 
 /// One route with those of its methods that need the same.
@@ -82,21 +100,42 @@ pub(super) fn needs(access: &Access) -> String {
 }
 
 fn right(configuration: &Configuration) -> Value {
+    let resources = &configuration.plan.issue.resources;
     let routes: Vec<Value> = lines(configuration)
         .map(|line| {
             let spec = &line.route.spec;
+            let resource = resources.get(spec.resource.whole());
             json!({
                 "name": spec.name,
                 "host": spec.host,
                 "path": spec.path,
                 "methods": line.methods.split(' ').collect::<Vec<_>>(),
                 "needs": line.needs,
+                "resource": resource.identifier,
                 "report_only": spec.action.report_only,
                 "upstream": spec.action.upstream.name,
             })
         })
         .collect();
-    json!({ "ok": true, "file": configuration.file, "warnings": configuration.warnings, "routes": routes })
+    let resources: Vec<Value> = resources
+        .listed()
+        .map(|resource| {
+            json!({
+                "resource": resource.identifier,
+                "name": resource.name,
+                "audience": demand(resource),
+                "mcp": resource.mcp,
+                "scopes": resource.scopes.as_ref().map(ToString::to_string),
+            })
+        })
+        .collect();
+    json!({
+        "ok": true,
+        "file": configuration.file,
+        "warnings": configuration.warnings,
+        "routes": routes,
+        "resources": resources,
+    })
 }
 
 fn wrong(errors: &ConfigErrors) -> Value {

@@ -1,9 +1,12 @@
-//! `tollgate client new|list|remove`.
+//! `tollgate client new|list|show|rotate|disable|enable|remove|invite`.
+
+mod lifecycle;
 
 use super::operator::{Access, Operator, encoded};
 use super::output::{Failure, print, print_json};
 use super::table::table;
-use crate::admin::clients::{NewClient, secret_hash};
+use crate::admin::clients::NewClient;
+use crate::issue::secret_hash;
 use crate::oauth::token::{TagKeys, Token, TokenKind};
 use crate::secret::TagKey;
 use http::Method;
@@ -17,6 +20,16 @@ pub(super) enum Command {
     New(Box<New>),
     /// List the clients of the configuration and of the store
     List(Common),
+    /// Show a client
+    Show(lifecycle::Named),
+    /// Give a client of the store a new secret, which is shown once; the older one stays valid for now
+    Rotate(lifecycle::Rotate),
+    /// End every token of a client of the store; it gets no others until it is enabled
+    Disable(lifecycle::Named),
+    /// Let a client that was disabled ask for tokens again
+    Enable(lifecycle::Named),
+    /// Make an initial access token, with which somebody can register a client
+    Invite(lifecycle::Invite),
     /// Remove a client of the store; its tokens end with it
     Remove {
         /// Its identifier
@@ -38,8 +51,8 @@ pub(super) struct New {
     /// The name that people see
     #[arg(long)]
     name: Option<String>,
-    /// What it may use: `client_credentials`, `password`, `refresh_token`, `authorization_code`;
-    /// separated by commas or given again
+    /// What it may use: `client_credentials`, `password`, `refresh_token`, `authorization_code`,
+    /// `device_code`; separated by commas or given again
     #[arg(long, visible_alias = "grant", value_delimiter = ',', value_name = "GRANTS")]
     grants: Vec<String>,
     /// The most that it can ever get, separated by spaces
@@ -57,6 +70,9 @@ pub(super) struct New {
     /// It may introspect the tokens of others
     #[arg(long)]
     introspect: bool,
+    /// Whether its authorization requests have to be pushed (RFC 9126)
+    #[arg(long, value_name = "PAR", value_parser = ["optional", "required"])]
+    par: Option<String>,
     /// Print a stanza for the configuration instead of storing anything
     #[arg(long)]
     print: bool,
@@ -77,6 +93,11 @@ pub(super) fn run(file: &Path, command: Command) -> Result<(), Failure> {
     match command {
         Command::New(arguments) => new(file, *arguments),
         Command::List(common) => list(file, common),
+        Command::Show(named) => lifecycle::show(file, named),
+        Command::Rotate(rotate) => lifecycle::rotate(file, rotate),
+        Command::Disable(named) => lifecycle::switch(file, named, "disable"),
+        Command::Enable(named) => lifecycle::switch(file, named, "enable"),
+        Command::Invite(invite) => lifecycle::invite(file, invite),
         Command::Remove { id, common } => remove(file, &id, common),
     }
 }
@@ -91,6 +112,7 @@ fn new(file: &Path, arguments: New) -> Result<(), Failure> {
         default_scopes: arguments.default_scopes,
         public: arguments.public,
         introspect: arguments.introspect,
+        par_required: arguments.par.as_deref() == Some("required"),
     };
     let answer = if arguments.print {
         can_be_written(&client)?;
@@ -161,6 +183,7 @@ fn stanza(client: &NewClient, hash: Option<&str>) -> String {
     key("scopes", (!client.scopes.is_empty()).then(|| quoted(&client.scopes)));
     key("default_scopes", client.default_scopes.as_deref().map(quoted));
     key("introspect", client.introspect.then(|| "true".to_owned()));
+    key("par", client.par_required.then(|| quoted("required")));
     text
 }
 
@@ -176,15 +199,20 @@ fn list(file: &Path, common: Common) -> Result<(), Failure> {
         return print_json(&answer);
     }
     let clients = answer["clients"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let rows: Vec<[String; 6]> = clients.iter().map(row).collect();
-    print(&table(["ID", "NAME", "KIND", "FROM", "GRANTS", "SCOPES"], &rows))
+    let rows: Vec<[String; 7]> = clients.iter().map(row).collect();
+    print(&table(["ID", "NAME", "KIND", "FROM", "STATE", "GRANTS", "SCOPES"], &rows))
 }
 
-fn row(client: &Value) -> [String; 6] {
+fn row(client: &Value) -> [String; 7] {
     let text = |name: &str| client[name].as_str().unwrap_or_default().to_owned();
     let grants = client["grants"].as_array().map(Vec::as_slice).unwrap_or_default();
     let grants: Vec<&str> = grants.iter().filter_map(Value::as_str).collect();
-    [text("id"), text("name"), text("kind"), text("origin"), grants.join(" "), text("scopes")]
+    let state = match (client["state"] == "disabled", client["unverified"] == true) {
+        (true, _) => "disabled",
+        (false, true) => "unverified",
+        (false, false) => "",
+    };
+    [text("id"), text("name"), text("kind"), text("origin"), state.to_owned(), grants.join(" "), text("scopes")]
 }
 
 fn remove(file: &Path, id: &str, common: Common) -> Result<(), Failure> {

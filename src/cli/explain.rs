@@ -5,9 +5,10 @@ use super::check::needs;
 use super::output::{Failure, load, print, print_json};
 use crate::clock::Timestamp;
 use crate::endpoint;
-use crate::enforce::decide::{self, Access};
+use crate::enforce::decide::{self, Access, Denial};
 use crate::enforce::guard::Identity;
 use crate::gateway::Plan;
+use crate::oauth::resource::Resource;
 use crate::oauth::scope::Scope;
 use crate::oauth::token::{Origin, TokenRecord};
 use crate::proxy::route::{Matched, NoRoute};
@@ -27,6 +28,9 @@ pub(super) struct Arguments {
     /// The scopes of the token, separated by spaces; without it the request has no token
     #[arg(long, value_name = "SCOPES")]
     scope: Option<String>,
+    /// A resource that the token was asked for with (RFC 8707); may be given several times
+    #[arg(long, value_name = "URL")]
+    resource: Vec<String>,
     /// For programs
     #[arg(long)]
     json: bool,
@@ -35,7 +39,9 @@ pub(super) struct Arguments {
 pub(super) fn run(file: &Path, arguments: &Arguments) -> Result<(), Failure> {
     let plan = load(file)?.plan;
     let scope = arguments.scope.as_deref().map(|text| read_scope(text, &plan)).transpose()?;
-    let explained = explain(&plan, &arguments.method, &arguments.url, scope.as_ref());
+    let audience = arguments.resource.iter().map(|uri| read_resource(uri, &plan)).collect::<Result<Vec<_>, _>>()?;
+    let token = scope.as_ref().map(|scope| (scope, audience.as_slice()));
+    let explained = explain(&plan, &arguments.method, &arguments.url, token);
     let printed = if arguments.json { print_json(&explained.json()) } else { print(&explained.text()) };
     printed?;
     if explained.passes() { Ok(()) } else { Err(Failure::Said) }
@@ -52,10 +58,19 @@ fn read_scope(text: &str, plan: &Plan) -> Result<Scope, Failure> {
     Ok(scope)
 }
 
+fn read_resource(uri: &str, plan: &Plan) -> Result<String, Failure> {
+    let found = plan.issue.resources.find(uri).map(|resource| resource.identifier.clone());
+    found.map_err(|error| format!("--resource: {error}").into())
+}
+
+/// The scope and the audience of a token.
+type Held<'t> = (&'t Scope, &'t [String]);
+
 /// What would happen.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Explained {
     route: Option<String>,
+    resource: Option<String>,
     needs: Option<String>,
     verdict: Verdict,
     status: Option<u16>,
@@ -68,7 +83,7 @@ impl Explained {
         matches!(self.verdict, Verdict::Allowed | Verdict::Public | Verdict::WouldDeny)
     }
 
-    /// Four lines that can be searched for.
+    /// Lines that can be searched for.
     fn text(&self) -> String {
         let or_none = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
         let reason = match self.status {
@@ -76,12 +91,14 @@ impl Explained {
             None => self.reason.clone(),
         };
         let (route, needs, verdict) = (or_none(&self.route), or_none(&self.needs), self.verdict.as_str());
-        format!("route: {route}\nneeds: {needs}\nverdict: {verdict}\nreason: {reason}\n")
+        let resource = self.resource.as_ref().map(|uri| format!("resource: {uri}\n")).unwrap_or_default();
+        format!("route: {route}\n{resource}needs: {needs}\nverdict: {verdict}\nreason: {reason}\n")
     }
 
     fn json(&self) -> Value {
         json!({
             "route": self.route,
+            "resource": self.resource,
             "needs": self.needs,
             "verdict": self.verdict.as_str(),
             "status": self.status,
@@ -94,6 +111,7 @@ impl Explained {
     fn refused(status: u16, reason: impl Into<String>) -> Self {
         Self {
             route: None,
+            resource: None,
             needs: None,
             verdict: Verdict::Denied,
             status: Some(status),
@@ -105,7 +123,7 @@ impl Explained {
 
 /// What would happen to a request with a token of this scope, or without a token. In the order of the
 /// gateway: the target, our own endpoints, the route, the token, the scope.
-pub(super) fn explain(plan: &Plan, method: &str, url: &str, scope: Option<&Scope>) -> Explained {
+pub(super) fn explain(plan: &Plan, method: &str, url: &str, token: Option<Held<'_>>) -> Explained {
     if Method::from_bytes(method.as_bytes()).is_err() {
         return Explained::refused(400, "malformed: this is no method");
     }
@@ -121,14 +139,14 @@ pub(super) fn explain(plan: &Plan, method: &str, url: &str, scope: Option<&Scope
         Ok(host) => host,
         Err(error) => return Explained::refused(400, format!("malformed: {error}")),
     };
-    if endpoint::owns(&plan.issue.issuer, &plan.issue.path, target.normal()) {
+    if endpoint::owns(&plan.issue, target.normal()) {
         return own(&target);
     }
     let refused_path = || Explained::refused(400, "malformed: the path can be read in two ways");
     match plan.routes.find(method, &host, &target) {
         Ok(matched) if !matched.route.spec.action.path_policy.allows(target.oddities()) => refused_path(),
         Ok(_) if method == "TRACE" => Explained::refused(405, "method_not_allowed: TRACE is never forwarded"),
-        Ok(matched) => decided(plan, &matched, &target, scope),
+        Ok(matched) => decided(plan, &matched, &target, token),
         Err(_) if target.oddities() != PathPolicy::default() => refused_path(),
         Err(NoRoute::NotFound) => Explained::refused(404, "no_route: no route takes this path on this host"),
         Err(NoRoute::MethodNotAllowed(allow)) => {
@@ -144,6 +162,7 @@ fn own(target: &Target<'_>) -> Explained {
     }
     Explained {
         route: Some("the gateway's own endpoint".to_owned()),
+        resource: None,
         needs: Some("public".to_owned()),
         verdict: Verdict::Public,
         status: None,
@@ -152,15 +171,18 @@ fn own(target: &Target<'_>) -> Explained {
     }
 }
 
-fn decided(plan: &Plan, matched: &Matched<'_>, target: &Target<'_>, scope: Option<&Scope>) -> Explained {
+fn decided(plan: &Plan, matched: &Matched<'_>, target: &Target<'_>, token: Option<Held<'_>>) -> Explained {
     let spec = &matched.route.spec;
     let params = matched.values(target);
-    let (verdict, status, reason) = judge(plan, matched.access, &params, scope);
+    let resources = &plan.issue.resources;
+    let resource = resources.get(spec.resource.of(target.normal()));
+    let (verdict, status, reason) = judge(plan, (matched.access, resource), &params, token);
     let tolerated = verdict == Verdict::Denied && spec.action.report_only;
     let (verdict, status) = if tolerated { (Verdict::WouldDeny, None) } else { (verdict, status) };
     let route = if spec.name == spec.path { spec.path.clone() } else { format!("{} {}", spec.name, spec.path) };
     Explained {
         route: Some(route),
+        resource: resources.are_configured().then(|| resource.identifier.clone()),
         needs: Some(needed(matched.access, &params)),
         verdict,
         status,
@@ -169,14 +191,25 @@ fn decided(plan: &Plan, matched: &Matched<'_>, target: &Target<'_>, scope: Optio
     }
 }
 
-fn judge(plan: &Plan, access: &Access, params: &[&str], scope: Option<&Scope>) -> (Verdict, Option<u16>, String) {
+fn judge(
+    plan: &Plan,
+    (access, resource): (&Access, &Resource),
+    params: &[&str],
+    token: Option<Held<'_>>,
+) -> (Verdict, Option<u16>, String) {
     if decide::public(access).is_some() {
         return (Verdict::Public, None, "ok: no token is looked at".to_owned());
     }
-    let Some(scope) = scope else { return (Verdict::Denied, Some(401), "no_token: a token is needed".to_owned()) };
-    match decide::decide(access, identity(plan, scope), params, &plan.scopes) {
+    let Some(token) = token else { return (Verdict::Denied, Some(401), "no_token: a token is needed".to_owned()) };
+    match decide::decide(access, identity(plan, token), resource, params, &plan.scopes) {
         Ok(_) => (Verdict::Allowed, None, "ok: the token has what is needed".to_owned()),
-        Err(denial) => (Verdict::Denied, Some(403), format!("insufficient_scope: {} is needed", denial.needed)),
+        Err(Denial::Audience) => {
+            let reason = format!("audience: a token asked for with resource={} is needed", resource.identifier);
+            (Verdict::Denied, Some(401), reason)
+        }
+        Err(Denial::Scope { needed }) => {
+            (Verdict::Denied, Some(403), format!("insufficient_scope: {needed} is needed"))
+        }
     }
 }
 
@@ -191,19 +224,19 @@ fn needed(access: &Access, params: &[&str]) -> String {
 }
 
 /// A token that only exists here.
-fn identity(plan: &Plan, scope: &Scope) -> Arc<Identity> {
+fn identity(plan: &Plan, (scope, audience): Held<'_>) -> Arc<Identity> {
     let record = TokenRecord {
         client_id: String::new(),
         client_origin: Origin::Store,
         subject: None,
         subject_origin: Origin::Store,
         scope: scope.to_string(),
-        audience: Vec::new(),
+        audience: audience.to_vec(),
         issued_at: Timestamp::default(),
         expires_at: Timestamp::from_millis(u64::MAX),
         grant: None,
     };
-    Arc::new(Identity::new(record, &plan.scopes, plan.generation))
+    Arc::new(Identity::new(record, &plan.scopes, &plan.issue.resources, plan.generation))
 }
 
 /// The authority of an absolute URL.

@@ -9,11 +9,16 @@ use zeroize::Zeroizing;
 const LONGEST: u64 = 4096;
 
 pub(super) fn run() -> Result<(), Failure> {
+    print(&password::hash(&password()?).map_err(|error| format!("the password cannot be hashed: {error}"))?)
+}
+
+/// A new password, from a person or from standard input: arguments can be seen by others.
+pub(super) fn password() -> Result<Zeroizing<String>, Failure> {
     let password = if io::stdin().is_terminal() { asked()? } else { read(io::stdin().lock())? };
     if password.is_empty() {
         return Err("the password is empty".into());
     }
-    print(&password::hash(&password).map_err(|error| format!("the password cannot be hashed: {error}"))?)
+    Ok(password)
 }
 
 /// From a person, twice and without echo.

@@ -34,6 +34,9 @@ pub(super) struct Issue {
     /// Scopes, separated by spaces; else what the client gets when it asks for nothing
     #[arg(long, value_name = "SCOPES")]
     scope: Option<String>,
+    /// A resource that it is for; may be given several times; else every one that demands no audience
+    #[arg(long, value_name = "URL")]
+    resource: Vec<String>,
     /// How long it lives: 30s, 5m, 1h, 30d; else as long as others
     #[arg(long, value_name = "DURATION", value_parser = whole_seconds)]
     ttl: Option<Duration>,
@@ -103,6 +106,7 @@ fn issue(file: &Path, arguments: Issue) -> Result<(), Failure> {
         "client": arguments.client,
         "subject": arguments.subject,
         "scope": arguments.scope,
+        "resources": arguments.resource,
         "ttl": arguments.ttl.map(|ttl| ttl.as_secs()),
     });
     let answer = Operator::reach(file, arguments.common.access)?.call(&Method::POST, "/tokens", Some(&body))?;

@@ -1,32 +1,131 @@
-//! `tollgate user list`: users come from the configuration alone.
+//! `tollgate user add|passwd|list|disable|enable|remove`.
 
-use super::output::{Failure, load, print, print_json};
+use super::hash;
+use super::operator::{Access, Operator, encoded};
+use super::output::{Failure, print, print_json};
 use super::table::table;
+use http::Method;
 use serde_json::{Value, json};
 use std::path::Path;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
-    /// List the users of the configuration and what each can grant
-    List {
-        /// For programs
-        #[arg(long)]
-        json: bool,
+    /// Make a user of the store; the password is asked for, or read from standard input
+    Add {
+        /// Its name; upper and lower case are one
+        name: String,
+        /// The most that it can grant, separated by spaces; everything unless given
+        #[arg(long, visible_alias = "scope", value_name = "SCOPES")]
+        scopes: Option<String>,
+        #[command(flatten)]
+        common: Common,
     },
+    /// Change the password of a user of the store; whoever is signed in with the old one is signed out
+    Passwd(Named),
+    /// List the users of the configuration and of the store, and what each can grant
+    List(Common),
+    /// Disable a user of the store; its tokens, grants and sessions end with it
+    Disable(Named),
+    /// Let a user of the store sign in again
+    Enable(Named),
+    /// Remove a user of the store; its tokens, grants and sessions end with it
+    Remove(Named),
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Named {
+    /// Its name
+    name: String,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Common {
+    /// For programs
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    access: Access,
 }
 
 pub(super) fn run(file: &Path, command: Command) -> Result<(), Failure> {
-    let Command::List { json: for_programs } = command;
-    let plan = load(file)?.plan;
-    let mut users: Vec<(String, Option<String>)> =
-        plan.users.iter().map(|user| (user.name.clone(), user.scopes.as_ref().map(ToString::to_string))).collect();
-    users.sort();
-    if for_programs {
-        let users: Vec<Value> =
-            users.into_iter().map(|(name, scopes)| json!({ "name": name, "scopes": scopes })).collect();
-        return print_json(&json!({ "users": users }));
+    match command {
+        Command::Add { name, scopes, common } => {
+            let password = hash::password()?;
+            let body = json!({ "name": name, "password": *password, "scopes": scopes });
+            ask(file, common, (&Method::POST, "/users"), Some(&body), &format!("added: {name}"))
+        }
+        Command::Passwd(Named { name, common }) => {
+            let body = json!({ "password": *hash::password()? });
+            let path = format!("/users/{}/password", encoded(&name));
+            ask(file, common, (&Method::POST, &path), Some(&body), &format!("changed: {name}"))
+        }
+        Command::List(common) => list(file, common),
+        Command::Disable(named) => change(file, named, "disable", "disabled"),
+        Command::Enable(named) => change(file, named, "enable", "enabled"),
+        Command::Remove(Named { name, common }) => {
+            let path = format!("/users/{}", encoded(&name));
+            ask(file, common, (&Method::DELETE, &path), None, &format!("removed: {name}"))
+        }
     }
-    let rows: Vec<[String; 2]> =
-        users.into_iter().map(|(name, scopes)| [name, scopes.unwrap_or_else(|| "every scope".to_owned())]).collect();
-    print(&table(["NAME", "CAN GRANT"], &rows))
+}
+
+fn change(file: &Path, Named { name, common }: Named, deed: &str, done: &str) -> Result<(), Failure> {
+    let path = format!("/users/{}/{deed}", encoded(&name));
+    ask(file, common, (&Method::POST, &path), None, &format!("{done}: {name}"))
+}
+
+fn ask(
+    file: &Path,
+    common: Common,
+    (method, path): (&Method, &str),
+    body: Option<&Value>,
+    done: &str,
+) -> Result<(), Failure> {
+    let answer = Operator::reach(file, common.access)?.call(method, path, body)?;
+    if common.json { print_json(&answer) } else { print(done) }
+}
+
+fn list(file: &Path, common: Common) -> Result<(), Failure> {
+    let answer = Operator::reach(file, common.access)?.call(&Method::GET, "/users", None)?;
+    if common.json {
+        return print_json(&answer);
+    }
+    let users = answer["users"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let rows: Vec<[String; 4]> = users.iter().map(row).collect();
+    print(&table(["NAME", "FROM", "STATE", "CAN GRANT"], &rows))
+}
+
+fn row(user: &Value) -> [String; 4] {
+    let text = |name: &str| user[name].as_str().unwrap_or_default().to_owned();
+    let is = |name: &str| user[name].as_bool().unwrap_or_default();
+    let state = match (is("disabled"), is("hidden")) {
+        (_, true) => "hidden by the configuration",
+        (true, false) => "disabled",
+        (false, false) => "active",
+    };
+    let scopes = user["scopes"].as_str().unwrap_or("every scope");
+    [text("name"), text("origin"), state.to_owned(), scopes.to_owned()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::takes;
+
+    #[test]
+    fn a_password_is_never_an_argument() {
+        assert!(takes(&["user", "add", "carol", "--scopes", "a b"]));
+        assert!(takes(&["user", "passwd", "carol"]));
+        assert!(!takes(&["user", "add", "carol", "hunter2"]));
+        assert!(!takes(&["user", "passwd", "carol", "hunter2"]));
+        assert!(!takes(&["user", "add", "carol", "--password", "hunter2"]));
+    }
+
+    #[test]
+    fn a_line_says_where_a_user_is_from_and_whether_it_may_sign_in() {
+        let user = json!({ "name": "a", "origin": "store", "scopes": null, "disabled": true, "hidden": false });
+        assert_eq!(row(&user), ["a", "store", "disabled", "every scope"]);
+    }
 }

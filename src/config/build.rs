@@ -3,16 +3,21 @@
 
 mod access;
 mod address;
+mod branding;
 mod clients;
 mod fields;
+mod login;
 mod path;
+mod provider;
+mod registration;
+mod resources;
 mod routes;
 mod scopes;
 mod server;
 mod store;
 mod tokens;
 mod upstreams;
-mod users;
+pub(super) mod users;
 
 use super::Configuration;
 use super::error::Report;
@@ -44,14 +49,19 @@ pub(super) fn build(
     let bearer = root.section("bearer", BEARER);
     let cache = root.section("cache", CACHE);
     let server = server::build(&server_section, &limits);
-    let issue = tokens::settings(&root.section("oauth", OAUTH), &limits, server.public_url.as_deref());
     let scopes = scopes::build(&root);
+    let oauth = root.section("oauth", OAUTH);
+    let registration = registration::build(&oauth, &limits, &scopes);
+    let mut issue = tokens::settings(&oauth, &limits, server.public_url.as_deref(), registration);
     let upstreams = upstreams::build(&root);
-    let clients = clients::build(&root, &scopes, variable);
-    let users = users::build(&root, &scopes);
+    let clients = clients::build(&root, &scopes, tokens::pkce(&oauth), variable);
+    issue.device = tokens::device(&oauth, &clients);
+    let users = users::build(&root, &scopes, variable);
     let methods = tokens::methods(&bearer, "methods").unwrap_or(tokens::HEADER_ONLY);
     let surroundings = routes::Surroundings { scopes: &scopes, upstreams: &upstreams, methods, issue: &issue };
-    let routes = routes::build(&root, &surroundings);
+    let provider = provider::build(&root, &issue, variable);
+    let (routes, resources) = routes::build(&root, &surroundings);
+    issue.resources = Arc::new(resources);
     let admin = root.section("admin", ADMIN);
     let telemetry = root.section("telemetry", TELEMETRY);
     let admin = admin::Settings { listen: server::admin(&admin, &server) };
@@ -72,10 +82,14 @@ pub(super) fn build(
             clients: Arc::new(Clients::new(clients)),
             users: Arc::new(Users::new(users)),
             issue: Arc::new(issue),
+            login: login::build(&root),
+            provider,
             bearer: methods,
             realm: tokens::realm(&bearer),
+            branding: Arc::new(branding::build(&root)),
             trusted: server.trusted,
             form_body: server.form_body,
+            sessions: tokens::sessions(&oauth),
             serve_cached: cache.text_or_default("on_store_outage") == "serve-cached",
             generation,
         }),

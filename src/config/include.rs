@@ -1,5 +1,6 @@
 //! `include`: the files that a configuration consists of, put together.
 
+use super::build::users;
 use super::error::Report;
 use super::file::{Entry, Node, Table, Value, parse};
 use super::keys::{INCLUDED, Key, Kind, ROOT};
@@ -32,6 +33,9 @@ pub(super) fn assemble(file: &Path, variable: &dyn Fn(&str) -> Option<String>, r
             }
             files.push(path);
         }
+        // Read where users are; watched like the others.
+        let users = table.get("users_file").and_then(|entry| Some((entry.node.text()?, &entry.node.at)));
+        files.extend(users.map(|(written, at)| users::file(written, at)));
     }
     Assembled { table, files }
 }

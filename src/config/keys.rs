@@ -71,6 +71,8 @@ const WORDS: Kind = Kind::TextOr(&TEXTS);
 const SHORT: Kind = Kind::Duration("1ms", "1h");
 const LONG: Kind = Kind::Duration("1s", "3650d");
 const KEEP: Kind = Kind::Choice(&["refuse", "keep"], &[]);
+const PKCE: Kind = Kind::Choice(&["required", "optional"], &[]);
+const PAR: Kind = Kind::Choice(&["optional", "required"], &[]);
 const METHODS: Kind = Kind::List(&Kind::Choice(&["header", "form", "query"], &[]));
 
 /// What to do about most keys of a later version.
@@ -78,7 +80,7 @@ const REMOVE: &str = "remove it";
 
 /// The file.
 pub(super) const ROOT: &[Key] = &[
-    key("include", TEXTS, "Further files: their routes, scopes, clients, users and upstreams are added."),
+    key("include", TEXTS, "Further files: their routes, resources, scopes, clients, users and upstreams are added."),
     key("server", Kind::Table(SERVER), "Where requests come in.").required(),
     key("telemetry", Kind::Table(TELEMETRY), "Probes, metrics and the log."),
     key("admin", Kind::Table(ADMIN), "The operator's API."),
@@ -92,21 +94,26 @@ pub(super) const ROOT: &[Key] = &[
     key("users", USERS, "Resource owners."),
     key("upstreams", UPSTREAMS, "The servers behind the gateway."),
     key("routes", ROUTES, "Which requests pass, where they go, and what they need."),
-    later("resources", "Resources with metadata and audiences of their own (RFC 8707, RFC 9728).", REMOVE),
+    key("resources", RESOURCES, "Resources with metadata and audiences of their own (RFC 8707, RFC 9728)."),
     later("issuers", "Tokens of other authorization servers.", REMOVE),
-    later("users_file", "Users in a file of their own.", "write `[[users]]`; they may stand in an included file"),
-    later("login", "A sign-in by an upstream.", "write `[[users]]`"),
-    later("branding", "The look of the pages.", REMOVE),
+    key(
+        "users_file",
+        Kind::Text,
+        "Users in a file of their own: htpasswd (bcrypt, argon2id), or TOML with `[[users]]`.",
+    ),
+    key("branding", Kind::Table(BRANDING), "The look of the pages that people see."),
+    key("login", Kind::Table(LOGIN), "An existing login service that checks passwords, or an OpenID Connect provider."),
 ];
 
 /// The sections that an included file may have.
-pub(super) const INCLUDED: &[&str] = &["scopes", "clients", "users", "upstreams", "routes"];
+pub(super) const INCLUDED: &[&str] = &["scopes", "clients", "users", "upstreams", "routes", "resources"];
 
 const SCOPES: Kind = Kind::Named(&Kind::TextOr(&Kind::Table(SCOPE)));
 const CLIENTS: Kind = Kind::List(&Kind::Table(CLIENT));
 const USERS: Kind = Kind::List(&Kind::Table(USER));
 const UPSTREAMS: Kind = Kind::Named(&Kind::Table(UPSTREAM));
 const ROUTES: Kind = Kind::List(&Kind::Table(ROUTE));
+const RESOURCES: Kind = Kind::List(&Kind::Table(RESOURCE));
 
 /// `[server]`.
 pub(super) const SERVER: &[Key] = &[
@@ -166,15 +173,28 @@ pub(super) const OAUTH: &[Key] = &[
     key("refresh_token_ttl", LONG, "The life of a grant as a whole.").default("30d"),
     key("refresh_reuse_grace", Kind::Duration("0s", "10m"), "In this time a lost answer may be asked for again.")
         .default("10s"),
-    key("registration", Kind::Choice(&["closed"], &["token", "open"]), "Who may register clients (RFC 7591).")
+    key("par", PAR, "Whether every authorization request must be pushed (RFC 9126).").default("optional"),
+    key("registration", Kind::Choice(&["closed", "token", "open"], &[]), "Who may register clients (RFC 7591).")
         .default("closed"),
-    later("registration_scopes", "The scopes of clients that register themselves.", REMOVE),
-    later("device_code_ttl", "The device authorization grant (RFC 8628).", REMOVE),
-    later("device_interval", "The device authorization grant (RFC 8628).", REMOVE),
-    later("pkce", "The authorization endpoint.", REMOVE),
-    later("authorization_code_ttl", "The authorization endpoint.", REMOVE),
-    later("session_ttl", "The authorization endpoint.", REMOVE),
-    later("session_idle", "The authorization endpoint.", REMOVE),
+    key("registration_scopes", WORDS, "The most that such clients can get; else all scopes that are not restricted."),
+    key("registration_ttl", LONG, "A registration that nobody has used for so long ends.").default("1d"),
+    key("device_code_ttl", Kind::Duration("10s", "1d"), "How long a device may wait for its user (RFC 8628).")
+        .default("10m"),
+    key("device_interval", Kind::Duration("1s", "10m"), "How long a device waits between two polls.").default("5s"),
+    key("pkce", PKCE, "Whether confidential clients that do not say need a code challenge (RFC 7636).")
+        .default("required"),
+    key("authorization_code_ttl", Kind::Duration("1s", "10m"), "How long an authorization code may wait.")
+        .default("60s"),
+    key("session_ttl", Kind::Duration("1m", "365d"), "How long a sign-in lasts.").default("8h"),
+    key("session_idle", Kind::Duration("1m", "365d"), "How long a sign-in lasts without a request.").default("1h"),
+];
+
+/// `[branding]`.
+pub(super) const BRANDING: &[Key] = &[
+    key("name", Kind::Text, "The product's name.").default("Tollgate"),
+    key("logo", Kind::Text, "A file beside this one: PNG, JPEG, WebP or SVG; 256 KiB at most."),
+    key("colour", Kind::Text, "`#rrggbb`: of buttons; where it could not be read, darker or lighter.")
+        .default("#2451c7"),
 ];
 
 /// `[limits]`.
@@ -188,6 +208,14 @@ pub(super) const LIMITS: &[Key] = &[
     key("form_body", Kind::Size("1B", "16MiB"), "413 beyond, where a form is searched for a token.").default("64KiB"),
     key("connections", Kind::Integer(1, 1_000_000), "Further ones wait to be accepted.").default("10000"),
     key("failed_logins", Kind::Table(FAILED_LOGINS), "429 beyond: failures by client or user and address."),
+    key("registrations", Kind::Table(REGISTRATIONS), "429 beyond: clients that register themselves from one address."),
+    key("registered_clients", Kind::Integer(1, 10_000_000), "429 beyond: clients in the store.").default("10000"),
+];
+
+/// `[limits] registrations`.
+pub(super) const REGISTRATIONS: &[Key] = &[
+    key("max", Kind::Integer(1, 1_000_000), "This many clients …").default("20"),
+    key("per", Kind::Duration("1s", "1d"), "… in this time.").default("1h"),
 ];
 
 /// `[limits] failed_logins`.
@@ -205,13 +233,15 @@ pub(super) const SCOPE: &[Key] = &[
 
 /// The grants of a client, and those of a later version.
 pub(super) const GRANTS: Kind = Kind::Choice(
-    &["authorization_code", "client_credentials", "password", "refresh_token"],
     &[
+        "authorization_code",
+        "client_credentials",
         "device_code",
-        "token_exchange",
+        "password",
+        "refresh_token",
         "urn:ietf:params:oauth:grant-type:device_code",
-        "urn:ietf:params:oauth:grant-type:token-exchange",
     ],
+    &["token_exchange", "urn:ietf:params:oauth:grant-type:token-exchange"],
 );
 
 /// `[[clients]]`.
@@ -225,8 +255,9 @@ pub(super) const CLIENT: &[Key] = &[
     key("scopes", WORDS, "The most it can get."),
     key("default_scopes", WORDS, "What it gets when it asks for nothing; else all of `scopes`."),
     key("introspect", Kind::Boolean, "May introspect everybody's tokens (RFC 7662).").default("false"),
-    later("par", "Pushed authorization requests (RFC 9126).", REMOVE),
-    later("pkce", "The authorization endpoint.", REMOVE),
+    key("par", PAR, "Whether its authorization requests must be pushed (RFC 9126).").default("optional"),
+    key("pkce", PKCE, "Whether it needs a code challenge; a client without a secret always does."),
+    key("immediate_error_redirect", Kind::Boolean, "Its error redirects do not wait for the sign-in.").default("false"),
     later("dpop_bound_access_tokens", "DPoP (RFC 9449).", REMOVE),
     later("tls_client_certificate_bound_access_tokens", "Mutual TLS (RFC 8705).", REMOVE),
     later("jwks", "Authentication by a signed assertion (RFC 7523).", "give the client a `secret`"),
@@ -237,9 +268,29 @@ pub(super) const CLIENT: &[Key] = &[
 /// `[[users]]`.
 pub(super) const USER: &[Key] = &[
     key("name", Kind::Text, "The user's name; upper and lower case are one.").required(),
-    key("password_hash", Kind::Text, "What `tollgate hash` prints.").required(),
+    key("password_hash", Kind::Text, "What `tollgate hash` prints; or bcrypt.").required(),
     key("scopes", WORDS, "The most the user can grant; all unless given."),
 ];
+
+/// `[login]`.
+pub(super) const LOGIN: &[Key] = &[
+    key("url", Kind::Text, "Where names and passwords are posted: https, or http on loopback."),
+    key("format", Kind::Choice(&["json", "form"], &[]), "How they are sent.").default("json"),
+    key("timeout", Kind::Duration("100ms", "1m"), "503 beyond.").default("5s"),
+    key("ca", Kind::Text, "A file with the certification authorities that are believed; else the system's."),
+    key("issuer", Kind::Text, "An OpenID Connect provider where people sign in, as it writes itself."),
+    key("client_id", Kind::Text, "What the gateway is called at the provider."),
+    key("client_secret", Kind::Text, "Its secret there: `env:NAME`, `file:PATH`, or the secret itself."),
+    key("scopes", WORDS, "What the provider is asked for.").default("openid profile email"),
+    key("subject_claim", Kind::Text, "The claim that says who it is.").default("sub"),
+    key("name", Kind::Text, "What the button says; else the provider's host."),
+    key("allowed_domains", TEXTS, "Only people with a verified address of one of these domains."),
+    key("allowed_subjects", TEXTS, "Only people with one of these values of the claim."),
+    key("passwords", Kind::Boolean, "The sign-in page asks for a name and a password too.").default("true"),
+];
+
+/// A `users_file` of TOML.
+pub(super) const USERS_FILE: &[Key] = &[key("users", USERS, "Resource owners.")];
 
 /// `[upstreams.NAME]`.
 pub(super) const UPSTREAM: &[Key] = &[
@@ -294,4 +345,14 @@ pub(super) const HEADERS: &[Key] = &[
 pub(super) const EDITS: &[Key] = &[
     key("set", Kind::Named(&Kind::Text), "Replaces every field of that name."),
     key("remove", TEXTS, "Names of fields that are left out."),
+];
+
+/// `[[resources]]`.
+pub(super) const RESOURCE: &[Key] = &[
+    key("path", Kind::Text, "The prefix of its paths; `/` for the gateway as a whole.").required(),
+    key("name", Kind::Text, "What people see."),
+    key("audience", Kind::Choice(&["accepted", "required"], &[]), "Whether a token must be asked for with its URL.")
+        .default("accepted"),
+    key("mcp", Kind::Boolean, "An MCP server: audience required, header only, `Origin` checked.").default("false"),
+    key("origins", TEXTS, "Whose pages may call an MCP server, beside those of `public_url`."),
 ];

@@ -232,8 +232,8 @@ mod tests {
         );
         assert!(help.starts_with("remove it"));
         assert_eq!(
-            one("oauth.registration = \"open\"").1,
-            "`open` in `registration` in `[oauth]` belongs to a later version and is not supported in this version"
+            one("[[clients]]\nid = \"a\"\ngrants = [\"token_exchange\"]").1,
+            "`token_exchange` in `grants` in `[[clients]]` belongs to a later version and is not supported in this version"
         );
     }
 

@@ -2,8 +2,10 @@
 
 mod every_key;
 mod meaning;
+mod provider;
 mod reload;
 mod shipped;
+mod users;
 
 use super::*;
 use proptest::prelude::*;
@@ -129,7 +131,7 @@ fn an_included_file_adds_to_the_main_one() {
 
     folder.write(
         "routes.d/other.toml",
-        b"[upstreams.team]\nservers = [\"echo:\"]\n[[clients]]\nid = \"reporter\"\n[server]\nlisten = \"127.0.0.1:2\"\n[[resources]]\nx = 1\n",
+        b"[upstreams.team]\nservers = [\"echo:\"]\n[[clients]]\nid = \"reporter\"\n[server]\nlisten = \"127.0.0.1:2\"\n[[issuers]]\nx = 1\n",
     );
     let errors = folder.load().err().unwrap();
     let all: Vec<_> = errors.iter().map(|problem| (problem.line, problem.message.as_str())).collect();
@@ -138,7 +140,7 @@ fn an_included_file_adds_to_the_main_one() {
         [
             (4, "the client `reporter` stands here twice"),
             (5, "`server` belongs in the main file"),
-            (7, "`resources` belongs to a later version and is not supported in this version"),
+            (7, "`issuers` belongs to a later version and is not supported in this version"),
             (3, "`team` stands in `upstreams` twice"),
         ]
     );

@@ -23,7 +23,8 @@ pub(super) enum FormError {
 }
 
 /// Parameters that never stand in a URL, where logs and histories keep them (R6749-3.2c).
-const SECRETS: [&str; 6] = ["client_assertion", "client_secret", "code", "password", "refresh_token", "token"];
+const SECRETS: [&str; 7] =
+    ["client_assertion", "client_secret", "code", "device_code", "password", "refresh_token", "token"];
 
 /// Reads the form in the body of a request.
 ///
@@ -56,7 +57,7 @@ pub(super) fn read(
 }
 
 /// The only value of a field.
-fn only<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h HeaderValue>, &'static str> {
+pub(super) fn only<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h HeaderValue>, &'static str> {
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {
         (_, Some(_)) => Err("a header field is repeated"),

@@ -1,28 +1,28 @@
-//! Protected resource metadata (RFC 9728): the whole gateway is one resource, its `public_url`.
+//! Protected resource metadata (RFC 9728).
 
 use super::Endpoints;
-use crate::enforce::bearer::Methods;
 use crate::issue::scopes_supported;
+use crate::oauth::resource::ResourceId;
 use serde_json::{Value, json};
 
 impl Endpoints {
     /// R9728-2a, R9728-2b
-    pub(super) fn resource_metadata(&self) -> Value {
-        let issuer = &self.issuer.settings().issuer;
+    pub(super) fn resource_metadata(&self, id: ResourceId) -> Value {
+        let settings = self.issuer.settings();
+        let resource = settings.resources.get(id);
         let mut document = json!({
-            "resource": issuer,
-            "authorization_servers": [issuer],
-            "bearer_methods_supported": methods(self.settings.bearer),
+            "resource": resource.identifier,
+            "authorization_servers": [settings.issuer],
         });
-        if let Some(scopes) = scopes_supported(self.issuer.scopes()) {
+        if !resource.bearer_methods.is_empty() {
+            document["bearer_methods_supported"] = json!(resource.bearer_methods);
+        }
+        if let Some(name) = &resource.name {
+            document["resource_name"] = json!(name);
+        }
+        if let Some(scopes) = scopes_supported(self.issuer.scopes(), resource.scopes.as_ref()) {
             document["scopes_supported"] = scopes;
         }
         document
     }
-}
-
-/// The names of RFC 9728: the form is called `body` there.
-fn methods(methods: Methods) -> Vec<&'static str> {
-    let named = [(methods.header, "header"), (methods.form, "body"), (methods.query, "query")];
-    named.into_iter().filter(|(on, _)| *on).map(|(_, name)| name).collect()
 }

@@ -1,7 +1,7 @@
 //! Every response of the endpoints, and the one place where a refusal of `issue` becomes one.
 
 use crate::enforce::challenge::Challenge;
-use crate::issue::{Active, Introspection, IssueError, IssuedToken};
+use crate::issue::{Active, DeviceAuthorization, Introspection, IssueError, IssuedToken, Pushed};
 use crate::oauth::error::{BearerErrorCode, TokenErrorCode};
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, PRAGMA, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -26,6 +26,21 @@ pub(super) fn issued(issued: &IssuedToken) -> Response<Bytes> {
     if let Some(token) = issued.refresh_token() {
         body["refresh_token"] = token.reveal().into();
     }
+    private(StatusCode::OK, &body)
+}
+
+/// A device authorization response (RFC 8628 section 3.2); `base` is the URL below which the endpoints
+/// live.
+pub(super) fn device_authorization(begun: &DeviceAuthorization, base: &str) -> Response<Bytes> {
+    let page = format!("{base}/device");
+    let body = json!({
+        "device_code": begun.device_code().reveal(),
+        "user_code": begun.user_code().to_string(),
+        "verification_uri": page,
+        "verification_uri_complete": format!("{page}?user_code={}", begun.user_code()),
+        "expires_in": begun.expires_in(),
+        "interval": begun.interval(),
+    });
     private(StatusCode::OK, &body)
 }
 
@@ -60,6 +75,12 @@ fn active_members(active: &Active, issuer: &str) -> Value {
     body
 }
 
+/// The answer to a pushed authorization request (RFC 9126 section 2.2).
+pub(super) fn pushed(pushed: &Pushed) -> Response<Bytes> {
+    let body = json!({ "request_uri": pushed.request_uri, "expires_in": pushed.expires_in.as_secs() });
+    private(StatusCode::CREATED, &body)
+}
+
 /// A revocation response (RFC 7009 section 2.2).
 pub(super) fn revoked() -> Response<Bytes> {
     private(StatusCode::OK, &json!({}))
@@ -68,18 +89,27 @@ pub(super) fn revoked() -> Response<Bytes> {
 /// The one translation of a refusal. `basic` is the challenge of those who failed to authenticate.
 pub(super) fn refused(error: &IssueError, basic: &HeaderValue) -> Response<Bytes> {
     use TokenErrorCode as Code;
+    if let IssueError::InvalidPush(code, description) = error {
+        return failure(StatusCode::BAD_REQUEST, code, description);
+    }
     let (status, code) = match error {
+        IssueError::AccessDenied => (StatusCode::BAD_REQUEST, Code::AccessDenied),
+        IssueError::AuthorizationPending => (StatusCode::BAD_REQUEST, Code::AuthorizationPending),
+        IssueError::Crowded(_) | IssueError::Throttled(_) => {
+            (StatusCode::TOO_MANY_REQUESTS, Code::TemporarilyUnavailable)
+        }
+        IssueError::ExpiredToken => (StatusCode::BAD_REQUEST, Code::ExpiredToken),
         IssueError::InvalidClient => (StatusCode::UNAUTHORIZED, Code::InvalidClient),
         IssueError::InvalidGrant(_) => (StatusCode::BAD_REQUEST, Code::InvalidGrant),
         IssueError::InvalidOwner => (StatusCode::UNAUTHORIZED, Code::InvalidGrant),
-        IssueError::InvalidRequest(_) => (StatusCode::BAD_REQUEST, Code::InvalidRequest),
+        IssueError::InvalidPush(..) | IssueError::InvalidRequest(_) => (StatusCode::BAD_REQUEST, Code::InvalidRequest),
         IssueError::InvalidScope(_) => (StatusCode::BAD_REQUEST, Code::InvalidScope),
         IssueError::InvalidTarget(_) => (StatusCode::BAD_REQUEST, Code::InvalidTarget),
         IssueError::NotAllowedToIntrospect => (StatusCode::FORBIDDEN, Code::UnauthorizedClient),
-        IssueError::Overloaded | IssueError::Random(_) | IssueError::Store(_) => {
+        IssueError::LoginService | IssueError::Overloaded | IssueError::Random(_) | IssueError::Store(_) => {
             (StatusCode::SERVICE_UNAVAILABLE, Code::TemporarilyUnavailable)
         }
-        IssueError::Throttled(_) => (StatusCode::TOO_MANY_REQUESTS, Code::TemporarilyUnavailable),
+        IssueError::SlowDown => (StatusCode::BAD_REQUEST, Code::SlowDown),
         IssueError::UnauthorizedClient => (StatusCode::BAD_REQUEST, Code::UnauthorizedClient),
         IssueError::UnsupportedGrantType => (StatusCode::BAD_REQUEST, Code::UnsupportedGrantType),
         IssueError::UnsupportedTokenType => (StatusCode::BAD_REQUEST, Code::UnsupportedTokenType),
@@ -87,7 +117,9 @@ pub(super) fn refused(error: &IssueError, basic: &HeaderValue) -> Response<Bytes
     let response = failure(status, code.as_str(), &error.to_string());
     match (status, error) {
         (StatusCode::UNAUTHORIZED, _) => with(response, WWW_AUTHENTICATE, basic.clone()),
-        (StatusCode::TOO_MANY_REQUESTS, IssueError::Throttled(wait)) => retry_after(response, *wait),
+        (StatusCode::TOO_MANY_REQUESTS, IssueError::Crowded(wait) | IssueError::Throttled(wait)) => {
+            retry_after(response, *wait)
+        }
         (StatusCode::SERVICE_UNAVAILABLE, _) => retry_after(response, SOON),
         _ => response,
     }
@@ -113,6 +145,19 @@ pub(super) fn challenged(
 pub(super) fn unavailable() -> Response<Bytes> {
     let code = TokenErrorCode::TemporarilyUnavailable;
     retry_after(failure(StatusCode::SERVICE_UNAVAILABLE, code.as_str(), "the store does not answer, try again"), SOON)
+}
+
+/// 429: not now.
+pub(super) fn busy(description: &str, wait: Duration) -> Response<Bytes> {
+    let code = TokenErrorCode::TemporarilyUnavailable;
+    retry_after(failure(StatusCode::TOO_MANY_REQUESTS, code.as_str(), description), wait)
+}
+
+/// Done, and nothing to say (R7592-2.3).
+pub(super) fn no_content() -> Response<Bytes> {
+    let mut response = Response::new(Bytes::new());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    with(response, CACHE_CONTROL, HeaderValue::from_static("no-store"))
 }
 
 pub(super) fn not_found() -> Response<Bytes> {
@@ -147,7 +192,8 @@ pub(super) fn basic_challenge(realm: &str) -> HeaderValue {
         .unwrap_or(HeaderValue::from_static("Basic realm=\"tollgate\", charset=\"UTF-8\""))
 }
 
-fn failure(status: StatusCode, code: &str, description: &str) -> Response<Bytes> {
+/// A refusal as JSON.
+pub(super) fn failure(status: StatusCode, code: &str, description: &str) -> Response<Bytes> {
     private(status, &json!({ "error": code, "error_description": description }))
 }
 
@@ -184,7 +230,7 @@ mod tests {
         (response.status().as_u16(), code, field(WWW_AUTHENTICATE), field(RETRY_AFTER))
     }
 
-    /// R6749-5.2a, R6749-5.2b, R6749-5.2h, R6749-4.3d, R7009-2.2.1, R7662-2.1c
+    /// R8628-3.5a, R8628-3.5b, R6749-5.2a, R6749-5.2b, R6749-5.2h, R6749-4.3d, R7009-2.2.1, R7662-2.1c
     #[test]
     fn each_refusal_has_its_status_its_code_and_its_fields() {
         let basic = Some("Basic realm=\"notes\", charset=\"UTF-8\"");
@@ -193,6 +239,7 @@ mod tests {
             (IssueError::InvalidClient, 401, "invalid_client", basic, None),
             (IssueError::InvalidOwner, 401, "invalid_grant", basic, None),
             (IssueError::InvalidGrant("x"), 400, "invalid_grant", None, None),
+            (IssueError::InvalidPush("unsupported_response_type", "x"), 400, "unsupported_response_type", None, None),
             (IssueError::InvalidRequest("x"), 400, "invalid_request", None, None),
             (IssueError::InvalidScope("x"), 400, "invalid_scope", None, None),
             (IssueError::InvalidTarget("x"), 400, "invalid_target", None, None),
@@ -200,6 +247,11 @@ mod tests {
             (IssueError::Overloaded, 503, "temporarily_unavailable", None, Some("1")),
             (store(), 503, "temporarily_unavailable", None, Some("1")),
             (IssueError::Throttled(Duration::from_millis(1500)), 429, "temporarily_unavailable", None, Some("2")),
+            (IssueError::AccessDenied, 400, "access_denied", None, None),
+            (IssueError::AuthorizationPending, 400, "authorization_pending", None, None),
+            (IssueError::ExpiredToken, 400, "expired_token", None, None),
+            (IssueError::SlowDown, 400, "slow_down", None, None),
+            (IssueError::Crowded(Duration::from_secs(9)), 429, "temporarily_unavailable", None, Some("9")),
             (IssueError::UnauthorizedClient, 400, "unauthorized_client", None, None),
             (IssueError::UnsupportedGrantType, 400, "unsupported_grant_type", None, None),
             (IssueError::UnsupportedTokenType, 400, "unsupported_token_type", None, None),

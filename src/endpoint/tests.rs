@@ -1,12 +1,15 @@
 //! The endpoints from the request to the response, over a store in memory.
 
-use super::{BODY_LIMIT, Caller, Endpoints, Settings};
+use super::{BODY_LIMIT, Caller, Endpoints, People, Settings};
 use crate::clock;
 use crate::enforce::bearer::Methods;
 use crate::enforce::guard::{Directory, Guard, GuardSettings};
 use crate::issue::Clients;
 use crate::issue::tests::Stage;
 use crate::oauth::token::{Origin, Token, TokenKind, TokenRecord};
+use crate::page::{Branding, Pages};
+use crate::people;
+use crate::people::session::{self, Sessions};
 use crate::people::users::Users;
 use crate::store::cache::{CacheSettings, TokenCache};
 use crate::store::{Issue, Issued};
@@ -27,23 +30,35 @@ impl Directory for Everybody {
     fn has_user(&self, name: &str) -> bool {
         self.1.has(name)
     }
+
+    fn has_provided(&self, _: &str) -> bool {
+        false
+    }
 }
 
-async fn endpoints(bearer: Methods) -> Endpoints {
+pub(super) async fn endpoints(bearer: Methods) -> Endpoints {
     over(Stage::new().await, bearer)
 }
 
 fn over(stage: Stage, bearer: Methods) -> Endpoints {
     let cache = TokenCache::new(CacheSettings { max_size: 1 << 20, ttl: Duration::from_mins(1) });
     stage.store.listen(Arc::<TokenCache<_>>::clone(&cache));
-    let directory = Arc::new(Everybody(stage.clients, stage.users));
+    let directory = Arc::new(Everybody(stage.clients, Arc::clone(&stage.users)));
+    let resources = Arc::clone(&stage.issuer.settings().resources);
     let guard_settings = GuardSettings { generation: 1, serve_cached: false };
-    let guard = Guard::new(stage.store, cache, stage.scopes, directory, guard_settings);
+    let lives = session::Settings { ttl: Duration::from_secs(28_800), idle: Duration::from_secs(3600) };
+    let people = People {
+        directory: people::directory::Directory::new(Arc::clone(&stage.users), stage.store.clone()),
+        sessions: Sessions::new(stage.store.clone(), lives),
+        pages: Pages::new(Arc::new(Branding::default()), "/oauth2"),
+        store: stage.store.clone(),
+    };
+    let guard = Guard::new(stage.store, cache, stage.scopes, resources, directory, guard_settings);
     let settings = Settings { realm: "notes".into(), bearer };
-    Endpoints::new(Rc::new(stage.issuer), Rc::new(guard), settings)
+    Endpoints::new(Rc::new(stage.issuer), Rc::new(guard), people, settings)
 }
 
-const HEADER: Methods = Methods { header: true, form: false, query: false };
+pub(super) const HEADER: Methods = Methods { header: true, form: false, query: false };
 const ALL: Methods = Methods { header: true, form: true, query: true };
 
 struct Answer {
@@ -68,7 +83,7 @@ async fn send(endpoints: &Endpoints, method: Method, uri: &str, fields: &[(&str,
         request = request.header(*name, *value);
     }
     let request = request.body(Bytes::copy_from_slice(body.as_bytes())).unwrap();
-    let caller = Caller { address: "192.0.2.1".parse().ok() };
+    let caller = Caller { address: "192.0.2.1".parse().ok(), request_id: "r-1" };
     let response = endpoints.handle(request, &caller).await;
     let body = serde_json::from_slice(response.body()).unwrap_or(Value::Null);
     Answer { status: response.status().as_u16(), body, response }
@@ -328,7 +343,7 @@ async fn nothing_else_below_the_prefixes_is_there() {
     for uri in [
         "/oauth2",
         "/oauth2/",
-        "/oauth2/authorize",
+        "/oauth2/authorise",
         "/oauth2/token/x",
         "/.well-known/oauth-authorization-server/x",
         "/.well-known/oauth-protected-resource/notes",

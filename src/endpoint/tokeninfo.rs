@@ -34,7 +34,11 @@ impl Endpoints {
             None => self.guard.check(&token, &digest, now).await,
         };
         match checked {
-            Ok(identity) => response::private(StatusCode::OK, &members(&identity, self.issuer.scopes(), now)),
+            Ok(identity) => {
+                let mut body = members(&identity, self.issuer.scopes(), now);
+                body["aud"] = self.issuer.settings().resources.audience_of(identity.audience()).into();
+                response::private(StatusCode::OK, &body)
+            }
             Err(CheckError::Invalid(_)) => refuse(BearerErrorCode::InvalidToken, INVALID),
             Err(CheckError::Store(_)) => response::unavailable(),
         }

@@ -1,6 +1,7 @@
 //! The decision: a pure function of what a route needs and what a token holds.
 
 use super::guard::Identity;
+use crate::oauth::resource::Resource;
 use crate::oauth::scope::{Scope, ScopeSet, ScopeTable, ScopeToken};
 use std::sync::Arc;
 
@@ -114,35 +115,52 @@ impl Permit {
     }
 }
 
-/// The refusal: 403 `insufficient_scope` with the scope that would pass.
+/// The refusal.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Denial {
-    /// What the route needs: of several alternatives the one that lacks least, in full.
-    pub needed: String,
+pub enum Denial {
+    /// 401 `invalid_token`: the token is for another resource (R6750-5.3b).
+    Audience,
+    /// 403 `insufficient_scope` with the scope that would pass.
+    Scope {
+        /// What the route needs: of several alternatives the one that lacks least, in full; for an MCP
+        /// server with what the token has, so that the client loses nothing by asking for it (MCP-4).
+        needed: String,
+    },
 }
 
-/// Whether `identity` may pass. `params` are the path parameters' values, in template order, in the
+/// Whether `identity` may pass to `resource`. `params` are the path parameters' values, in template order, in the
 /// form in which paths are matched: what is still escaped there is decoded here, so that a scope
 /// names what the upstream sees.
 ///
 /// # Errors
-/// When a scope is missing.
+/// When the token is for another resource, or a scope is missing.
 pub fn decide(
     access: &Access,
     identity: Arc<Identity>,
+    resource: &Resource,
     params: &[&str],
     scopes: &ScopeTable,
 ) -> Result<Permit, Denial> {
     match access {
         Access::Public => Ok(Permit { identity: None }),
+        Access::Authenticated | Access::Scopes(_) if !identity.resources.contains(resource.id) => Err(Denial::Audience),
         Access::Authenticated => Ok(Permit { identity: Some(identity) }),
         Access::Scopes(alternatives) => {
             if alternatives.iter().any(|alternative| alternative.is_held(&identity, params, scopes)) {
                 return Ok(Permit { identity: Some(identity) });
             }
             let least = alternatives.iter().min_by_key(|alternative| alternative.lacks(&identity, params, scopes));
-            Err(Denial { needed: least.map(|alternative| alternative.text(params)).unwrap_or_default() })
+            let needed = least.map(|alternative| alternative.text(params)).unwrap_or_default();
+            Err(Denial::Scope { needed: if resource.mcp { joined(identity.scope(), needed) } else { needed } })
         }
+    }
+}
+
+/// What is `held` and, in its order, what of `needed` is not.
+fn joined(held: &str, needed: String) -> String {
+    match (held.parse::<Scope>(), needed.parse::<Scope>()) {
+        (Ok(held), Ok(needed)) => held.iter().chain(needed.iter()).cloned().collect::<Scope>().to_string(),
+        _ => needed,
     }
 }
 

@@ -7,6 +7,7 @@ mod tests;
 pub use identity::Identity;
 
 use crate::clock::Timestamp;
+use crate::oauth::resource::Resources;
 use crate::oauth::scope::ScopeTable;
 use crate::oauth::token::{Origin, TokenDigest, TokenKind, TokenRecord};
 use crate::store::cache::TokenCache;
@@ -22,8 +23,10 @@ const BEFORE_ALL: Timestamp = Timestamp::from_millis(0);
 pub trait Directory: Send + Sync {
     /// Whether a client of the configuration still exists.
     fn has_client(&self, id: &str) -> bool;
-    /// Whether a resource owner still exists.
+    /// Whether a resource owner of the configuration still exists.
     fn has_user(&self, name: &str) -> bool;
+    /// Whether a resource owner of an identity provider may still sign in.
+    fn has_provided(&self, subject: &str) -> bool;
 }
 
 /// The check of one configuration, over a cache that outlives it.
@@ -31,11 +34,12 @@ pub struct Guard {
     store: Store,
     cache: Arc<TokenCache<Arc<Identity>>>,
     scopes: Arc<ScopeTable>,
+    resources: Arc<Resources>,
     directory: Arc<dyn Directory>,
     settings: GuardSettings,
 }
 
-/// Why a token does not pass. The three causes of `Invalid` look alike to the client and are told
+/// Why a token does not pass. The causes of `Invalid` look alike to the client and are told
 /// apart only in the log.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckError {
@@ -47,9 +51,12 @@ pub enum CheckError {
     Store(#[from] StoreError),
 }
 
-/// Why a token is not valid, for the log.
+/// Why a token is not valid, for the log. Whether it is for the resource that is asked for is decided
+/// with the route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Invalid {
+    /// For another resource (R6750-5.3b).
+    Audience,
     /// Its client or its user is gone from the configuration.
     Disabled,
     /// Its time is up.
@@ -66,10 +73,11 @@ impl Guard {
         store: Store,
         cache: Arc<TokenCache<Arc<Identity>>>,
         scopes: Arc<ScopeTable>,
+        resources: Arc<Resources>,
         directory: Arc<dyn Directory>,
         settings: GuardSettings,
     ) -> Self {
-        Self { store, cache, scopes, directory, settings }
+        Self { store, cache, scopes, resources, directory, settings }
     }
 
     /// The answer for a cached token, without waiting; `None` when the store must be asked.
@@ -135,7 +143,7 @@ impl Guard {
     fn prepare(&self, record: TokenRecord) -> Identity {
         let exists = still_exists(&record, &*self.directory);
         let generation = if exists { self.settings.generation } else { Identity::NO_GENERATION };
-        Identity::new(record, &self.scopes, generation)
+        Identity::new(record, &self.scopes, &self.resources, generation)
     }
 
     fn believes_cache(&self) -> bool {
@@ -144,11 +152,16 @@ impl Guard {
 }
 
 /// Kept here so that the origin rule has one home: a client or a resource owner of the configuration
-/// must still be in it; one of the store was removed together with its tokens.
+/// must still be in it; one of the store was removed together with its tokens. A resource owner of the
+/// store whose name is in the configuration by now is somebody else. One of an identity provider
+/// is there as long as the provider is trusted.
 pub fn still_exists(record: &TokenRecord, directory: &dyn Directory) -> bool {
     (record.client_origin == Origin::Store || directory.has_client(&record.client_id))
-        && (record.subject_origin == Origin::Store
-            || record.subject.as_deref().is_none_or(|subject| directory.has_user(subject)))
+        && record.subject.as_deref().is_none_or(|subject| match record.subject_origin {
+            Origin::Configuration => directory.has_user(subject),
+            Origin::Store => !directory.has_user(subject),
+            Origin::Provider => directory.has_provided(subject),
+        })
 }
 
 /// How a guard behaves.

@@ -1,12 +1,13 @@
 //! What can go wrong with a request, and the one translation of it into a response.
 
 use crate::enforce::challenge::Challenge;
-use crate::enforce::guard::{CheckError, Invalid};
+use crate::enforce::guard::Invalid;
 use crate::http1::exchange::CollectError;
 use crate::http1::head::HeadError;
 use crate::oauth::error::BearerErrorCode;
 use crate::proxy::forward::ForwardError;
 use crate::proxy::route::NoRoute;
+use crate::store::StoreError;
 use crate::telemetry::Verdict;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
@@ -33,8 +34,12 @@ pub(super) enum Failure {
     Encoded,
     /// No token; the scope that the route needs, where one would help.
     NoToken(Option<String>),
-    /// The token is not good, or nobody can tell.
-    Check(CheckError),
+    /// The token is not good here; the scope that the route needs, where an MCP client may ask for it.
+    Invalid(Invalid, Option<String>),
+    /// Nobody can tell whether the token is good.
+    Store(StoreError),
+    /// A page of an origin that the resource does not admit (MCP-13).
+    Origin,
     /// A scope is missing: the one that would pass.
     Scope(String),
     /// The upstream.
@@ -59,21 +64,23 @@ impl Failure {
     pub(super) const fn reason(&self) -> &'static str {
         match self {
             Self::Body(error) => body_reason(error),
-            Self::Check(CheckError::Invalid(Invalid::Disabled)) => "disabled",
-            Self::Check(CheckError::Invalid(Invalid::Expired)) => "expired",
-            Self::Check(CheckError::Invalid(Invalid::Forged)) => "forged",
-            Self::Check(CheckError::Invalid(Invalid::Unknown)) => "unknown",
-            Self::Check(CheckError::Store(_)) => "store",
             Self::Credential(_) => "invalid_request",
             Self::Encoded => "encoded_form",
             Self::Expectation => "expectation",
             Self::Forward(error) => forward_reason(error),
             Self::Head(error) => head_reason(*error),
+            Self::Invalid(Invalid::Audience, _) => "audience",
+            Self::Invalid(Invalid::Disabled, _) => "disabled",
+            Self::Invalid(Invalid::Expired, _) => "expired",
+            Self::Invalid(Invalid::Forged, _) => "forged",
+            Self::Invalid(Invalid::Unknown, _) => "unknown",
             Self::Malformed(_) => "malformed",
             Self::NoRoute(NoRoute::MethodNotAllowed(_)) => "method",
             Self::NoRoute(NoRoute::NotFound) => "no_route",
             Self::NoToken(_) => "no_token",
+            Self::Origin => "origin",
             Self::Scope(_) => "insufficient_scope",
+            Self::Store(_) => "store",
             Self::Tunnel => "connect",
         }
     }
@@ -81,7 +88,7 @@ impl Failure {
     /// Whose fault it is.
     pub(super) const fn verdict(&self) -> Verdict {
         match self {
-            Self::Check(CheckError::Store(_)) | Self::Forward(_) => Verdict::Failed,
+            Self::Store(_) | Self::Forward(_) => Verdict::Failed,
             Self::Malformed(_)
             | Self::Head(_)
             | Self::Tunnel
@@ -91,7 +98,8 @@ impl Failure {
             | Self::Body(_)
             | Self::Encoded
             | Self::NoToken(_)
-            | Self::Check(CheckError::Invalid(_))
+            | Self::Invalid(..)
+            | Self::Origin
             | Self::Scope(_) => Verdict::Denied,
         }
     }
@@ -99,16 +107,20 @@ impl Failure {
     /// Whether a route in `report_only` lets the request pass all the same: the failures of a
     /// decision, not those of a message.
     pub(super) const fn is_decision(&self) -> bool {
-        matches!(self, Self::Credential(_) | Self::NoToken(_) | Self::Check(_) | Self::Scope(_))
+        matches!(
+            self,
+            Self::Credential(_) | Self::NoToken(_) | Self::Invalid(..) | Self::Origin | Self::Store(_) | Self::Scope(_)
+        )
     }
 
     fn face(&self) -> Face {
         match self {
             Self::Body(error) => body_face(error),
-            Self::Check(CheckError::Invalid(_)) => {
-                face(StatusCode::UNAUTHORIZED, "invalid_token", "The access token is not valid.")
+            Self::Invalid(..) => face(StatusCode::UNAUTHORIZED, "invalid_token", "The access token is not valid."),
+            Self::Origin => {
+                face(StatusCode::FORBIDDEN, "origin_not_allowed", "Pages of this origin may not make requests here.")
             }
-            Self::Check(CheckError::Store(_)) => face(
+            Self::Store(_) => face(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "temporarily_unavailable",
                 "The access token cannot be checked at the moment.",
@@ -141,7 +153,7 @@ impl Failure {
         match self {
             Self::NoToken(scope) => Some((None, scope.as_deref())),
             Self::Credential(_) => Some((Some(BearerErrorCode::InvalidRequest), None)),
-            Self::Check(CheckError::Invalid(_)) => Some((Some(BearerErrorCode::InvalidToken), None)),
+            Self::Invalid(_, scope) => Some((Some(BearerErrorCode::InvalidToken), scope.as_deref())),
             Self::Scope(needed) => Some((Some(BearerErrorCode::InsufficientScope), Some(needed))),
             Self::Malformed(_)
             | Self::Head(_)
@@ -150,7 +162,8 @@ impl Failure {
             | Self::NoRoute(_)
             | Self::Body(_)
             | Self::Encoded
-            | Self::Check(CheckError::Store(_))
+            | Self::Origin
+            | Self::Store(_)
             | Self::Forward(_) => None,
         }
     }

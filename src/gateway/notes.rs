@@ -2,6 +2,7 @@
 
 use crate::clock::{self, Timestamp};
 use crate::enforce::guard::Identity;
+use crate::oauth::resource::ResourceId;
 use crate::proxy::route::Route;
 use crate::telemetry::Verdict;
 use std::sync::Arc;
@@ -13,6 +14,7 @@ pub(super) struct Notes<'g> {
     began: (Timestamp, Instant),
     now: Instant,
     pub(super) route: Option<&'g Route>,
+    pub(super) resource: ResourceId,
     pub(super) identity: Option<Arc<Identity>>,
     pub(super) verdict: Verdict,
     pub(super) reason: &'static str,
@@ -29,6 +31,7 @@ impl Notes<'_> {
             began: (clock::now(), now),
             now,
             route: None,
+            resource: ResourceId::GATEWAY,
             identity: None,
             verdict: Verdict::Public,
             reason: "ok",

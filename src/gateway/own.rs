@@ -20,7 +20,7 @@ impl Gateway {
     ) -> Result<Response<Bytes>, Failure> {
         let body = exchange.collect(BODY_LIMIT).await.map_err(Failure::Body)?;
         let request = request(exchange, target, body)?;
-        let caller = Caller { address: origin.address };
+        let caller = Caller { address: origin.address, request_id: id };
         let mut response = self.endpoints.handle(request, &caller).await;
         insert(response.headers_mut(), REQUEST_ID, id);
         Ok(response)

@@ -5,9 +5,10 @@ use super::credential::{Sent, Taken};
 use super::failure::{Failure, REQUEST_ID};
 use super::notes::Notes;
 use super::request_id::RequestIds;
+use super::wanted::{Wanted, ways};
 use crate::clock;
 use crate::enforce::bearer::Methods;
-use crate::enforce::decide::{self, Access, Permit};
+use crate::enforce::decide::{self, Access, Denial, Permit};
 use crate::enforce::guard::{CheckError, Identity, Invalid};
 use crate::http1::body::BodyLength;
 use crate::http1::exchange::{Exchange, Outcome};
@@ -111,20 +112,21 @@ impl Gateway {
                 return Outcome::Abort;
             }
             Failure::Forward(error) => tracing::warn!(request_id, %error, "the upstream did not answer"),
-            Failure::Check(CheckError::Store(error)) => tracing::warn!(request_id, %error, "a token was not checked"),
+            Failure::Store(error) => tracing::warn!(request_id, %error, "a token was not checked"),
             Failure::Body(_)
-            | Failure::Check(CheckError::Invalid(_))
             | Failure::Credential(_)
             | Failure::Encoded
             | Failure::Expectation
             | Failure::Head(_)
+            | Failure::Invalid(..)
             | Failure::Malformed(_)
             | Failure::NoRoute(_)
             | Failure::NoToken(_)
+            | Failure::Origin
             | Failure::Scope(_)
             | Failure::Tunnel => {}
         }
-        reply(exchange, failure.response(&self.challenge, request_id), notes).await
+        reply(exchange, failure.response(self.challenge(notes.resource), request_id), notes).await
     }
 
     async fn pass<'g>(
@@ -149,10 +151,16 @@ impl Gateway {
         let (matched, preflight) = self.route(&request, &host, &target)?;
         notes.route = Some(matched.route);
         let public = preflight || matches!(**matched.access, Access::Public);
-        let methods = if public { NO_WAY } else { matched.route.spec.action.bearer };
+        let resource = self.resources.get(matched.route.spec.resource.of(target.normal()));
+        notes.resource = resource.id;
+        let methods = if public { NO_WAY } else { ways(matched.route.spec.action.bearer, resource) };
         let mut taken = Taken::from(exchange, &target, methods, self.plan.form_body).await?;
-        let permit =
-            if preflight { decide::preflight() } else { self.decide(&matched, &target, &mut taken, notes).await? };
+        let wanted = Wanted::new(&matched, resource, &request);
+        let permit = if preflight {
+            wanted.check_origin().map(|()| decide::preflight())?
+        } else {
+            self.decide(&wanted, &target, &mut taken, notes).await?
+        };
         if taken.has_unsearched_form() {
             Box::pin(taken.clean_form(exchange, self.plan.form_body)).await?;
         }
@@ -236,15 +244,15 @@ impl Gateway {
     }
 
     /// The permit, or why there is none. A route in `report_only` gives one whatever was decided.
-    async fn decide<'g>(
-        &'g self,
-        matched: &Matched<'g>,
+    async fn decide(
+        &self,
+        wanted: &Wanted<'_>,
         target: &Target<'_>,
         taken: &mut Taken<'_>,
-        notes: &mut Notes<'g>,
+        notes: &mut Notes<'_>,
     ) -> Result<Permit, Failure> {
-        match self.judge(matched, target, taken, notes).await {
-            Err(failure) if matched.route.spec.action.report_only && failure.is_decision() => {
+        match self.judge(wanted, target, taken, notes).await {
+            Err(failure) if wanted.matched.route.spec.action.report_only && failure.is_decision() => {
                 notes.verdict = Verdict::WouldDeny;
                 notes.reason = failure.reason();
                 Ok(decide::report_only(notes.identity.clone()))
@@ -253,13 +261,15 @@ impl Gateway {
         }
     }
 
-    async fn judge<'g>(
-        &'g self,
-        matched: &Matched<'g>,
+    async fn judge(
+        &self,
+        wanted: &Wanted<'_>,
         target: &Target<'_>,
         taken: &mut Taken<'_>,
-        notes: &mut Notes<'g>,
+        notes: &mut Notes<'_>,
     ) -> Result<Permit, Failure> {
+        wanted.check_origin()?;
+        let Wanted { matched, resource, .. } = wanted;
         if let Some(permit) = decide::public(matched.access) {
             return Ok(permit);
         }
@@ -274,11 +284,16 @@ impl Gateway {
         let Some(sent) = sent else { return Err(Failure::NoToken(decide::needed(matched.access, &params))) };
         let checked = self.check(sent.as_bytes(), notes).await;
         taken.token = Ok(Some(sent));
-        let identity = checked.map_err(Failure::Check)?;
+        let identity = checked.map_err(|error| match error {
+            CheckError::Invalid(why) => wanted.invalid(why, &params),
+            CheckError::Store(error) => Failure::Store(error),
+        })?;
         notes.identity = Some(Arc::clone(&identity));
         notes.verdict = Verdict::Allowed;
-        decide::decide(matched.access, identity, &params, &self.plan.scopes)
-            .map_err(|denial| Failure::Scope(denial.needed))
+        decide::decide(matched.access, identity, resource, &params, &self.plan.scopes).map_err(|denial| match denial {
+            Denial::Audience => wanted.invalid(Invalid::Audience, &params),
+            Denial::Scope { needed } => Failure::Scope(needed),
+        })
     }
 
     async fn check(&self, token: &[u8], notes: &mut Notes<'_>) -> Result<Arc<Identity>, CheckError> {
@@ -289,7 +304,7 @@ impl Gateway {
             counters.cache_hits.increment();
             return answer.map_err(CheckError::Invalid);
         }
-        let asked = notes.now();
+        let wanted = notes.now();
         let checked = Box::pin(self.guard.check(token, &digest, now)).await;
         notes.waited();
         match &checked {
@@ -297,7 +312,7 @@ impl Gateway {
             Err(CheckError::Store(_)) => counters.store_failures.increment(),
             Ok(_) | Err(CheckError::Invalid(_)) => {
                 counters.cache_misses.increment();
-                counters.store_lookups.observe(notes.now().duration_since(asked));
+                counters.store_lookups.observe(notes.now().duration_since(wanted));
             }
         }
         checked

@@ -4,14 +4,15 @@
 use super::refusal::IssueError;
 use super::throttle::{Attempts, Guessed};
 use super::{Issuer, Request, audit};
+use crate::clock::Timestamp;
 use crate::oauth::authorization::{Authorization, Basic};
-use crate::oauth::client::{Client, SecretHash};
+use crate::oauth::client::{Client, SecretHash, SelfRegistered};
 use crate::oauth::params::Params;
 use crate::oauth::scope::Scope;
 use crate::oauth::token::Origin;
 use crate::people::password;
 use crate::secret::Digest;
-use crate::store::{ClientRecord, StoreError};
+use crate::store::{self, ClientRecord, StoreError};
 use std::sync::Arc;
 
 /// The proof that a request comes from this client, as far as its kind can prove it: a confidential
@@ -78,7 +79,8 @@ fn readings(basic: &Basic) -> Vec<Basic> {
 }
 
 impl Issuer {
-    /// The client of the configuration or of the store with this identifier.
+    /// The client of the configuration or of the store with this identifier; one that is disabled is
+    /// none. Whether its registration [has ended](Client::has_ended) is asked where time is known.
     ///
     /// # Errors
     /// When the store cannot answer, or holds something else.
@@ -93,7 +95,8 @@ impl Issuer {
         if id.len() > LONGEST_ID {
             return Ok(None);
         }
-        self.store.client(id).await?.map(|record| client_of(record).map(Arc::new)).transpose()
+        let record = self.store.client(id).await?.filter(|record| !record.disabled);
+        record.map(|record| client_of(record).map(Arc::new)).transpose()
     }
 
     /// The public client with this identifier, which needs no authentication.
@@ -151,7 +154,7 @@ impl Issuer {
         if !matches!(presented, Presented::Identifier(_)) {
             attempts.check().map_err(IssueError::Throttled)?;
         }
-        let Some(client) = found else {
+        let Some(client) = found.filter(|client| !client.has_ended(request.now)) else {
             attempts.failed();
             return Err(IssueError::InvalidClient);
         };
@@ -170,7 +173,7 @@ impl Issuer {
                     continue;
                 }
             }
-            if self.secret_matches(client.as_deref(), id, secret).await? {
+            if self.secret_matches(client.as_deref(), (id, secret), request.now).await? {
                 return Ok(client);
             }
             named = named.or(client);
@@ -187,9 +190,14 @@ impl Issuer {
 
     /// Compares `secret` with those of the client, or, where there is none to compare with, with
     /// those of another one in vain.
-    async fn secret_matches(&self, client: Option<&Client>, id: &str, secret: &str) -> Result<bool, IssueError> {
+    async fn secret_matches(
+        &self,
+        client: Option<&Client>,
+        (id, secret): (&str, &str),
+        now: Timestamp,
+    ) -> Result<bool, IssueError> {
         let own = client.filter(|client| client.is_confidential());
-        let hashes = own.map_or_else(|| self.clients.decoy(id), |client| &client.secrets);
+        let hashes = own.map_or_else(|| self.clients.decoy(id), |client| client.secrets_at(now));
         let digest = Digest::of(secret.as_bytes());
         for hash in hashes {
             let matches = match hash {
@@ -206,7 +214,7 @@ impl Issuer {
 
 /// A client of the store. Grants that this version does not know are left out; whatever else cannot
 /// be read makes the record unusable.
-fn client_of(record: ClientRecord) -> Result<Client, StoreError> {
+pub(super) fn client_of(record: ClientRecord) -> Result<Client, StoreError> {
     let corrupt = || StoreError::Corrupt("a client".to_owned());
     let scope = |text: &str| if text.is_empty() { Ok(Scope::default()) } else { text.parse().map_err(|_| corrupt()) };
     let secrets: Result<Vec<SecretHash>, _> = record.secrets.iter().map(|text| text.parse()).collect();
@@ -220,7 +228,21 @@ fn client_of(record: ClientRecord) -> Result<Client, StoreError> {
         redirect_uris: record.redirect_uris,
         introspect: record.introspect,
         registration: Some(record.registration),
+        old_secrets_until: record.old_secrets_until.map(Timestamp::from_millis),
+        par_required: record.par_required,
+        self_registered: record.self_registered.map(said_of_itself),
+        ..Client::default()
     })
+}
+
+fn said_of_itself(record: store::SelfRegistered) -> SelfRegistered {
+    SelfRegistered {
+        unused_until: record.unused_until.map(Timestamp::from_millis),
+        client_uri: record.client_uri,
+        logo_uri: record.logo_uri,
+        tos_uri: record.tos_uri,
+        policy_uri: record.policy_uri,
+    }
 }
 
 #[cfg(test)]

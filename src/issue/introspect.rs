@@ -27,7 +27,7 @@ pub struct Active {
     pub client_id: String,
     /// The resource owner; `None`: the client acts for itself.
     pub subject: Option<String>,
-    /// The resources it is good for; the gateway as a whole is one.
+    /// The resources it is good for.
     pub audience: Vec<String>,
     /// `iat` and `nbf`.
     pub issued_at: Timestamp,
@@ -96,7 +96,7 @@ impl Issuer {
             scope: self.existing_part(&record.scope),
             client_id: record.client_id,
             subject: record.subject,
-            audience: self.audience(record.audience),
+            audience: self.settings.resources.audience_of(&record.audience),
             issued_at: record.issued_at,
             expires_at: record.expires_at,
             id: digest.public_id(),
@@ -108,14 +108,10 @@ impl Issuer {
         scope.iter().filter(|token| self.scopes.exists(token)).cloned().collect::<Scope>().to_string()
     }
 
-    fn audience(&self, audience: Vec<String>) -> Vec<String> {
-        if audience.is_empty() { vec![self.settings.issuer.clone()] } else { audience }
-    }
-
-    /// TOK-13: whoever is of the configuration must still be in it.
+    /// TOK-13: whoever is of the configuration must still be in it; a user of the store must not share
+    /// the name of one who is.
     fn still_exists(&self, record: &TokenRecord) -> bool {
         (record.client_origin == Origin::Store || self.clients.get(&record.client_id).is_some())
-            && (record.subject_origin == Origin::Store
-                || record.subject.as_deref().is_none_or(|subject| self.users.has(subject)))
+            && record.subject.as_deref().is_none_or(|subject| self.directory.knows(subject, record.subject_origin))
     }
 }

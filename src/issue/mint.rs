@@ -2,11 +2,12 @@
 //! kept).
 
 use super::grant::{Granted, Via};
-use super::refusal::{BAD_REFRESH_TOKEN, IssueError};
+use super::refusal::{BAD_REFRESH_TOKEN, GONE, IssueError};
 use super::{Issuer, audit};
 use crate::clock::Timestamp;
-use crate::oauth::client::{Client, GrantType, RegistrationId};
+use crate::oauth::client::{Client, GrantType};
 use crate::oauth::token::{GrantId, Origin, RefreshRecord, Token, TokenDigest, TokenKind, TokenRecord};
+use crate::people::users::{SignIn, Subject};
 use crate::secret::Secret;
 use crate::store::{Issue, Issued, Rotated, Rotation};
 use std::sync::Arc;
@@ -51,9 +52,12 @@ impl IssuedToken {
 /// An access token to be, without its digest.
 pub(super) struct Minting<'m> {
     pub(super) client: &'m Client,
-    pub(super) subject: Option<String>,
+    pub(super) subject: Option<SignIn>,
     pub(super) scope: String,
     pub(super) audience: Vec<String>,
+    /// What a first refresh token keeps where the grant is for more than this access token: the scope
+    /// and the audience.
+    pub(super) kept: Option<(String, Vec<String>)>,
     pub(super) grant: Option<GrantId>,
     pub(super) lifetime: Duration,
 }
@@ -61,30 +65,50 @@ pub(super) struct Minting<'m> {
 impl Issuer {
     /// Mints and stores the tokens of a grant.
     pub(super) async fn mint(&self, granted: Granted, now: Timestamp) -> Result<IssuedToken, IssueError> {
-        let (client, subject, scope, via) = granted.into_parts();
-        let scope = scope.to_string();
+        let (client, subject, scope, audience, via) = granted.into_parts();
+        let by = via.name();
+        let refreshes = client.may_use(GrantType::RefreshToken);
+        let minting = |grant| self.minting((&client, subject), (scope.to_string(), audience.clone()), grant);
         match via {
-            Via::ClientCredentials => {
-                let minting = self.minting(&client, subject, scope, None);
-                self.issue_access(minting, now, "client_credentials").await
+            Via::AuthorizationCode(redeemed) => {
+                let minting = Minting { kept: Some(redeemed.kept()), ..minting(Some(redeemed.grant())) };
+                let issued = self.issue_granted(minting, now, by).await?;
+                self.settle(*redeemed, now).await?;
+                Ok(issued)
             }
-            Via::Password if client.may_use(GrantType::RefreshToken) => {
-                let minting = self.minting(&client, subject, scope, Some(GrantId::generate()?));
-                self.issue_family(minting, now).await
+            Via::DeviceCode(allowed) => {
+                let grant = GrantId::generate()?;
+                let issued =
+                    self.issue_granted(Minting { kept: Some(allowed.kept()), ..minting(Some(grant)) }, now, by).await?;
+                self.settle_device((&allowed, grant), &client, now).await?;
+                Ok(issued)
             }
-            Via::Password => {
-                let minting = self.minting(&client, subject, scope, None);
-                self.issue_access(minting, now, "password").await
+            Via::Password if refreshes => self.issue_family(minting(Some(GrantId::generate()?)), now, by).await,
+            Via::ClientCredentials | Via::Password => self.issue_access(minting(None), now, by).await,
+            Via::Refresh { presented, record } => {
+                self.rotate(&client, (scope.to_string(), audience), (presented, record), now).await
             }
-            Via::Refresh { presented, record } => self.rotate(&client, scope, (presented, record), now).await,
+        }
+    }
+
+    /// The tokens of a grant that a client was given: with a refresh token where it may use one.
+    async fn issue_granted(
+        &self,
+        minting: Minting<'_>,
+        now: Timestamp,
+        by: &'static str,
+    ) -> Result<IssuedToken, IssueError> {
+        if minting.client.may_use(GrantType::RefreshToken) {
+            self.issue_family(minting, now, by).await
+        } else {
+            self.issue_access(minting, now, by).await
         }
     }
 
     fn minting<'m>(
         &self,
-        client: &'m Arc<Client>,
-        subject: Option<String>,
-        scope: String,
+        (client, subject): (&'m Arc<Client>, Option<SignIn>),
+        (scope, audience): (String, Vec<String>),
         grant: Option<GrantId>,
     ) -> Minting<'m> {
         let lifetime = match grant {
@@ -92,7 +116,7 @@ impl Issuer {
             Some(_) => self.settings.access_token_ttl.min(self.settings.refresh_token_ttl),
             None => self.settings.access_token_ttl,
         };
-        Minting { client, subject, scope, audience: Vec::new(), grant, lifetime }
+        Minting { client, subject, scope, audience, kept: None, grant, lifetime }
     }
 
     /// An access token alone.
@@ -102,20 +126,30 @@ impl Issuer {
         now: Timestamp,
         by: &'static str,
     ) -> Result<IssuedToken, IssueError> {
-        let registration = minting.client.registration;
+        let client = minting.client;
+        let sign_in = minting.subject.clone();
         let access = self.access(minting, now)?;
-        self.keep(&access, None, registration).await?;
+        self.keep(&access, None, client).await?;
+        self.still_admitted(sign_in.as_ref(), &access, now).await?;
         Ok(access.issued(None, by))
     }
 
     /// An access token and the first refresh token of a new family.
-    async fn issue_family(&self, minting: Minting<'_>, now: Timestamp) -> Result<IssuedToken, IssueError> {
-        let registration = minting.client.registration;
+    async fn issue_family(
+        &self,
+        mut minting: Minting<'_>,
+        now: Timestamp,
+        by: &'static str,
+    ) -> Result<IssuedToken, IssueError> {
+        let client = minting.client;
+        let sign_in = minting.subject.clone();
+        let kept = minting.kept.take();
         let access = self.access(minting, now)?;
         let refresh = Token::mint(TokenKind::Refresh, &*self.store.tag_keys()?)?;
-        let record = access.family(now.plus(self.settings.refresh_token_ttl));
-        self.keep(&access, record.map(|record| (refresh.digest(), record)), registration).await?;
-        Ok(access.issued(Some(refresh), "password"))
+        let record = access.family(kept, now.plus(self.settings.refresh_token_ttl));
+        self.keep(&access, record.map(|record| (refresh.digest(), record)), client).await?;
+        self.still_admitted(sign_in.as_ref(), &access, now).await?;
+        Ok(access.issued(Some(refresh), by))
     }
 
     /// Stores new tokens. A client that was removed since it authenticated is no client.
@@ -123,8 +157,10 @@ impl Issuer {
         &self,
         access: &Access,
         refresh: Option<(TokenDigest, RefreshRecord)>,
-        registration: Option<RegistrationId>,
+        client: &Client,
     ) -> Result<(), IssueError> {
+        self.note_use(client).await?;
+        let registration = client.registration;
         let access = (access.token.digest(), access.record.clone());
         match self.store.issue(Issue { access, refresh, registration }).await? {
             Issued::Done => Ok(()),
@@ -132,12 +168,31 @@ impl Issuer {
         }
     }
 
-    /// Exchanges a refresh token. The successor keeps the scope and the end of the grant (R6749-6c,
-    /// R9700-4.14a).
+    /// Takes back what was issued to a resource owner who was removed or disabled meanwhile: asked after
+    /// it is stored, so that the removal ended it, or this does.
+    async fn still_admitted(
+        &self,
+        sign_in: Option<&SignIn>,
+        access: &Access,
+        now: Timestamp,
+    ) -> Result<(), IssueError> {
+        let Some(sign_in) = sign_in else { return Ok(()) };
+        if self.directory.honours(sign_in, now).await? {
+            return Ok(());
+        }
+        match access.record.grant {
+            Some(grant) => drop(self.store.revoke_grant(grant).await?),
+            None => drop(self.store.revoke_access(&access.token.digest()).await?),
+        }
+        Err(IssueError::InvalidGrant(GONE))
+    }
+
+    /// Exchanges a refresh token. The successor keeps the scope, the audience and the end of the
+    /// grant (R6749-6c, R8707-2.2a, R9700-4.14a).
     async fn rotate(
         &self,
         client: &Client,
-        scope: String,
+        (scope, audience): (String, Vec<String>),
         (presented, record): (TokenDigest, RefreshRecord),
         now: Timestamp,
     ) -> Result<IssuedToken, IssueError> {
@@ -145,9 +200,13 @@ impl Issuer {
         let access = self.access(
             Minting {
                 client,
-                subject: record.subject.clone(),
+                subject: record
+                    .subject
+                    .clone()
+                    .map(|name| SignIn { subject: Subject { name, origin: record.subject_origin }, since: now }),
                 scope,
-                audience: record.audience.clone(),
+                audience,
+                kept: None,
                 grant: Some(grant),
                 lifetime: self.settings.access_token_ttl.min(record.expires_at.since(now)),
             },
@@ -177,8 +236,8 @@ impl Issuer {
         let record = TokenRecord {
             client_id: minting.client.id.clone(),
             client_origin: minting.client.origin(),
-            subject: minting.subject,
-            subject_origin: Origin::Configuration,
+            subject_origin: minting.subject.as_ref().map_or(Origin::Configuration, |who| who.subject.origin),
+            subject: minting.subject.map(|who| who.subject.name),
             scope: minting.scope,
             audience: minting.audience,
             issued_at: now,
@@ -197,15 +256,16 @@ struct Access {
 
 impl Access {
     /// The record of the first refresh token of this token's family.
-    fn family(&self, expires_at: Timestamp) -> Option<RefreshRecord> {
+    fn family(&self, kept: Option<(String, Vec<String>)>, expires_at: Timestamp) -> Option<RefreshRecord> {
+        let (scope, audience) = kept.unwrap_or_else(|| (self.record.scope.clone(), self.record.audience.clone()));
         Some(RefreshRecord {
             grant: self.record.grant?,
             client_id: self.record.client_id.clone(),
             client_origin: self.record.client_origin,
             subject: self.record.subject.clone(),
             subject_origin: self.record.subject_origin,
-            scope: self.record.scope.clone(),
-            audience: self.record.audience.clone(),
+            scope,
+            audience,
             issued_at: self.record.issued_at,
             expires_at,
         })

@@ -16,6 +16,8 @@ pub struct Order<'o> {
     /// Space-separated; every scope that exists may be ordered. `None`: what the client gets when
     /// it asks for nothing.
     pub scope: Option<&'o str>,
+    /// The resources that it is for; none: every one that demands no audience.
+    pub resources: &'o [String],
     /// How long it lives; `None`: as long as others.
     pub lifetime: Option<Duration>,
 }
@@ -42,26 +44,32 @@ impl Issuer {
     pub async fn issue_for(&self, order: Order<'_>, now: Timestamp) -> Result<IssuedToken, OrderError> {
         let client = self.client(order.client_id).await.map_err(IssueError::from)?;
         let client = client.ok_or(OrderError::UnknownClient)?;
-        let user = match order.subject {
-            Some(name) => Some(self.users.get(name).ok_or(OrderError::UnknownSubject)?),
+        let owner = match order.subject {
+            Some(name) => {
+                let owner = self.directory.named(name, now).await.map_err(IssueError::from)?;
+                Some(owner.ok_or(OrderError::UnknownSubject)?)
+            }
             None => None,
         };
         let scope = if let Some(text) = order.scope {
             scope_decision::existing(&self.scopes, text)?
         } else {
-            let ceiling = user.and_then(|user| user.scopes.as_ref());
+            let ceiling = owner.as_ref().and_then(|(user, _)| user.scopes.as_ref());
             scope_decision::grant(&self.scopes, None, &client, ceiling)?
         };
+        let audience = self.known_resources(order.resources.iter().map(String::as_str))?;
         let minting = Minting {
             client: &client,
-            subject: user.map(|user| user.name.clone()),
+            subject: owner.map(|(_, sign_in)| sign_in),
             scope: scope.to_string(),
-            audience: Vec::new(),
+            audience,
+            kept: None,
             grant: None,
             lifetime: order.lifetime.unwrap_or(self.settings.access_token_ttl),
         };
         match self.issue_access(minting, now, "operator").await {
             Err(IssueError::InvalidClient) => Err(OrderError::UnknownClient),
+            Err(IssueError::InvalidGrant(_)) => Err(OrderError::UnknownSubject),
             issued => Ok(issued?),
         }
     }

@@ -1,9 +1,11 @@
 //! Why there is no token, no answer or no revocation. What the client is told of it is decided in
 //! one place, `endpoint/response.rs`.
 
+use super::authorization::Fault;
 use crate::oauth::params::ParamsError;
 use crate::oauth::request::GrantTypeError;
 use crate::people::password::Overloaded;
+use crate::people::users::LoginError;
 use crate::secret::RandomError;
 use crate::store::StoreError;
 use std::time::Duration;
@@ -12,6 +14,18 @@ use std::time::Duration;
 /// the client; they hold nothing of the request.
 #[derive(Debug, thiserror::Error)]
 pub enum IssueError {
+    /// 400 `access_denied` (RFC 8628 section 3.5).
+    #[error("the resource owner refused")]
+    AccessDenied,
+    /// 400 `authorization_pending` (RFC 8628 section 3.5).
+    #[error("the resource owner has not decided yet")]
+    AuthorizationPending,
+    /// 429: so many are pending that no more is begun; may try again after this time.
+    #[error("too many requests are pending, try again later")]
+    Crowded(Duration),
+    /// 400 `expired_token` (RFC 8628 section 3.5).
+    #[error("the device code has expired")]
+    ExpiredToken,
     /// 401 `invalid_client`: unknown, a wrong secret, none, or none allowed; all alike (R6749-5.2c).
     #[error("client authentication failed")]
     InvalidClient,
@@ -21,6 +35,9 @@ pub enum IssueError {
     /// 401 `invalid_grant`: the resource owner's HTTP Basic is wrong (R6749-4.3d).
     #[error("the name or the password is wrong")]
     InvalidOwner,
+    /// 400 with an error code of the authorization endpoint (R9126-2.3).
+    #[error("{1}")]
+    InvalidPush(&'static str, &'static str),
     /// 400 `invalid_request`.
     #[error("{0}")]
     InvalidRequest(&'static str),
@@ -30,6 +47,9 @@ pub enum IssueError {
     /// 400 `invalid_target` (RFC 8707 section 2).
     #[error("{0}")]
     InvalidTarget(&'static str),
+    /// 503; what happened has been logged.
+    #[error("the login service does not answer, try again")]
+    LoginService,
     /// 403 `unauthorized_client`: may not introspect this token (R7662-2.1c).
     #[error("the client may not introspect tokens of others")]
     NotAllowedToIntrospect,
@@ -39,6 +59,9 @@ pub enum IssueError {
     /// 503; what happened is for the log.
     #[error("the operating system has no randomness to give")]
     Random(#[source] RandomError),
+    /// 400 `slow_down` (RFC 8628 section 3.5).
+    #[error("asked again too soon: wait five seconds longer from now on")]
+    SlowDown,
     /// 503; what happened is for the log.
     #[error("the store does not answer, try again")]
     Store(#[source] StoreError),
@@ -59,8 +82,20 @@ pub enum IssueError {
 /// Said of every name and password that is not right, whatever the cause (R6749-4.3b).
 pub(super) const WRONG_PASSWORD: &str = "the name or the password is wrong";
 
+/// Said of a resource owner who was removed or disabled since the sign-in.
+pub(super) const GONE: &str = "the resource owner is no longer admitted";
+
+/// Said of every authorization code that is not good, whatever the cause.
+pub(super) const BAD_CODE: &str = "the authorization code is not valid";
+
 /// Said of every refresh token that is not good, whatever the cause (R6749-6d).
 pub(super) const BAD_REFRESH_TOKEN: &str = "the refresh token is not valid";
+
+impl From<Fault> for IssueError {
+    fn from(fault: Fault) -> Self {
+        Self::InvalidPush(fault.error, fault.description)
+    }
+}
 
 impl From<StoreError> for IssueError {
     fn from(error: StoreError) -> Self {
@@ -77,6 +112,17 @@ impl From<RandomError> for IssueError {
 impl From<Overloaded> for IssueError {
     fn from(_: Overloaded) -> Self {
         Self::Overloaded
+    }
+}
+
+impl From<LoginError> for IssueError {
+    fn from(error: LoginError) -> Self {
+        match error {
+            LoginError::Overloaded => Self::Overloaded,
+            LoginError::Refused => Self::InvalidGrant(WRONG_PASSWORD),
+            LoginError::Service => Self::LoginService,
+            LoginError::Store(error) => Self::Store(error),
+        }
     }
 }
 

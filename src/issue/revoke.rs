@@ -38,7 +38,15 @@ impl Issuer {
                 owned(client, &record.client_id, record.client_origin)?;
                 self.store.revoke_grant(record.grant).await?
             }
-            Some(TokenKind::Code | TokenKind::ClientSecret) => return Err(IssueError::UnsupportedTokenType),
+            Some(
+                TokenKind::ClientSecret
+                | TokenKind::Code
+                | TokenKind::DeviceCode
+                | TokenKind::InitialAccess
+                | TokenKind::Registration,
+            ) => {
+                return Err(IssueError::UnsupportedTokenType);
+            }
         };
         audit::revoked(&digest, &client.id, ended);
         Ok(())

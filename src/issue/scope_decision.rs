@@ -73,7 +73,9 @@ fn within(table: &ScopeTable, requested: &str, ceiling: &Scope) -> Result<Scope,
     }
 }
 
-fn not_empty(scope: Scope) -> Result<Scope, IssueError> {
+/// # Errors
+/// When nothing is left of `scope`.
+pub(super) fn not_empty(scope: Scope) -> Result<Scope, IssueError> {
     if scope.is_empty() { Err(IssueError::InvalidScope(NOTHING_LEFT)) } else { Ok(scope) }
 }
 
@@ -109,6 +111,7 @@ mod tests {
             default_scopes: default.map(scope),
             introspect: false,
             registration: None,
+            ..Client::default()
         }
     }
 

@@ -1,16 +1,27 @@
 //! The authorization server over a store in memory: whole requests, as the endpoints hand them on.
 
+mod authorization;
 mod clients;
+mod device;
 mod grants;
 mod ledger;
+mod owners;
+mod par;
+mod registration;
 
-use super::{Clients, FailedLogins, IssueError, IssuedToken, Issuer, Request, Settings, Throttle};
+use super::{
+    Admission, Clients, DeviceSettings, FailedLogins, IssueError, IssuedToken, Issuer, Registration, Request, Settings,
+    Throttle,
+};
 use crate::clock::Timestamp;
 use crate::oauth::authorization::Authorization;
-use crate::oauth::client::{Client, GrantType, SecretHash};
+use crate::oauth::client::{Client, GrantType, Pkce, SecretHash};
 use crate::oauth::params::Params;
 use crate::oauth::request::REPEATABLE;
+use crate::oauth::resource::Resources;
 use crate::oauth::scope::{Scope, ScopeDeclaration, ScopeTable};
+use crate::oauth::token::Origin;
+use crate::people::directory::Directory;
 use crate::people::password::tests::quick_hash;
 use crate::people::users::{User, Users};
 use crate::secret::Digest;
@@ -49,11 +60,12 @@ pub(crate) fn client(id: &str, secrets: Vec<SecretHash>, grants: &[GrantType], s
         default_scopes: None,
         introspect: false,
         registration: None,
+        ..Client::default()
     }
 }
 
 fn clients() -> Vec<Client> {
-    use GrantType::{AuthorizationCode, ClientCredentials, Password, RefreshToken};
+    use GrantType::{AuthorizationCode, ClientCredentials, DeviceCode, Password, RefreshToken};
     let mut billing = client("billing", vec![digest_of("b-secret")], &[], "read");
     billing.introspect = true;
     vec![
@@ -65,14 +77,35 @@ fn clients() -> Vec<Client> {
         client("kiosk", Vec::new(), &[Password], "read"),
         client("rival", Vec::new(), &[Password, RefreshToken], "read write"),
         client("app", Vec::new(), &[AuthorizationCode, ClientCredentials], "read"),
+        Client {
+            redirect_uris: vec!["https://web.example/cb?tenant=1".into()],
+            ..client("web", Vec::new(), &[AuthorizationCode, RefreshToken], "read write other")
+        },
+        Client {
+            redirect_uris: vec!["http://127.0.0.1/cb".into(), "com.example.native:/cb".into()],
+            ..client("native", Vec::new(), &[AuthorizationCode], "read write")
+        },
+        Client {
+            redirect_uris: vec!["http://localhost/cb".into(), "https://server.example/cb".into()],
+            pkce: Pkce::Optional,
+            immediate_error_redirect: true,
+            ..client("server", vec![digest_of("s-secret")], &[AuthorizationCode, RefreshToken], "read write")
+        },
+        client("tv", Vec::new(), &[DeviceCode, RefreshToken], "read write other"),
+        client("radio", vec![digest_of("d-secret")], &[DeviceCode], "read"),
         client("portal", vec![digest_of("p-secret")], &[Password, RefreshToken], "read write"),
     ]
 }
 
 fn users() -> Vec<User> {
     vec![
-        User { name: "alice".into(), password_hash: quick_hash("wonder:land"), scopes: Some(scope("read write")) },
-        User { name: "reporter".into(), password_hash: quick_hash("pw"), scopes: None },
+        User {
+            name: "alice".into(),
+            password_hash: quick_hash("wonder:land"),
+            scopes: Some(scope("read write")),
+            origin: Origin::Configuration,
+        },
+        User { name: "reporter".into(), password_hash: quick_hash("pw"), scopes: None, origin: Origin::Configuration },
     ]
 }
 
@@ -90,10 +123,25 @@ pub(crate) fn settings() -> Settings {
     Settings {
         issuer: "https://gate.example".into(),
         path: "/oauth2".into(),
+        resources: Arc::new(Resources::gateway("https://gate.example", vec!["header", "body", "query"])),
         access_token_ttl: Duration::from_hours(1),
         refresh_token_ttl: Duration::from_hours(24),
         refresh_reuse_grace: Duration::from_secs(10),
+        authorization_code_ttl: Duration::from_secs(60),
+        device: Some(DeviceSettings { code_ttl: Duration::from_mins(10), interval: Duration::from_secs(5) }),
         failed_logins: FailedLogins { max: 3, per: Duration::from_mins(1) },
+        registration: registration(Admission::Closed),
+        par_required: false,
+    }
+}
+
+pub(crate) fn registration(admission: Admission) -> Registration {
+    Registration {
+        admission,
+        scopes: scope("read write"),
+        ttl: Duration::from_hours(24),
+        rate: FailedLogins { max: 3, per: Duration::from_mins(1) },
+        most: 100,
     }
 }
 
@@ -116,7 +164,7 @@ impl Stage {
         let issuer = Issuer::new(
             Arc::new(settings),
             Arc::clone(&clients),
-            Arc::clone(&users),
+            Directory::new(Arc::clone(&users), store.clone()),
             Arc::clone(&scopes),
             store.clone(),
             Arc::new(Throttle::new()),
@@ -184,15 +232,22 @@ fn authorization(halves: &str) -> Authorization {
 fn word<T>(outcome: &Result<T, IssueError>) -> &'static str {
     match outcome {
         Ok(_) => "ok",
+        Err(IssueError::AccessDenied) => "access_denied",
+        Err(IssueError::AuthorizationPending) => "authorization_pending",
+        Err(IssueError::ExpiredToken) => "expired_token",
         Err(IssueError::InvalidClient) => "invalid_client",
         Err(IssueError::InvalidGrant(_)) => "invalid_grant",
         Err(IssueError::InvalidOwner) => "invalid_owner",
+        Err(IssueError::InvalidPush(error, _)) => error,
         Err(IssueError::InvalidRequest(_)) => "invalid_request",
         Err(IssueError::InvalidScope(_)) => "invalid_scope",
         Err(IssueError::InvalidTarget(_)) => "invalid_target",
         Err(IssueError::NotAllowedToIntrospect) => "forbidden",
-        Err(IssueError::Overloaded | IssueError::Random(_) | IssueError::Store(_)) => "unavailable",
-        Err(IssueError::Throttled(_)) => "throttled",
+        Err(IssueError::LoginService | IssueError::Overloaded | IssueError::Random(_) | IssueError::Store(_)) => {
+            "unavailable"
+        }
+        Err(IssueError::SlowDown) => "slow_down",
+        Err(IssueError::Crowded(_) | IssueError::Throttled(_)) => "throttled",
         Err(IssueError::UnauthorizedClient) => "unauthorized_client",
         Err(IssueError::UnsupportedGrantType) => "unsupported_grant_type",
         Err(IssueError::UnsupportedTokenType) => "unsupported_token_type",

@@ -2,6 +2,7 @@
 
 use super::scope::Scope;
 use super::token::Origin;
+use crate::clock::Timestamp;
 use crate::secret::{Digest, RandomError, random};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -14,6 +15,8 @@ pub enum GrantType {
     AuthorizationCode,
     /// RFC 6749 section 4.4.
     ClientCredentials,
+    /// RFC 8628 section 3.4.
+    DeviceCode,
     /// RFC 6749 section 4.3, for first-party clients alone (D-12).
     Password,
     /// RFC 6749 section 6.
@@ -22,18 +25,32 @@ pub enum GrantType {
 
 impl GrantType {
     /// Every grant, in the order of their names.
-    pub const ALL: [Self; 4] = [Self::AuthorizationCode, Self::ClientCredentials, Self::Password, Self::RefreshToken];
+    pub const ALL: [Self; 5] =
+        [Self::AuthorizationCode, Self::ClientCredentials, Self::DeviceCode, Self::Password, Self::RefreshToken];
 
     /// The value of `grant_type`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::AuthorizationCode => "authorization_code",
             Self::ClientCredentials => "client_credentials",
+            Self::DeviceCode => "urn:ietf:params:oauth:grant-type:device_code",
             Self::Password => "password",
             Self::RefreshToken => "refresh_token",
         }
     }
+
+    /// The grant that a configuration or an operator calls so: besides its `grant_type`, the device
+    /// grant has a short name.
+    ///
+    /// # Errors
+    /// When there is none of this name.
+    pub fn named(name: &str) -> Result<Self, UnknownGrantType> {
+        if name == DEVICE_CODE { Ok(Self::DeviceCode) } else { name.parse() }
+    }
 }
+
+/// The short name of the device grant.
+const DEVICE_CODE: &str = "device_code";
 
 impl fmt::Display for GrantType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -116,8 +133,18 @@ impl RegistrationId {
     }
 }
 
+/// Whether a client has to send a code challenge (RFC 7636). Only a confidential one can be spared.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Pkce {
+    /// R7636-4.4.1, and what holds unless the configuration says otherwise.
+    #[default]
+    Required,
+    /// One that is sent is checked all the same.
+    Optional,
+}
+
 /// A registered client.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Client {
     /// RFC 6749 section 2.2.
     pub id: String,
@@ -137,6 +164,32 @@ pub struct Client {
     pub introspect: bool,
     /// `None`: it is of the configuration.
     pub registration: Option<RegistrationId>,
+    /// Whether its authorization requests need a code challenge.
+    pub pkce: Pkce,
+    /// Its error redirects do not wait for the sign-in (D-11).
+    pub immediate_error_redirect: bool,
+    /// When every secret but the first ends; `None`: they do not end by themselves.
+    pub old_secrets_until: Option<Timestamp>,
+    /// RFC 9126 section 6: its authorization requests have to be pushed.
+    pub par_required: bool,
+    /// What it said of itself where it registered itself; `None`: somebody vouches for it.
+    pub self_registered: Option<SelfRegistered>,
+}
+
+/// What a client that registered itself (RFC 7591) says of itself. Nothing of it is proved: it is
+/// shown as text, and marked as unverified.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SelfRegistered {
+    /// The end of a registration that nobody has used yet.
+    pub unused_until: Option<Timestamp>,
+    /// Its home page: https.
+    pub client_uri: Option<String>,
+    /// Its logo: https.
+    pub logo_uri: Option<String>,
+    /// Its terms of service: https.
+    pub tos_uri: Option<String>,
+    /// Its privacy policy: https.
+    pub policy_uri: Option<String>,
 }
 
 impl Client {
@@ -150,10 +203,32 @@ impl Client {
         !self.secrets.is_empty()
     }
 
+    /// Whether its authorization requests need a code challenge; those of a public client always do.
+    pub fn needs_challenge(&self) -> bool {
+        self.pkce == Pkce::Required || !self.is_confidential()
+    }
+
     /// Whether it is the client that a record names. A client of the configuration is not the one of
     /// the store that had its identifier before.
     pub fn is(&self, id: &str, origin: Origin) -> bool {
         self.id == id && self.origin() == origin
+    }
+
+    /// Whether nobody vouches for what it says of itself.
+    pub const fn is_unverified(&self) -> bool {
+        self.self_registered.is_some()
+    }
+
+    /// Whether its registration came to its end without being used.
+    pub fn has_ended(&self, now: Timestamp) -> bool {
+        let end = self.self_registered.as_ref().and_then(|registered| registered.unused_until);
+        end.is_some_and(|end| end <= now)
+    }
+
+    /// The secrets that are good at this moment, the newest first.
+    pub fn secrets_at(&self, now: Timestamp) -> &[SecretHash] {
+        let old_ended = self.old_secrets_until.is_some_and(|end| end <= now);
+        if old_ended { self.secrets.get(..1).unwrap_or_default() } else { &self.secrets }
     }
 
     /// Whether it is registered for `grant`.

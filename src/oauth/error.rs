@@ -4,6 +4,12 @@
 /// RFC 7009 section 2.2.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenErrorCode {
+    /// The resource owner refused (RFC 8628 section 3.5).
+    AccessDenied,
+    /// The resource owner has not decided yet (RFC 8628 section 3.5).
+    AuthorizationPending,
+    /// The device code has expired (RFC 8628 section 3.5).
+    ExpiredToken,
     /// Client authentication failed.
     InvalidClient,
     /// The grant, code or refresh token is not good.
@@ -14,6 +20,8 @@ pub enum TokenErrorCode {
     InvalidScope,
     /// A resource that is none, or not one of ours (RFC 8707 section 2).
     InvalidTarget,
+    /// The client asks again too soon (RFC 8628 section 3.5).
+    SlowDown,
     /// Overload, a limit, or a store that does not answer.
     TemporarilyUnavailable,
     /// The client is not registered for this.
@@ -28,11 +36,15 @@ impl TokenErrorCode {
     /// The value of the `error` member.
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::AccessDenied => "access_denied",
+            Self::AuthorizationPending => "authorization_pending",
+            Self::ExpiredToken => "expired_token",
             Self::InvalidClient => "invalid_client",
             Self::InvalidGrant => "invalid_grant",
             Self::InvalidRequest => "invalid_request",
             Self::InvalidScope => "invalid_scope",
             Self::InvalidTarget => "invalid_target",
+            Self::SlowDown => "slow_down",
             Self::TemporarilyUnavailable => "temporarily_unavailable",
             Self::UnauthorizedClient => "unauthorized_client",
             Self::UnsupportedGrantType => "unsupported_grant_type",

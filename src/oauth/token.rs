@@ -2,7 +2,7 @@
 //!
 //! A token is `<prefix>_<43 characters><8 characters>`, all of the last 51 from `0-9A-Za-z`: 256
 //! random bits, then a keyed tag over everything before it (TOK-3). The expression for secret
-//! scanners is `tg[arcs]_[0-9A-Za-z]{51}`. At 55 characters a token fits into one block of SHA-256.
+//! scanners is `tg[acdimrs]_[0-9A-Za-z]{51}`. At 55 characters a token fits into one block of SHA-256.
 
 use crate::clock::Timestamp;
 use crate::secret::{Digest, RandomError, Secret, TagKey, constant_time_eq, random};
@@ -23,23 +23,40 @@ pub enum TokenKind {
     Access,
     /// RFC 6749 section 4.1: an authorization code.
     Code,
+    /// RFC 8628 section 3.2: a device code.
+    DeviceCode,
     /// RFC 6749 section 1.5.
     Refresh,
     /// RFC 6749 section 2.3.1: a generated client secret.
     ClientSecret,
+    /// RFC 7591 section 3: an initial access token, which allows its bearer to register a client.
+    InitialAccess,
+    /// RFC 7592 section 3: a registration access token, with which a client manages its registration.
+    Registration,
 }
 
 impl TokenKind {
     /// Every kind.
-    pub const ALL: [Self; 4] = [Self::Access, Self::Code, Self::Refresh, Self::ClientSecret];
+    pub const ALL: [Self; 7] = [
+        Self::Access,
+        Self::Code,
+        Self::DeviceCode,
+        Self::Refresh,
+        Self::ClientSecret,
+        Self::InitialAccess,
+        Self::Registration,
+    ];
 
     /// The four characters each token of this kind begins with.
     pub const fn prefix(self) -> &'static str {
         match self {
             Self::Access => "tga_",
             Self::Code => "tgc_",
+            Self::DeviceCode => "tgd_",
             Self::Refresh => "tgr_",
             Self::ClientSecret => "tgs_",
+            Self::InitialAccess => "tgi_",
+            Self::Registration => "tgm_",
         }
     }
 
@@ -100,6 +117,11 @@ impl TagKeys {
         &self.current
     }
 
+    /// Every key that is believed, the current one first.
+    pub fn believed(&self) -> impl Iterator<Item = &TagKey> {
+        std::iter::once(&self.current).chain(&self.previous)
+    }
+
     /// Whether `text` is a token of `kind` that one of these keys made (TOK-4). A forged token
     /// fails here, before any lookup.
     pub fn recognise(&self, kind: TokenKind, text: &[u8]) -> bool {
@@ -112,7 +134,7 @@ impl TagKeys {
             push_base62(&mut expected, key.tag(message));
             constant_time_eq(&expected, tag)
         };
-        made_by(&self.current) || self.previous.iter().any(made_by)
+        self.believed().any(made_by)
     }
 }
 
@@ -163,12 +185,15 @@ impl GrantId {
 }
 
 /// Where a client or a user is defined, and so what its removal means for its tokens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Origin {
     /// In the configuration: gone from it, the tokens are no longer valid.
     Configuration,
     /// In the store: removing it there revokes the tokens.
     Store,
+    /// At an identity provider, for users alone: no longer trusted, or the user no longer allowed, the
+    /// tokens are no longer valid.
+    Provider,
 }
 
 /// What the store remembers of an access token (the members of RFC 7662 section 2.2).
@@ -239,16 +264,16 @@ impl From<RefreshRecord> for TokenRecord {
 }
 
 /// Serialises a [`Timestamp`] as milliseconds.
-mod millis {
+pub(crate) mod millis {
     use super::Timestamp;
     use serde::{Deserialize, Deserializer, Serializer};
 
     #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde fixes this signature")]
-    pub(super) fn serialize<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_u64(at.as_millis())
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
         u64::deserialize(deserializer).map(Timestamp::from_millis)
     }
 }

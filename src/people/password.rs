@@ -1,9 +1,10 @@
-//! Checks of passwords and of other secrets that people chose: argon2id, off the worker's thread,
-//! a bounded number at a time over the whole process.
+//! Checks of passwords and of other secrets that people chose: argon2id, and bcrypt for those who
+//! bring an htpasswd file; off the worker's thread, a bounded number at a time over the whole process.
 //!
 //! A check takes tens of milliseconds of a core and 19 MiB of memory. Were it made on the worker's
 //! thread, every request of that worker would wait for it.
 
+use crate::secret::Secret;
 use argon2::password_hash::Error;
 use argon2::{Algorithm, Argon2, Params, PasswordHash, PasswordHasher, PasswordVerifier, Version};
 use std::sync::LazyLock;
@@ -29,22 +30,62 @@ static CORES: LazyLock<usize> = LazyLock::new(|| available_parallelism().map_or(
 static RUNNING: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(*CORES));
 static ADMITTED: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(*CORES * (WAITING + 1)));
 
-/// Whether `password` is the one of `hash`, a PHC string of argon2id. A hash that cannot be read
-/// has no password.
+/// Whether `password` is the one of `hash`, a PHC string of argon2id or a bcrypt hash. A hash that
+/// cannot be read has no password.
 ///
 /// # Errors
 /// When too many checks are under way.
 pub async fn matches(hash: &str, password: &str) -> Result<bool, Overloaded> {
-    let admitted = ADMITTED.try_acquire().map_err(|_| Overloaded(()))?;
-    let running = RUNNING.acquire().await.map_err(|_| Overloaded(()))?;
     let hash = hash.to_owned();
     let password = Zeroizing::new(password.to_owned());
-    let check = move || {
+    aside(move || if is_bcrypt(&hash) { matches_bcrypt(&hash, &password) } else { matches_argon2(&hash, &password) })
+        .await
+}
+
+fn matches_argon2(hash: &str, password: &str) -> bool {
+    PasswordHash::new(hash).is_ok_and(|hash| Argon2::default().verify_password(password.as_bytes(), &hash).is_ok())
+}
+
+/// As `htpasswd` has it: what follows the 72nd octet does not count. A zero octet would end the
+/// password in other programs.
+fn matches_bcrypt(hash: &str, password: &str) -> bool {
+    !password.contains('\0') && bcrypt::verify(password, hash).unwrap_or(false)
+}
+
+/// The versions that are the same algorithm without errors in it.
+fn is_bcrypt(hash: &str) -> bool {
+    ["$2a$", "$2b$", "$2y$"].iter().any(|version| hash.starts_with(version))
+}
+
+/// Whether a password can match `hash`, in a time that can be waited for.
+///
+/// # Errors
+/// What is wrong with it, in words that do not repeat it.
+pub fn check(hash: &str) -> Result<(), &'static str> {
+    if is_bcrypt(hash) {
+        let parts: bcrypt::HashParts = hash.parse().map_err(|_| "it is no whole bcrypt hash")?;
+        return if parts.get_cost() <= DEAREST_BCRYPT { Ok(()) } else { Err("its cost is beyond 16") };
+    }
+    let hash = PasswordHash::new(hash).map_err(|_| NEITHER)?;
+    let is_whole = hash.algorithm == argon2::ARGON2ID_IDENT && hash.salt.is_some() && hash.hash.is_some();
+    if is_whole && Params::try_from(&hash).is_ok() { Ok(()) } else { Err(NEITHER) }
+}
+
+const NEITHER: &str = "it is neither a whole PHC string of argon2id nor bcrypt";
+
+/// Four seconds; each step doubles it.
+const DEAREST_BCRYPT: u32 = 16;
+
+/// Does dear work off the worker's thread, a bounded amount at a time.
+async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Overloaded> {
+    let admitted = ADMITTED.try_acquire().map_err(|_| Overloaded(()))?;
+    let running = RUNNING.acquire().await.map_err(|_| Overloaded(()))?;
+    let work = move || {
         // The permits go with the work: it goes on although nobody may be waiting for it any more.
         let _permits = (admitted, running);
-        PasswordHash::new(&hash).is_ok_and(|hash| Argon2::default().verify_password(password.as_bytes(), &hash).is_ok())
+        work()
     };
-    tokio::task::spawn_blocking(check).await.map_err(|_| Overloaded(()))
+    tokio::task::spawn_blocking(work).await.map_err(|_| Overloaded(()))
 }
 
 /// What is kept of `password`: a PHC string of argon2id, with 19 MiB and two passes.
@@ -54,6 +95,25 @@ pub async fn matches(hash: &str, password: &str) -> Result<bool, Overloaded> {
 pub fn hash(password: &str) -> Result<String, Error> {
     let argon = Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::DEFAULT);
     Ok(argon.hash_password(password.as_bytes())?.to_string())
+}
+
+/// Why nothing can be kept of a password.
+#[derive(Debug, thiserror::Error)]
+pub enum HashError {
+    /// 503: ask again.
+    #[error(transparent)]
+    Overloaded(#[from] Overloaded),
+    /// The operating system has no randomness to give.
+    #[error("the password cannot be hashed: {0}")]
+    Random(#[from] Error),
+}
+
+/// As [`hash`], off the worker's thread; counts as a check.
+///
+/// # Errors
+/// When too many checks are under way, or the operating system has no randomness to give.
+pub async fn hash_aside(password: Secret) -> Result<String, HashError> {
+    Ok(aside(move || hash(password.reveal())).await??)
 }
 
 #[cfg(test)]
@@ -73,6 +133,36 @@ pub(crate) mod tests {
         assert_eq!(matches(&hash, "open sesame").await, Ok(true));
         assert_eq!(matches(&hash, "open sesam").await, Ok(false));
         assert_eq!(matches("no hash at all", "").await, Ok(false));
+    }
+
+    #[tokio::test]
+    async fn bcrypt_matches_as_htpasswd_writes_it() {
+        // Of `htpasswd -nbB -C 4 u "open sesame"`, and the same under the other names of the version.
+        let hash = bcrypt::hash("open sesame", 4).unwrap();
+        for version in ["$2a$", "$2b$", "$2y$"] {
+            let hash = hash.replacen("$2b$", version, 1);
+            assert_eq!(check(&hash), Ok(()));
+            assert_eq!(matches(&hash, "open sesame").await, Ok(true));
+            assert_eq!(matches(&hash, "open sesam").await, Ok(false));
+            assert_eq!(matches(&hash, "open sesame\0open sesame").await, Ok(false));
+        }
+    }
+
+    #[test]
+    fn a_hash_that_can_never_match_or_takes_hours_is_refused() {
+        let bcrypt = bcrypt::hash("x", 4).unwrap();
+        assert_eq!(check(UNUSED_HASH), Ok(()));
+        for wrong in [
+            "",
+            "hunter2",
+            "$2x$04$nDsEwrRWuCzmZD0QV4QYduRb1K1fPbBBSRuaoYwk1cIQW4zKkcNCi",
+            "$2b$04$short",
+            "$argon2id$v=19$m=19456,t=2,p=1",
+            "$apr1$salt$hash",
+            &bcrypt.replacen("$04$", "$17$", 1),
+        ] {
+            assert!(check(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[tokio::test]

@@ -9,6 +9,7 @@ mod attempt;
 mod balance;
 mod caching;
 mod connect;
+mod cookies;
 mod echo;
 mod edits;
 mod inbound;

@@ -19,6 +19,7 @@ use super::target::{PathPolicy, Target};
 use super::upstream::Upstream;
 use crate::enforce::bearer::Methods;
 use crate::enforce::decide::Access;
+use crate::oauth::resource::RouteResource;
 use http::{HeaderName, HeaderValue, Method};
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,6 +35,8 @@ pub struct RouteSpec {
     pub host: Option<String>,
     /// `/notes/{id}/{*rest}`.
     pub path: String,
+    /// Which resource its requests are for.
+    pub resource: RouteResource,
     /// What each method needs.
     pub access: MethodAccess,
     /// Everything that does not decide which route is taken.
@@ -93,6 +96,25 @@ impl MethodAccess {
 /// What is wrong with the template, in words.
 pub fn parameters(path: &str) -> Result<Vec<String>, String> {
     Ok(template::Template::parse(path)?.parameters().map(str::to_owned).collect())
+}
+
+/// How the paths that a route takes lie to those below a prefix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// All of them are below it, and nothing below it is left for others.
+    All,
+    /// None is.
+    None,
+    /// Some are.
+    Some,
+    /// All of them are.
+    Within,
+}
+
+/// How the paths of a template lie to those below `prefix`, which is `/`-separated plain text without
+/// a slash at its end. A template that is wrong reaches nothing.
+pub fn reach(path: &str, prefix: &str) -> Reach {
+    template::Template::parse(path).map_or(Reach::None, |template| template.reach(prefix))
 }
 
 /// What happens to a request once its route is found.

@@ -1,6 +1,7 @@
 //! What every backend must do, tried on each: memory, a file, a real Redis.
 
 mod clients;
+mod documents;
 mod embedded;
 mod grants;
 mod redis;
@@ -147,6 +148,11 @@ fn client(id: &str) -> ClientRecord {
         introspect: false,
         registration: RegistrationId([1; 16]),
         created_at: NOW.as_millis(),
+        disabled: false,
+        old_secrets_until: None,
+        par_required: false,
+        self_registered: None,
+        version: 0,
     }
 }
 

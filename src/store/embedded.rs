@@ -3,6 +3,7 @@
 //! Reads happen on the caller's thread, on the last commit. Writes go through one thread, which
 //! groups them ([`writer`]).
 
+mod documents;
 mod file;
 mod tables;
 mod writer;
@@ -13,15 +14,16 @@ use super::patience::Patience;
 use super::record::Added;
 use super::{ClientRecord, Filter, Issue, Issued, Listed, Rotated, Rotation, StoreError};
 use crate::clock::Timestamp;
+use crate::oauth::client::RegistrationId;
 use crate::oauth::token::{GrantId, RefreshRecord, TokenDigest, TokenRecord};
 use crate::secret::TagKey;
 use file::File;
-use redb::{ReadTransaction, ReadableTable, TableDefinition};
+use redb::{ReadTransaction, ReadableTable, ReadableTableMetadata as _, TableDefinition};
 use std::path::PathBuf;
 use std::sync::Arc;
 use tables::{
-    ACCESS, BY_CLIENT, BY_SUBJECT, CLIENTS, FAMILIES, FORMAT, LEAVING, META, REFRESH, Tables, Trouble, decode,
-    decode_client, encode,
+    ACCESS, BY_CLIENT, BY_SUBJECT, CLIENTS, DOCUMENTS, FAMILIES, FORMAT, LEAVING, META, REFRESH, Tables, Trouble,
+    decode, decode_client, encode,
 };
 use writer::Writer;
 
@@ -189,6 +191,30 @@ impl Embedded {
             let clients = view.open_table(CLIENTS)?;
             clients.iter()?.map(|entry| decode_client(entry?.1.value())).filter_map(Result::transpose).collect()
         })
+    }
+
+    pub(super) fn client_count(&self) -> Result<u64, StoreError> {
+        self.read(|view| Ok(view.open_table(CLIENTS)?.len()?))
+    }
+
+    /// Puts `client` in the place of the one of this registration and version; whether it was there.
+    pub(super) async fn replace_client(
+        &self,
+        was: (RegistrationId, u64),
+        client: ClientRecord,
+    ) -> Result<bool, StoreError> {
+        self.write(move |tables| {
+            let there = match tables.clients.get(client.id.as_str())? {
+                Some(value) => decode_client(value.value())?,
+                None => None,
+            };
+            let is_it = there.is_some_and(|there| (there.registration, there.version) == was);
+            if is_it {
+                tables.clients.insert(client.id.as_str(), encode(&client)?.as_slice())?;
+            }
+            Ok(is_it)
+        })
+        .await
     }
 
     /// Makes a client unknown and keeps its identifier from others; whether there was one.

@@ -114,6 +114,47 @@ pub struct ClientRecord {
     pub registration: RegistrationId,
     /// Milliseconds since the Unix epoch.
     pub created_at: u64,
+    /// Gets no token until it is enabled again.
+    #[serde(default)]
+    pub disabled: bool,
+    /// When every secret but the first ends, in milliseconds; `None`: at the next rotation.
+    #[serde(default)]
+    pub old_secrets_until: Option<u64>,
+    /// RFC 9126 section 6: its authorization requests have to be pushed.
+    #[serde(default)]
+    pub par_required: bool,
+    /// What it said of itself when it registered itself; `None`: an operator made it.
+    #[serde(default)]
+    pub self_registered: Option<SelfRegistered>,
+    /// How often it was changed: for the next change.
+    #[serde(default)]
+    pub version: u64,
+}
+
+/// What is known of a client that registered itself (RFC 7591), beside what every client has.
+/// Nothing of it is proved.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SelfRegistered {
+    /// The digest of its registration access token (RFC 7592), in hexadecimal.
+    pub token: String,
+    /// The end of the registration unless it is used before, in milliseconds; `None`: it was used.
+    pub unused_until: Option<u64>,
+    /// `token_endpoint_auth_method`.
+    pub auth_method: String,
+    /// Its home page.
+    pub client_uri: Option<String>,
+    /// Its logo.
+    pub logo_uri: Option<String>,
+    /// Its terms of service.
+    pub tos_uri: Option<String>,
+    /// Its privacy policy.
+    pub policy_uri: Option<String>,
+    /// Whom to write to.
+    pub contacts: Vec<String>,
+    /// Which software it is.
+    pub software_id: Option<String>,
+    /// Which version of it.
+    pub software_version: Option<String>,
 }
 
 /// Without the hashes of its secrets.

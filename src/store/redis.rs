@@ -1,8 +1,9 @@
 //! The store in Redis, for a fleet. Each worker has a connection of its own; a lookup is one round
-//! trip; whatever must be one step is a script. Everything in Redis expires by itself. The keys
-//! are described in `redis/prelude.lua`.
+//! trip; whatever must be one step is a script. Everything about tokens expires by itself. The keys
+//! are described in `redis/prelude.lua`, those of documents in `redis/documents.rs`.
 
 mod connection;
+mod documents;
 mod feed;
 mod key;
 mod scan;
@@ -16,7 +17,7 @@ use crate::oauth::token::{GrantId, RefreshRecord, TagKeys, TokenDigest, TokenRec
 use crate::secret::{Digest, Secret, hex};
 use ::redis::{Client, Cmd, cmd};
 use arc_swap::ArcSwapOption;
-use connection::{Connection, Procedure, Retry, Server};
+use connection::{Connection, Input, Procedure, Retry, Server};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
@@ -43,6 +44,8 @@ struct Scripts {
     rotate: Procedure,
     end: Procedure,
     forget: Procedure,
+    replace: Procedure,
+    documents: documents::Scripts,
 }
 
 impl Redis {
@@ -55,6 +58,8 @@ impl Redis {
             rotate: Procedure::new(concat!(include_str!("redis/prelude.lua"), include_str!("redis/rotate.lua"))),
             end: Procedure::new(concat!(include_str!("redis/prelude.lua"), include_str!("redis/end.lua"))),
             forget: Procedure::new(include_str!("redis/forget.lua")),
+            replace: Procedure::new(concat!(include_str!("redis/prelude.lua"), include_str!("redis/replace.lua"))),
+            documents: documents::Scripts::new(),
         };
         Ok(Self { connection: Connection::new(Server::new(client, patience)), scripts: Arc::new(scripts) })
     }
@@ -179,6 +184,22 @@ impl Redis {
         Ok(clients)
     }
 
+    pub(super) async fn client_count(&self) -> Result<u64, StoreError> {
+        self.read(cmd("HLEN").arg(CLIENTS)).await
+    }
+
+    /// Puts `client` in the place of `was`; whether that was there, unchanged.
+    pub(super) async fn replace_client(&self, was: &ClientRecord, client: &ClientRecord) -> Result<bool, StoreError> {
+        let arguments = [
+            client.id.as_bytes().to_vec(),
+            hex(&was.registration.0).into_bytes(),
+            was.version.to_string().into_bytes(),
+            encode(client)?,
+        ];
+        // The second time it would be another one already.
+        self.call(&self.scripts.replace, &arguments, Retry::Never).await
+    }
+
     /// Makes a client unknown and keeps its identifier from others; whether there was one.
     pub(super) async fn retire_client(&self, id: &str) -> Result<bool, StoreError> {
         // Whatever others make of it between the two steps: what is put there is taken away in the end.
@@ -221,7 +242,8 @@ impl Redis {
         retry: Retry,
     ) -> Result<T, StoreError> {
         let arguments: Vec<&[u8]> = arguments.iter().map(Vec::as_slice).collect();
-        self.connection.call(script, &arguments, retry).await
+        let input = Input { keys: &[], arguments: &arguments };
+        self.connection.call(script, input, retry).await.map(|answer| answer.value)
     }
 }
 

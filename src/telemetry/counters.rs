@@ -132,11 +132,11 @@ pub struct Counters {
 }
 
 /// By what tokens are issued; the last is everything else.
-pub(super) const GRANTS: [&str; 6] =
-    ["authorization_code", "client_credentials", "password", "refresh_token", "operator", "other"];
+pub(super) const GRANTS: [&str; 7] =
+    ["authorization_code", "client_credentials", "device_code", "password", "refresh_token", "operator", "other"];
 
 /// Where token requests are refused; the last is everything else.
-pub(super) const ENDPOINTS: [&str; 4] = ["token", "introspect", "revoke", "other"];
+pub(super) const ENDPOINTS: [&str; 5] = ["token", "device_authorization", "introspect", "revoke", "other"];
 
 impl Counters {
     /// An access token was issued by `grant`.
@@ -200,6 +200,6 @@ mod tests {
         let counters = Counters::default();
         counters.tokens_issued("urn:odd");
         counters.tokens_issued("password");
-        assert_eq!(counters.issued.each_ref().map(Counter::get), [0, 0, 1, 0, 0, 1]);
+        assert_eq!(counters.issued.each_ref().map(Counter::get), [0, 0, 0, 1, 0, 0, 1]);
     }
 }

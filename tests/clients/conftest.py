@@ -1,4 +1,4 @@
-"""A gateway (the binary that TOLLGATE_BIN names) in front of `git http-backend`, for clients that others wrote."""
+"""A gateway (the binary that TOLLGATE_BIN names) in front of `git http-backend` and an MCP server, for clients that others wrote."""
 
 import os
 import pathlib
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import pytest
 
 from git_server import GitServer
+from mcp_server import McpServer
 
 HERE = pathlib.Path(__file__).parent
 SECRETS = {"service": "service-secret-4Hq9", "web": "web-secret-1Zx7", "billing": "billing-secret-6Tn3"}
@@ -55,7 +56,14 @@ def git_server(repositories):
 
 
 @pytest.fixture(scope="session")
-def gateway(tmp_path_factory, git_server):
+def mcp_server():
+    server = McpServer()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def gateway(tmp_path_factory, git_server, mcp_server):
     folder = tmp_path_factory.mktemp("gateway")
     shutil.copy(HERE / "gateway.toml", folder)
     port, telemetry = free_port(), free_port()
@@ -64,6 +72,7 @@ def gateway(tmp_path_factory, git_server):
         "TELEMETRY_PORT": str(telemetry),
         "GIT_PORT": str(git_server.server_address[1]),
         "JSON_PORT": "9",
+        "MCP_PORT": str(mcp_server.port),
         "SERVICE_SECRET": SECRETS["service"],
         "WEB_SECRET": SECRETS["web"],
         "BILLING_SECRET": SECRETS["billing"],

@@ -1,4 +1,4 @@
-// Starts the gateway (the binary that TOLLGATE_BIN names) in a folder of its own, in front of what listens on `json`.
+// Starts the gateway (the binary that TOLLGATE_BIN names) in a folder of its own, in front of what listens on `json` and `mcp`.
 
 import { spawn } from "node:child_process";
 import { copyFile, mkdtemp, rm } from "node:fs/promises";
@@ -19,7 +19,7 @@ export async function freePort() {
 }
 
 // Resolves to the gateway's URL and a function that stops it.
-export async function startGateway({ json = 9 } = {}) {
+export async function startGateway({ json = 9, mcp = 9 } = {}) {
   const folder = await mkdtemp(join(tmpdir(), "tollgate-"));
   await copyFile(new URL("gateway.toml", import.meta.url), join(folder, "gateway.toml"));
   const [port, telemetry] = [await freePort(), await freePort()];
@@ -32,6 +32,7 @@ export async function startGateway({ json = 9 } = {}) {
       TELEMETRY_PORT: telemetry,
       GIT_PORT: 9,
       JSON_PORT: json,
+      MCP_PORT: mcp,
       SERVICE_SECRET: SECRETS.service,
       WEB_SECRET: SECRETS.web,
       BILLING_SECRET: SECRETS.billing,

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import * as oauth from "oauth4webapi";
 import { ALICE, SECRETS, startGateway } from "./gateway.js";
+import { Visitor } from "./visitor.js";
 
 const insecure = { [oauth.allowInsecureRequests]: true };
 let gateway, server;
@@ -76,6 +77,54 @@ test("password, refresh, introspection and revocation", async () => {
   await oauth.processRevocationResponse(
     await oauth.revocationRequest(server, client, auth, second.refresh_token, insecure));
   assert.deepEqual(await introspect(second.access_token), { active: false });
+});
+
+for (const [name, id, auth, redirectUri] of [
+  ["with a secret", "web", oauth.ClientSecretBasic(SECRETS.web), "https://app.example.com/callback"],
+  ["without", "cli", oauth.None(), "http://127.0.0.1:49156/callback"],
+]) {
+  test(`authorization code, a client ${name}`, async () => {
+    const client = { client_id: id };
+    const [verifier, state] = [oauth.generateRandomCodeVerifier(), oauth.generateRandomState()];
+    const url = new URL(server.authorization_endpoint);
+    url.search = new URLSearchParams({
+      client_id: id, response_type: "code", redirect_uri: redirectUri, scope: "notes:read", state,
+      code_challenge: await oauth.calculatePKCECodeChallenge(verifier), code_challenge_method: "S256",
+    });
+    const answer = await new Visitor(ALICE).allow(url);
+    const parameters = oauth.validateAuthResponse(server, client, answer, state);
+    const first = await oauth.processAuthorizationCodeResponse(server, client,
+      await oauth.authorizationCodeGrantRequest(server, client, auth, parameters, redirectUri, verifier, insecure));
+    assert.equal((await use(first.access_token, "GET", "/echo/me")).status, 200);
+    const second = await oauth.processRefreshTokenResponse(server, client,
+      await oauth.refreshTokenGrantRequest(server, client, auth, first.refresh_token, insecure));
+    assert.equal((await use(second.access_token, "GET", "/echo/me")).status, 200);
+    const again = await oauth.processAuthorizationCodeResponse(server, client,
+      await oauth.authorizationCodeGrantRequest(server, client, auth, parameters, redirectUri, verifier, insecure))
+      .catch((error) => error);
+    assert.equal(again.error, "invalid_grant");
+    // The code came back: what it gave has ended.
+    const ended = await use(second.access_token, "GET", "/echo/me").catch((error) => error);
+    assert.ok(ended instanceof oauth.WWWAuthenticateChallengeError, `${ended}`);
+  });
+}
+
+test("the whole dance of a client that registers itself", async () => {
+  const metadata = { client_name: "Registered", redirect_uris: ["http://127.0.0.1/callback"], token_endpoint_auth_method: "none" };
+  const client = await oauth.processDynamicClientRegistrationResponse(
+    await oauth.dynamicClientRegistrationRequest(server, metadata, insecure));
+  assert.equal(client.token_endpoint_auth_method, "none");
+  const verifier = oauth.generateRandomCodeVerifier();
+  const redirectUri = "http://127.0.0.1:49157/callback";
+  const url = new URL(server.authorization_endpoint);
+  url.search = new URLSearchParams({
+    client_id: client.client_id, response_type: "code", redirect_uri: redirectUri, scope: "notes:read",
+    code_challenge: await oauth.calculatePKCECodeChallenge(verifier), code_challenge_method: "S256",
+  });
+  const parameters = oauth.validateAuthResponse(server, client, await new Visitor(ALICE).allow(url), oauth.expectNoState);
+  const tokens = await oauth.processAuthorizationCodeResponse(server, client,
+    await oauth.authorizationCodeGrantRequest(server, client, oauth.None(), parameters, redirectUri, verifier, insecure));
+  assert.equal((await use(tokens.access_token, "GET", "/echo/me")).status, 200);
 });
 
 test("errors are understood", async () => {

@@ -189,8 +189,7 @@ fn keys_of_later_versions_are_refused_with_a_message() {
         RIGHT.replace("\"memory:\"", "\"rediss://a.example\""),
         RIGHT.replace("\"memory:\"", "\"redis+sentinel://a:1/m/0\""),
         RIGHT.replace("\"memory:\"", "\"redis+cluster://a:1\""),
-        format!("{RIGHT}\n[[resources]]\npath = \"/notes\"\n"),
-        RIGHT.replace("[scopes]", "[oauth]\nregistration = \"open\"\n\n[scopes]"),
+        format!("{RIGHT}\n[[issuers]]\nissuer = \"https://a.example\"\n"),
     ] {
         check(&text).expect(1).says("gateway.toml:").says("version");
     }
@@ -200,7 +199,12 @@ fn keys_of_later_versions_are_refused_with_a_message() {
 #[test]
 fn every_documented_key_is_taken() {
     let text = include_str!("../../src/config/testdata/every_key.toml");
-    let command = with_secret().file("gateway.toml", text).env("APP_SECRET", "from-the-environment-0123456789");
+    let logo = "<svg xmlns=\"http://www.w3.org/2000/svg\"/>";
+    let command = with_secret()
+        .file("gateway.toml", text)
+        .file("logo.svg", logo)
+        .file("users.htpasswd", "")
+        .env("APP_SECRET", "from-the-environment-0123456789");
     command.run(&["check"]).expect(0).says("shelf:{id}").says("(report only)");
 }
 

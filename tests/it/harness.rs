@@ -2,19 +2,24 @@
 //! that records the octets it gets, a real Redis, the command line. Whatever is started is stopped by its process id when the
 //! value is dropped; when a test fails, the configuration, the log and the traffic are printed.
 
+mod browser;
 mod command;
 mod config;
+pub(crate) mod dance;
 mod gateway;
 mod http;
 mod ports;
+mod provider;
 mod redis;
 mod upstream;
 
+pub(crate) use browser::{Browser, Form};
 pub(crate) use command::{Command, Output};
-pub(crate) use config::{ALICE, BILLING, BOB, Config, READER, SERVICE, WEB};
+pub(crate) use config::{ALICE, BILLING, BOB, Config, Credentials, READER, SERVICE, WEB};
 pub(crate) use gateway::Gateway;
 pub(crate) use http::{Connection, Request, Response, Tokens, form_encoded};
 pub(crate) use ports::free_port;
+pub(crate) use provider::{GATE, Provider};
 pub(crate) use redis::Redis;
 pub(crate) use upstream::{Next, Recorded, Upstream};
 

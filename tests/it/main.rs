@@ -5,24 +5,35 @@
 
 mod harness;
 
+mod account;
+mod authorize;
 mod bearer;
 mod cli;
 mod client_library;
+mod client_life;
 mod config;
+mod consent;
 mod demo;
+mod device;
 mod forwarding;
 mod framing;
 mod hosts;
 mod identity;
 mod introspect_revoke;
+mod mcp;
 mod metadata;
+mod par;
 mod paths;
+mod provider;
+mod registration;
 mod reload;
 mod reload_bounds;
 mod resource_indicators;
+mod resources;
 mod responses;
 mod scopes;
 mod stores;
 mod telemetry;
 mod token_endpoint;
 mod trail;
+mod users;

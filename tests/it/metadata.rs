@@ -19,19 +19,23 @@ fn the_authorization_server_describes_what_is_switched_on() {
     let json = gateway.get(AS).send().expect(200).json();
     let url = gateway.url();
     assert_eq!(json["issuer"], url);
-    for (member, name) in
-        [("token_endpoint", "token"), ("revocation_endpoint", "revoke"), ("introspection_endpoint", "introspect")]
-    {
+    for (member, name) in [
+        ("authorization_endpoint", "authorize"),
+        ("token_endpoint", "token"),
+        ("revocation_endpoint", "revoke"),
+        ("introspection_endpoint", "introspect"),
+    ] {
         assert_eq!(json[member], format!("{url}/oauth2/{name}"));
     }
-    assert_eq!(sorted(&json["grant_types_supported"]), ["client_credentials", "password", "refresh_token"]);
+    assert_eq!(
+        sorted(&json["grant_types_supported"]),
+        ["authorization_code", "client_credentials", "password", "refresh_token"]
+    );
     for list in ["token_endpoint_auth_methods_supported", "revocation_endpoint_auth_methods_supported"] {
         assert_eq!(sorted(&json[list]), ["client_secret_basic", "client_secret_post", "none"], "{list}");
     }
     assert!(sorted(&json["scopes_supported"]).contains(&"notes:read"));
-    for absent in
-        ["registration_endpoint", "jwks_uri", "device_authorization_endpoint", "pushed_authorization_request_endpoint"]
-    {
+    for absent in ["registration_endpoint", "jwks_uri", "device_authorization_endpoint"] {
         assert!(json.get(absent).is_none(), "{absent}");
     }
     for (name, value) in json.as_object().unwrap() {

@@ -1,6 +1,6 @@
 //! The same promises on every store, and what happens when a store is out.
 
-use crate::harness::{ALICE, Config, Gateway, Redis, SERVICE, Upstream, eventually};
+use crate::harness::{ALICE, Browser, Config, Gateway, Redis, Response, SERVICE, Upstream, dance, eventually};
 use std::time::{Duration, Instant};
 
 fn revoke(gateway: &Gateway, token: &str) -> u16 {
@@ -297,6 +297,36 @@ fn one_refresh_wins_across_nodes() {
             tries.into_iter().filter(|_| true).map(|attempt| attempt.join().unwrap()).filter(|won| *won).count()
         });
         assert_eq!(won, 1);
+    }
+}
+
+/// Promise 3 across nodes: one of a hundred concurrent redemptions of a code gives tokens, and they end with
+/// the others, which are replays (O21-4.1.3, R6749-4.1.2d).
+#[test]
+fn one_redemption_of_a_hundred_wins_across_nodes() {
+    let upstream = Upstream::start();
+    let redis = Redis::start();
+    let start = || Gateway::start(dance::with_apps(&upstream).set("store.url", &format!("\"{}\"", redis.url())));
+    let (one, two) = (start(), start());
+    let browser = Browser::new(&one);
+    let allowed = dance::allow(&browser, &dance::consent_page(&browser, &[]));
+    let code = &dance::answer(&allowed)["code"];
+    let answers: Vec<Response> = std::thread::scope(|scope| {
+        let attempt = |number| {
+            let node = if number % 2 == 0 { &one } else { &two };
+            scope.spawn(move || dance::redeem(node, code))
+        };
+        let attempts: Vec<_> = (0..100).map(attempt).collect();
+        attempts.into_iter().map(|attempt| attempt.join().unwrap()).collect()
+    });
+    let (won, lost): (Vec<_>, Vec<_>) = answers.into_iter().partition(|answer| answer.status == 200);
+    assert_eq!(won.len(), 1);
+    lost.iter().for_each(|answer| drop(answer.expect_error(400, "invalid_grant")));
+    let tokens = won[0].tokens();
+    for node in [&one, &two] {
+        eventually("it has ended", || node.get("/notes/1").bearer(&tokens.access).send().status == 401);
+        let refresh = [("grant_type", "refresh_token"), ("refresh_token", &*tokens.refresh)];
+        node.ask(dance::APP, &refresh).expect_error(400, "invalid_grant");
     }
 }
 

@@ -54,7 +54,7 @@ upstream = "api"
 fn explained(method: &str, url: &str, scope: Option<&str>) -> Explained {
     let (_folder, configuration) = configuration();
     let scope = scope.map(|text| if text.is_empty() { Scope::default() } else { text.parse().unwrap() });
-    explain(&configuration.plan, method, url, scope.as_ref())
+    explain(&configuration.plan, method, url, scope.as_ref().map(|scope| (scope, [].as_slice())))
 }
 
 #[test]

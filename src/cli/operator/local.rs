@@ -57,14 +57,22 @@ pub(in crate::cli) fn over(
 ) -> Admin {
     let settings = GuardSettings { generation: plan.generation, serve_cached: plan.serve_cached };
     let directory = Arc::clone(plan) as Arc<dyn Directory>;
-    let guard = Guard::new(store.clone(), cache, Arc::clone(&plan.scopes), directory, settings);
+    let guard = Guard::new(
+        store.clone(),
+        cache,
+        Arc::clone(&plan.scopes),
+        Arc::clone(&plan.issue.resources),
+        directory,
+        settings,
+    );
+    let users = plan.directory(store.clone());
     let issuer = Issuer::new(
         Arc::clone(&plan.issue),
         Arc::clone(&plan.clients),
-        Arc::clone(&plan.users),
+        users.clone(),
         Arc::clone(&plan.scopes),
         store.clone(),
         throttle,
     );
-    Admin::new(store, issuer, guard, Arc::clone(&plan.clients), Arc::clone(&plan.users))
+    Admin::new(store, issuer, guard, Arc::clone(&plan.clients), users)
 }

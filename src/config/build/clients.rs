@@ -2,16 +2,17 @@
 
 use super::Variables;
 use super::scopes::Scopes;
-use super::users::is_argon2id;
+use super::tokens;
 use crate::config::demo;
 use crate::config::file::Node;
 use crate::config::keys::CLIENT;
 use crate::config::secret;
 use crate::config::section::Section;
 use crate::config::source::Place;
-use crate::oauth::client::{Client, GrantType, SecretHash};
+use crate::oauth::client::{Client, GrantType, Pkce, SecretHash};
 use crate::oauth::redirect;
 use crate::oauth::scope::Scope;
+use crate::people::password;
 use crate::secret::Digest;
 use std::collections::HashMap;
 
@@ -21,8 +22,8 @@ const SHORT: usize = 22;
 /// Two at most, so that a secret can be changed without an outage (TOK-7).
 const MOST_SECRETS: usize = 2;
 
-/// Reads `[[clients]]`.
-pub(super) fn build(root: &Section<'_>, scopes: &Scopes, variable: Variables<'_>) -> Vec<Client> {
+/// Reads `[[clients]]`; `pkce` is what holds for those that do not say.
+pub(super) fn build(root: &Section<'_>, scopes: &Scopes, pkce: Pkce, variable: Variables<'_>) -> Vec<Client> {
     let mut seen: HashMap<&str, &Node> = HashMap::new();
     let mut clients = Vec::new();
     for (node, section) in root.tables("clients", CLIENT) {
@@ -38,7 +39,8 @@ pub(super) fn build(root: &Section<'_>, scopes: &Scopes, variable: Variables<'_>
                 "RFC 6749 appendix A.1",
             );
         }
-        let client = client(id, &section, scopes, variable);
+        let mut client = client(id, &section, scopes, variable);
+        client.pkce = if section.node("pkce").is_some() { tokens::pkce(&section) } else { pkce };
         check(&client, &section, &node.at, scopes);
         clients.push(client);
     }
@@ -51,12 +53,14 @@ fn client(id: &str, section: &Section<'_>, scopes: &Scopes, variable: Variables<
         id: id.to_owned(),
         name: section.text("name").map(str::to_owned),
         secrets: secrets(section, variable),
-        grants: section.texts("grants").iter().filter_map(|(_, grant)| grant.parse().ok()).collect(),
+        grants: section.texts("grants").iter().filter_map(|(_, grant)| GrantType::named(grant).ok()).collect(),
         redirect_uris: section.texts("redirect_uris").iter().map(|(_, uri)| (*uri).to_owned()).collect(),
         scopes: scope("scopes").unwrap_or_default(),
         default_scopes: scope("default_scopes"),
         introspect: section.boolean("introspect"),
-        registration: None,
+        immediate_error_redirect: section.boolean("immediate_error_redirect"),
+        par_required: section.text("par") == Some("required"),
+        ..Client::default()
     }
 }
 
@@ -73,7 +77,7 @@ fn secrets(section: &Section<'_>, variable: Variables<'_>) -> Vec<SecretHash> {
     }
     for (node, text) in section.texts("secret_hash") {
         match text.parse() {
-            Ok(SecretHash::Phc(text)) if !is_argon2id(&text) => {
+            Ok(SecretHash::Phc(text)) if password::check(&text).is_err() => {
                 report.problem(&node.at, "`secret_hash` can never be matched", "`tollgate hash` makes a whole one");
             }
             Ok(hash) => secrets.push(hash),
@@ -111,9 +115,12 @@ fn check(client: &Client, section: &Section<'_>, at: &Place, scopes: &Scopes) {
     if client.may_use(GrantType::AuthorizationCode) && section.texts("redirect_uris").is_empty() {
         report.problem(at, "`authorization_code` needs `redirect_uris`", "RFC 6749 section 3.1.2.2");
     }
-    if client.may_use(GrantType::AuthorizationCode) || !client.redirect_uris.is_empty() {
-        let why = "the authorization endpoint is not part of this version, so `redirect_uris` are for later";
-        report.warning(at, format!("`{}`: {why}", client.id));
+    if !client.may_use(GrantType::AuthorizationCode) && !client.redirect_uris.is_empty() {
+        report.warning(at, format!("`{}` has `redirect_uris`, but not the grant `authorization_code`", client.id));
+    }
+    if let Some(node) = section.node("pkce").filter(|_| client.pkce == Pkce::Optional && !confidential) {
+        let help = "give it `secret` or `secret_hash`, or leave `pkce` out (RFC 9700 section 2.1.1)";
+        report.problem(&node.at, "a client without a secret cannot do without PKCE", help);
     }
     check_scopes(client, section, at, scopes);
 }

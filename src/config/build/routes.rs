@@ -3,13 +3,14 @@
 use super::fields::{Side, edits};
 use super::scopes::Scopes;
 use super::upstreams::Upstreams;
-use super::{access, path, tokens};
+use super::{access, path, resources, tokens};
 use crate::config::file::{Node, Value};
 use crate::config::keys::ROUTE;
 use crate::config::section::Section;
 use crate::config::source::Place;
 use crate::enforce::bearer::Methods;
 use crate::issue::Settings;
+use crate::oauth::resource::{Resources, RouteResource};
 use crate::proxy::route::{Action, Rewrite, RouteError, RouteSpec, RouteTable};
 use crate::proxy::target::PathPolicy;
 use std::collections::HashMap;
@@ -28,8 +29,8 @@ pub(super) struct Surroundings<'s> {
     pub(super) issue: &'s Settings,
 }
 
-/// Reads `[[routes]]`.
-pub(super) fn build(root: &Section<'_>, surroundings: &Surroundings<'_>) -> RouteTable {
+/// Reads `[[routes]]`, and `[[resources]]` above them.
+pub(super) fn build(root: &Section<'_>, surroundings: &Surroundings<'_>) -> (RouteTable, Resources) {
     let mut places: HashMap<String, &Place> = HashMap::new();
     let mut names: HashMap<&str, &Node> = HashMap::new();
     let mut specs = Vec::new();
@@ -44,12 +45,14 @@ pub(super) fn build(root: &Section<'_>, surroundings: &Surroundings<'_>) -> Rout
         places.insert(place.clone(), &node.at);
         specs.extend(route(&section, &node.at, place, surroundings));
     }
-    RouteTable::new(specs).unwrap_or_else(|errors| {
+    let resources = resources::build(root, &mut specs, surroundings);
+    let table = RouteTable::new(specs).unwrap_or_else(|errors| {
         for error in &errors {
             explain(error, &places, root);
         }
         RouteTable::default()
-    })
+    });
+    (table, resources)
 }
 
 fn explain(error: &RouteError, places: &HashMap<String, &Place>, root: &Section<'_>) {
@@ -93,6 +96,7 @@ fn route(section: &Section<'_>, at: &Place, place: String, surroundings: &Surrou
         place,
         host: host?,
         path: path.to_owned(),
+        resource: RouteResource::default(),
         access: access?,
         action: Arc::new(action?),
     })
@@ -100,16 +104,21 @@ fn route(section: &Section<'_>, at: &Place, place: String, surroundings: &Surrou
 
 /// The gateway's own paths win over every route: one below them would never be taken (PX-19).
 fn check_own(section: &Section<'_>, node: &Node, route: &str, issue: &Settings) {
+    if let Some(base) = own_base(route, issue) {
+        let message = format!("the gateway answers below `{base}` itself, so this route would never be taken");
+        section.report.problem(&node.at, message, "change the route's `path`, or `path` in `[oauth]`");
+    }
+}
+
+/// The path of the gateway's own that `path` is below.
+pub(super) fn own_base(path: &str, issue: &Settings) -> Option<String> {
     let issuer_path =
         issue.issuer.trim_end_matches('/').splitn(4, '/').nth(3).map(|path| format!("/{path}")).unwrap_or_default();
     let mut own = vec![format!("{issuer_path}{}", issue.path)];
     for document in ["/.well-known/oauth-authorization-server", "/.well-known/oauth-protected-resource"] {
         own.extend([document.to_owned(), format!("{issuer_path}{document}")]);
     }
-    if let Some(base) = own.iter().find(|base| path::is_below(route, base)) {
-        let message = format!("the gateway answers below `{base}` itself, so this route would never be taken");
-        section.report.problem(&node.at, message, "change the route's `path`, or `path` in `[oauth]`");
-    }
+    own.into_iter().find(|base| path::is_below(path, base))
 }
 
 /// The host as it is compared; `None`: it is none, which has been reported.

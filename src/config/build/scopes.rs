@@ -101,6 +101,10 @@ fn undeclared(token: &str, at: &Place, names: &[String], report: &Report) {
     report.problem(at, format!("the scope `{token}` does not exist"), help);
 }
 
+fn is_between(name: &str, prefix: &str, suffix: &str) -> bool {
+    name.len() > prefix.len() + suffix.len() && name.starts_with(prefix) && name.ends_with(suffix)
+}
+
 impl Scopes {
     /// The scope that a client or a user has, each token of which must exist.
     pub(super) fn read(&self, node: &Node, report: &Report) -> Scope {
@@ -120,9 +124,13 @@ impl Scopes {
     /// Whether some declared scope begins with `prefix` and ends with `suffix` with something in
     /// between: a template of that shape, or one of the literal scopes that it can become.
     pub(super) fn has_between(&self, prefix: &str, suffix: &str) -> bool {
-        let between =
-            |name: &str| name.len() > prefix.len() + suffix.len() && name.starts_with(prefix) && name.ends_with(suffix);
-        self.names.iter().any(|name| between(name))
+        self.names.iter().any(|name| is_between(name, prefix, suffix))
+    }
+
+    /// The declared scopes that a template of a route can become.
+    pub(super) fn between<'s>(&'s self, prefix: &'s str, suffix: &'s str) -> impl Iterator<Item = &'s ScopeToken> {
+        let declared = self.table.declared().iter().map(|scope| &scope.name);
+        declared.filter(move |name| is_between(name.as_str(), prefix, suffix))
     }
 
     /// Reports a template whose shape nothing declares.

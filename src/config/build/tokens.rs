@@ -4,13 +4,21 @@ use super::path;
 use crate::config::keys::FAILED_LOGINS;
 use crate::config::section::Section;
 use crate::enforce::bearer::Methods;
-use crate::issue::{FailedLogins, Settings};
+use crate::issue::{DeviceSettings, FailedLogins, Registration, Settings};
+use crate::oauth::client::{Client, GrantType, Pkce};
+use crate::people::session;
+use std::sync::Arc;
 
 /// What holds without `[bearer] methods`.
 pub(super) const HEADER_ONLY: Methods = Methods { header: true, form: false, query: false };
 
 /// Reads `[oauth]`, and of `[limits]` what concerns it.
-pub(super) fn settings(oauth: &Section<'_>, limits: &Section<'_>, public_url: Option<&str>) -> Settings {
+pub(super) fn settings(
+    oauth: &Section<'_>,
+    limits: &Section<'_>,
+    public_url: Option<&str>,
+    registration: Registration,
+) -> Settings {
     let base = oauth.text_or_default("path");
     if let (Some(node), Some(why)) = (oauth.node("path"), path::wrong(base)) {
         oauth.report.problem(&node.at, format!("`path` in `[oauth]` {why}"), "write \"/oauth2\"");
@@ -21,14 +29,47 @@ pub(super) fn settings(oauth: &Section<'_>, limits: &Section<'_>, public_url: Op
     Settings {
         issuer: public_url.unwrap_or_default().to_owned(),
         path: base.to_owned(),
+        // They are known when the routes are.
+        resources: Arc::default(),
         access_token_ttl: oauth.duration("access_token_ttl").unwrap_or_default(),
         refresh_token_ttl: oauth.duration("refresh_token_ttl").unwrap_or_default(),
         refresh_reuse_grace: oauth.duration("refresh_reuse_grace").unwrap_or_default(),
+        authorization_code_ttl: oauth.duration("authorization_code_ttl").unwrap_or_default(),
+        device: None,
         failed_logins: FailedLogins {
             max: failed_logins.number("max").unwrap_or_default(),
             per: failed_logins.duration("per").unwrap_or_default(),
         },
+        registration,
+        par_required: oauth.text("par") == Some("required"),
     }
+}
+
+/// Reads what `[oauth]` says of devices (RFC 8628). They are served where it says anything, or where one
+/// of the `clients` is for them.
+pub(super) fn device(oauth: &Section<'_>, clients: &[Client]) -> Option<DeviceSettings> {
+    let written = oauth.node("device_code_ttl").or_else(|| oauth.node("device_interval"));
+    let settings = DeviceSettings {
+        code_ttl: oauth.duration("device_code_ttl").unwrap_or_default(),
+        interval: oauth.duration("device_interval").unwrap_or_default(),
+    };
+    if let Some(node) = written.filter(|_| settings.interval >= settings.code_ttl) {
+        let message = "`device_interval` in `[oauth]` is no shorter than `device_code_ttl`: no device could poll twice";
+        oauth.report.problem(&node.at, message, "write \"5s\"");
+    }
+    let used = written.is_some() || clients.iter().any(|client| client.may_use(GrantType::DeviceCode));
+    used.then_some(settings)
+}
+
+/// Reads `pkce` of `[oauth]` or of a client.
+pub(super) fn pkce(section: &Section<'_>) -> Pkce {
+    if section.text_or_default("pkce") == "optional" { Pkce::Optional } else { Pkce::Required }
+}
+
+/// Reads what `[oauth]` says about sign-ins.
+pub(super) fn sessions(oauth: &Section<'_>) -> session::Settings {
+    let ttl = oauth.duration("session_ttl").unwrap_or_default();
+    session::Settings { ttl, idle: oauth.duration("session_idle").unwrap_or_default() }
 }
 
 /// Reads a list of ways to send a token; `None`: there is none.

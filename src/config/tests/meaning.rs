@@ -1,6 +1,7 @@
 //! What each section may not say: a change of the small file, the line of the problem, its message.
 
 use super::*;
+use crate::oauth::client::GrantType;
 
 /// Checks that each change of `SMALL` gives exactly one problem that says this.
 fn each_is_refused(changes: &[(&str, &str, &str)]) {
@@ -47,6 +48,28 @@ fn a_plain_listener_is_local_or_behind_tls() {
         (LISTEN, "listen = \"127.0.0.1:${PORT}\""),
         ("[store]", "[telemetry]\nlog = \"WARN, tollgate::audit=info\"\n[store]"),
         ("[store]", "[telemetry]\nlisten = \"0.0.0.0:9090\"\n[admin]\nlisten = \"127.0.0.1:9091\"\n[store]"),
+    ]);
+}
+
+/// R8628-4
+#[test]
+fn devices_are_served_where_something_says_so() {
+    let times = |text: &str| {
+        let device = right(text).plan.issue.device;
+        device.map(|device| (device.code_ttl.as_secs(), device.interval.as_secs()))
+    };
+    assert_eq!(times(SMALL), None);
+    for grant in ["device_code", "urn:ietf:params:oauth:grant-type:device_code"] {
+        let text = SMALL.replace("[\"client_credentials\"]", &format!("[\"{grant}\"]"));
+        assert_eq!(times(&text), Some((600, 5)), "{grant}");
+        assert!(right(&text).plan.clients.get("reporter").unwrap().may_use(GrantType::DeviceCode), "{grant}");
+    }
+    let oauth = |lines: &str| SMALL.replace("[scopes]", &format!("[oauth]\n{lines}\n[scopes]"));
+    assert_eq!(times(&oauth("device_interval = \"2s\"")), Some((600, 2)));
+    assert_eq!(times(&oauth("device_code_ttl = \"2m\"")), Some((120, 5)));
+    each_is_refused(&[
+        ("[scopes]", "[oauth]\ndevice_code_ttl = \"10s\"\ndevice_interval = \"10s\"\n[scopes]", "poll twice"),
+        ("[scopes]", "[oauth]\ndevice_interval = \"0s\"\n[scopes]", "device_interval"),
     ]);
 }
 
@@ -98,6 +121,38 @@ fn the_gateways_own_endpoints_have_one_place() {
     let below = SMALL.replace(URL, "public_url = \"https://a.example/gw\"");
     assert_eq!(problems(&below.replace("/notes/{*rest}", "/gw/oauth2/token")).len(), 1);
     right(&below.replace("/notes/{*rest}", "/oauth2/token"));
+}
+
+#[test]
+fn the_look_of_the_pages_is_checked() {
+    let long = format!("[branding]\nname = \"{}\"\n[scopes]", "x".repeat(81));
+    each_is_refused(&[
+        ("[scopes]", "[branding]\nname = \"\"\n[scopes]", "cannot be shown"),
+        ("[scopes]", "[branding]\nname = \"a\\u202eb\"\n[scopes]", "cannot be shown"),
+        ("[scopes]", "[branding]\nname = \" a\"\n[scopes]", "cannot be shown"),
+        ("[scopes]", &long, "cannot be shown"),
+        ("[scopes]", "[branding]\ncolour = \"blue\"\n[scopes]", "is no colour"),
+        ("[scopes]", "[branding]\ncolour = \"#12345\"\n[scopes]", "is no colour"),
+        ("[scopes]", "[branding]\nlogo = \"missing.png\"\n[scopes]", "cannot be read"),
+        ("[scopes]", "[branding]\nlogo = \"gateway.toml\"\n[scopes]", "is no image"),
+        ("[scopes]", "[branding]\ncolor = \"#123456\"\n[scopes]", "`color`"),
+    ]);
+    each_is_taken(&[("[scopes]", "[branding]\nname = \"Bücherei 株式会社\"\ncolour = \"#FFD400\"\n[scopes]")]);
+    let branding = right(SMALL).plan.branding.clone();
+    assert_eq!((branding.name.as_str(), branding.colour.as_str()), ("Tollgate", "#2451c7"));
+    assert_eq!(format!("{branding:?}"), format!("{:?}", crate::page::Branding::default()));
+}
+
+#[test]
+fn a_logo_is_read_with_the_file_that_names_it() {
+    let text = SMALL.replacen("[scopes]", "[branding]\nlogo = \"images/logo\"\n[scopes]", 1);
+    let folder = Folder::new(&[("gateway.toml", &text)]);
+    let png = b"\x89PNG\r\n\x1a\nand so on";
+    folder.write("images/logo", png);
+    let (content, media_type) = folder.load().unwrap().plan.branding.logo.clone().unwrap();
+    assert_eq!((&content[..], media_type), (&png[..], "image/png"));
+    folder.write("images/logo", &[&png[..], &vec![0; 256 << 10]].concat());
+    assert!(folder.load().err().unwrap().to_string().contains("larger than 256 KiB"));
 }
 
 #[test]
@@ -257,14 +312,24 @@ fn clients_are_complete() {
         (grants, "grants = [\"client_credential\"]", "is unknown"),
         (grants, "grants = [\"authorization_code\"]", "needs `redirect_uris`"),
         (grants, "grants = []\nredirect_uris = [\"https://a.example/#x\"]", "has a fragment"),
+        (secret, "pkce = \"no\"\nsecret = \"env:REPORTER_SECRET\"\n", "`pkce`"),
         (grants, "grants = []\nredirect_uris = [\"https://u@a.example/\"]", "user information"),
         ("id = \"reporter\"", "id = \"\"", "`id` is empty"),
         ("id = \"reporter\"", "id = \"ä\"", "`id` is empty or has"),
     ]);
     let early = right(&SMALL.replace(secret, &format!("{secret}redirect_uris = [\"https://a.example/cb\"]\n")));
-    assert!(early.warnings.iter().any(|warning| warning.contains("not part of this version")), "{:?}", early.warnings);
+    assert!(
+        early.warnings.iter().any(|warning| warning.contains("but not the grant `authorization_code`")),
+        "{:?}",
+        early.warnings
+    );
     let public = SMALL.replace(secret, "introspect = true\n").replace("client_credentials", "password");
     assert_eq!(problems(&public), [(12, "`introspect` needs a client that can keep a secret".to_owned())]);
+    let bare = SMALL.replace(secret, "pkce = \"optional\"\n").replace("client_credentials", "password");
+    assert_eq!(problems(&bare), [(14, "a client without a secret cannot do without PKCE".to_owned())]);
+    let code = format!("{secret}redirect_uris = [\"https://a.example/cb\"]\n");
+    let code = SMALL.replace(secret, &code).replace("client_credentials", "authorization_code");
+    assert!(right(&code).warnings.is_empty(), "nothing is for later");
     let literal = right(&SMALL.replace(secret, "secret = \"short\"\n"));
     assert_eq!(literal.warnings.len(), 2, "{:?}", literal.warnings);
     assert!(
@@ -317,4 +382,50 @@ fn errors_do_not_show_secrets() {
         let shown = load_text(&text).err().unwrap_or_else(|| panic!("{line}")).render(false);
         assert!(!shown.contains("hunter2"), "{shown}");
     }
+}
+
+/// The example of the guide, and what becomes of it.
+#[test]
+fn the_example_of_an_mcp_server_loads() {
+    let guide = include_str!("../../../docs/mcp.md");
+    let example = guide.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let configuration = right(&example.replace("AGENT_SECRET", "APP_SECRET"));
+    let resources = &configuration.plan.issue.resources;
+    let [server] = resources.listed().collect::<Vec<_>>()[..] else { panic!() };
+    assert_eq!(server.identifier, "https://tools.example.com/mcp");
+    assert!(server.mcp && server.requires_audience && resources.at_root() == server);
+    assert_eq!(server.origins, ["https://tools.example.com"]);
+    assert_eq!(server.scopes.as_ref().map(ToString::to_string).as_deref(), Some("tools:read tools:use"));
+}
+
+/// The longest prefix; a route that reaches into another resource is told so, unless a route of its host
+/// takes all that is there.
+#[test]
+fn each_route_knows_its_resource() {
+    let routes = [
+        ("/{*all}", ""),
+        ("/notes/secret/{id}", ""),
+        ("/{kind}/secret/{*rest}", ""),
+        ("/n%6Ftes/x", ""),
+        ("/{*rest}", "host = \"b.example\""),
+    ];
+    let routes = routes.map(|(path, more)| {
+        format!("[[routes]]\npath = \"{path}\"\naccess = \"authenticated\"\nupstream = \"notes\"\n{more}")
+    });
+    let listed = "[[resources]]\npath = \"/notes\"\n[[resources]]\npath = \"/notes/secret\"";
+    let configuration = right(&format!("{SMALL}\n{}\n{listed}", routes.join("\n")));
+    let resources = &configuration.plan.issue.resources;
+    let of = |path: &str, host: Option<&str>, asked: &str| {
+        let routes = configuration.plan.routes.routes();
+        let route = routes.iter().find(|route| route.spec.path == path && route.spec.host.as_deref() == host).unwrap();
+        resources.get(route.spec.resource.of(asked)).path.clone()
+    };
+    assert_eq!(of("/notes/{*rest}", None, "/notes"), "/notes");
+    assert_eq!(of("/notes/{*rest}", None, "/notes/secret/a/b"), "/notes/secret");
+    assert_eq!(of("/notes/secret/{id}", None, "/notes/secret/a"), "/notes/secret");
+    assert_eq!(of("/n%6Ftes/x", None, "/notes/x"), "/notes");
+    assert_eq!(of("/{kind}/secret/{*rest}", None, "/notes/secret/a"), "/notes/secret");
+    assert_eq!(of("/{kind}/secret/{*rest}", None, "/books/secret/a"), "");
+    assert_eq!(of("/{*rest}", Some("b.example"), "/notes/x"), "/notes");
+    assert_eq!(of("/{*rest}", Some("b.example"), "/x"), "");
 }

@@ -14,7 +14,7 @@ fn contract() -> String {
 }
 
 /// Keys of later versions in the contract.
-const LATER: [&str; 5] = ["authorization_code_ttl", "session_ttl", "health", "rate_limit", "cors"];
+const LATER: [&str; 3] = ["health", "rate_limit", "cors"];
 
 #[test]
 fn the_contract_without_its_later_keys_loads() {
@@ -51,8 +51,9 @@ fn the_alternatives_of_the_contract_load_or_belong_to_a_later_version() {
         ("[server]", "proxy_protocol = true", true),
         ("[store]", "timeout = \"1s\"", false),
         ("[store]", "feed_timeout = \"2s\"", false),
-        ("[oauth]", "session_idle = \"1h\"", true),
-        ("[oauth]", "device_code_ttl = \"10m\"", true),
+        ("[oauth]", "session_idle = \"1h\"", false),
+        ("[oauth]", "device_code_ttl = \"10m\"", false),
+        ("[oauth]", "device_interval = \"5s\"", false),
         ("[upstreams.notes]", "http2 = true", true),
         ("[upstreams.notes]", "tls = { ca = \"...\" }", true),
         ("[upstreams.notes]", "host_header = \"upstream\"", false),
@@ -61,10 +62,12 @@ fn the_alternatives_of_the_contract_load_or_belong_to_a_later_version() {
         ("[[routes]]", "upgrade = false", false),
         ("[[routes]]", "upgrade = true", true),
         ("[[routes]]", "report_only = true", false),
-        ("[[clients]]", "par = \"required\"", true),
+        ("[oauth]", "registration = \"open\"", false),
+        ("[oauth]", "registration = \"token\"", false),
+        ("[[clients]]", "par = \"required\"", false),
         ("[[clients]]", "dpop_bound_access_tokens = true", true),
         ("[[clients]]", "jwks = {}", true),
-        ("[[resources]]", "path = \"/notes\"", true),
+        ("[[resources]]", "path = \"/notes\"", false),
         ("[[issuers]]", "issuer = \"https://a.example\"", true),
     ] {
         let small = format!("{SMALL}\n[oauth]\n");
@@ -82,7 +85,7 @@ fn the_alternatives_of_the_contract_load_or_belong_to_a_later_version() {
         assert!(all.len() == 1 && all[0].1.contains("later version"), "{url}: {all:?}");
     }
     for (from, to) in [
-        ("\"client_credentials\"", "\"client_credentials\", \"device_code\""),
+        ("\"client_credentials\"", "\"client_credentials\", \"token_exchange\""),
         ("\"client_credentials\"", "\"client_credentials\", \"urn:ietf:params:oauth:grant-type:token-exchange\""),
         ("\"echo:\"", "\"echo:\", \"https://a.example\""),
     ] {

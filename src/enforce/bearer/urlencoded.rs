@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 /// RFC 6750 sections 2.2 and 2.3.
 const ACCESS_TOKEN: &[u8] = b"access_token";
-/// `tg[arcs]_[0-9A-Za-z]{51}`
+/// `tg[acdimrs]_[0-9A-Za-z]{51}`
 const TOKEN_LENGTH: usize = 55;
 const PREFIX_LENGTH: usize = 4;
 

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::clock::Timestamp;
+use crate::oauth::resource::Resources;
 use crate::oauth::scope::ScopeDeclaration;
 use crate::oauth::token::{Origin, TokenRecord};
 use proptest::prelude::*;
@@ -34,7 +35,8 @@ fn identity(granted: &str) -> Arc<Identity> {
         expires_at: Timestamp::default(),
         grant: None,
     };
-    Arc::new(Identity::new(record, &table(), 1))
+    let resources = Resources::gateway("https://gate.example", Vec::new());
+    Arc::new(Identity::new(record, &table(), &resources, 1))
 }
 
 fn access(alternatives: &[&str]) -> Access {
@@ -44,7 +46,11 @@ fn access(alternatives: &[&str]) -> Access {
 }
 
 fn verdict(alternatives: &[&str], granted: &str, params: &[&str]) -> Result<(), String> {
-    decide(&access(alternatives), identity(granted), params, &table()).map(|_| ()).map_err(|denial| denial.needed)
+    let outcome = decide(&access(alternatives), identity(granted), &Resource::default(), params, &table());
+    outcome.map(|_| ()).map_err(|denial| match denial {
+        Denial::Scope { needed } => needed,
+        Denial::Audience => panic!("the token is for this resource"),
+    })
 }
 
 fn refused(needed: &str) -> Result<(), String> {
@@ -111,11 +117,50 @@ fn templates_must_name_a_parameter_of_the_path() {
     }
 }
 
+/// R6750-5.3b, R6750-3.1a
+#[test]
+fn a_token_for_another_resource_is_refused_before_its_scopes_are_looked_at() {
+    let required = Resource { requires_audience: true, ..Resource::default() };
+    let notes = Resource { identifier: "https://gate.example/notes".to_owned(), ..required.clone() };
+    let resources = Resources::new(Resource::default(), vec![notes, required], true);
+    let [gateway, notes, other] = resources.iter().collect::<Vec<_>>()[..] else { panic!() };
+    let record = |audience: &[&str]| TokenRecord {
+        audience: audience.iter().map(|uri| (*uri).to_owned()).collect(),
+        ..identity("read").record()
+    };
+    let denied = |audience: &[&str], resource: &Resource, access: &Access| {
+        let identity = Arc::new(Identity::new(record(audience), &table(), &resources, 1));
+        decide(access, identity, resource, &[], &table()).err()
+    };
+    for access in [access(&["read"]), Access::Authenticated] {
+        assert_eq!(denied(&[], gateway, &access), None);
+        assert_eq!(denied(&[], notes, &access), Some(Denial::Audience));
+        assert_eq!(denied(&["https://gate.example/notes"], notes, &access), None);
+        assert_eq!(denied(&["https://gate.example/notes"], other, &access), Some(Denial::Audience));
+        assert_eq!(denied(&["https://gate.example/notes"], gateway, &access), Some(Denial::Audience));
+    }
+    assert_eq!(denied(&[], notes, &access(&["write"])), Some(Denial::Audience));
+    assert_eq!(denied(&[], notes, &Access::Public), None);
+}
+
+/// MCP-4
+#[test]
+fn an_mcp_server_names_what_the_token_has_beside_what_it_lacks() {
+    let server = Resource { mcp: true, ..Resource::default() };
+    let needed = |granted: &str| match decide(&access(&["read write"]), identity(granted), &server, &[], &table()) {
+        Err(Denial::Scope { needed }) => needed,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(needed("delete read"), "delete read write");
+    assert_eq!(needed("delete"), "delete read write");
+    assert_eq!(needed(""), "read write");
+}
+
 /// PX-6, PX-10
 #[test]
 fn only_a_route_that_looks_at_tokens_passes_an_identity_on() {
     let who = identity("read");
-    let permit = |access: &Access| decide(access, Arc::clone(&who), &[], &table()).unwrap();
+    let permit = |access: &Access| decide(access, Arc::clone(&who), &Resource::default(), &[], &table()).unwrap();
     assert!(permit(&Access::Public).identity().is_none());
     assert!(permit(&Access::Authenticated).identity().is_some_and(|passed| Arc::ptr_eq(passed, &who)));
     assert!(permit(&access(&["read"])).identity().is_some());

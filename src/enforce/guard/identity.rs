@@ -1,6 +1,7 @@
 //! A token's record, prepared for use: scopes as a set, fields as bytes.
 
 use crate::clock::Timestamp;
+use crate::oauth::resource::{ResourceSet, Resources};
 use crate::oauth::scope::{Scope, ScopeSet, ScopeTable};
 use crate::oauth::token::{GrantId, Origin, TokenRecord};
 use crate::store::cache::Cached;
@@ -12,6 +13,8 @@ use std::sync::Arc;
 pub struct Identity {
     /// The granted scopes with what they imply.
     pub scopes: ScopeSet,
+    /// The resources that it is good for.
+    pub resources: ResourceSet,
     /// The configuration that it was made for.
     pub generation: u64,
     /// From this moment on the token is not valid.
@@ -33,7 +36,7 @@ impl Identity {
     pub const NO_GENERATION: u64 = u64::MAX;
 
     /// Prepares a record. A field without a value is left out (IDH-4).
-    pub fn new(record: TokenRecord, table: &ScopeTable, generation: u64) -> Self {
+    pub fn new(record: TokenRecord, table: &ScopeTable, resources: &Resources, generation: u64) -> Self {
         let scopes = table.set_of(&record.scope.parse::<Scope>().unwrap_or_default());
         let subject = record.subject.as_deref().unwrap_or_default();
         let mut text = String::with_capacity(256);
@@ -47,6 +50,7 @@ impl Identity {
         push_field(&mut text, "x-auth-scope: ", &table.text_of(&scopes));
         Self {
             scopes,
+            resources: resources.set_of(&record.audience),
             generation,
             expires_at: record.expires_at,
             issued_at: record.issued_at,
@@ -73,6 +77,11 @@ impl Identity {
     /// The granted scope, space-separated.
     pub fn scope(&self) -> &str {
         self.part(self.ends[1], self.ends[2])
+    }
+
+    /// The resources that the token was issued for; none: every one that demands no audience.
+    pub fn audience(&self) -> &[String] {
+        &self.audience
     }
 
     /// The identity fields that the upstream gets, ready to be copied: `x-auth-subject: …\r\n` and

@@ -1,6 +1,7 @@
 //! What needs no store: who still exists, and the fields that the upstream gets.
 
 use super::*;
+use crate::oauth::resource::ResourceId;
 use crate::oauth::scope::{Scope, ScopeDeclaration};
 use crate::store::cache::Cached;
 use proptest::prelude::*;
@@ -14,6 +15,10 @@ impl Directory for Configured {
 
     fn has_user(&self, name: &str) -> bool {
         name == "alice"
+    }
+
+    fn has_provided(&self, subject: &str) -> bool {
+        subject == "https://op.example#1"
     }
 }
 
@@ -41,16 +46,22 @@ fn table() -> ScopeTable {
     ScopeTable::new([("read", None), ("write", Some("read")), ("50%", None)].map(declare).to_vec()).unwrap()
 }
 
+fn resources() -> Resources {
+    Resources::gateway("https://api.example", Vec::new())
+}
+
 fn fields(subject: Option<&str>, scope: &str) -> String {
     let record = record(("app", Origin::Configuration), (subject, Origin::Configuration), scope);
-    String::from_utf8(Identity::new(record, &table(), 1).fields().to_vec()).unwrap()
+    String::from_utf8(Identity::new(record, &table(), &resources(), 1).fields().to_vec()).unwrap()
 }
 
 #[test]
 fn a_bearer_of_the_configuration_must_still_be_in_it() {
-    use Origin::{Configuration, Store};
+    use Origin::{Configuration, Provider, Store};
     for (client, subject, exists) in [
         (("app", Configuration), (Some("alice"), Configuration), true),
+        (("app", Configuration), (Some("alice"), Provider), false),
+        (("app", Configuration), (Some("https://op.example#1"), Provider), true),
         (("app", Configuration), (None, Configuration), true),
         (("gone", Configuration), (None, Configuration), false),
         (("gone", Configuration), (Some("alice"), Configuration), false),
@@ -89,11 +100,24 @@ fn values_that_are_no_plain_text_are_encoded_so_that_they_decode_to_themselves()
 fn the_size_of_an_entry_grows_with_what_it_holds() {
     let identity = |subject: &str| {
         let record = record(("app", Origin::Store), (Some(subject), Origin::Store), "read");
-        Arc::new(Identity::new(record, &table(), 1))
+        Arc::new(Identity::new(record, &table(), &resources(), 1))
     };
     assert_eq!(identity(&"a".repeat(1000)).size(), identity("").size() + 2000 + "x-auth-subject: \r\n".len());
     assert_eq!(identity("").expires_at(), Timestamp::from_secs(1));
     assert_eq!(identity("").scopes, table().set_of(&"read".parse::<Scope>().unwrap()));
+}
+
+/// R6750-5.3b
+#[test]
+fn an_identity_knows_what_its_token_is_good_for() {
+    let good = |audience: &[&str]| {
+        let mut record = record(("app", Origin::Store), (None, Origin::Store), "read");
+        record.audience = audience.iter().map(|uri| (*uri).to_owned()).collect();
+        let identity = Identity::new(record.clone(), &table(), &resources(), 1);
+        assert_eq!(identity.record(), record);
+        identity.resources.contains(ResourceId::GATEWAY)
+    };
+    assert!(good(&[]) && good(&["https://api.example/"]) && !good(&["https://other.example"]));
 }
 
 proptest! {

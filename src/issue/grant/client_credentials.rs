@@ -17,6 +17,12 @@ impl Issuer {
             return Err(IssueError::UnauthorizedClient);
         }
         let scope = scope_decision::grant(&self.scopes, request.params.get("scope"), client, None)?;
-        Ok(Granted { client: Arc::clone(client), subject: None, scope, via: Via::ClientCredentials })
+        Ok(Granted {
+            client: Arc::clone(client),
+            subject: None,
+            scope,
+            audience: Vec::new(),
+            via: Via::ClientCredentials,
+        })
     }
 }

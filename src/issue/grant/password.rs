@@ -5,10 +5,10 @@ use super::{Granted, Via, permitted};
 use crate::issue::client_auth::AuthenticatedClient;
 use crate::issue::refusal::{IssueError, WRONG_PASSWORD};
 use crate::issue::throttle::Guessed;
-use crate::issue::{Issuer, Request, audit, scope_decision};
+use crate::issue::{Issuer, Request, scope_decision};
 use crate::oauth::authorization::Authorization;
 use crate::oauth::client::GrantType;
-use crate::people::users::{LoginError, ResourceOwner};
+use crate::people::users::ResourceOwner;
 use std::sync::Arc;
 
 const TWO_LOGINS: &str = "the user's name and password are both in the form and in the header";
@@ -25,7 +25,7 @@ impl Issuer {
         self.password_permitted(&authenticated)?;
         let login = request.params.get("username").zip(request.params.get("password"));
         let (name, password) = login.ok_or(IssueError::InvalidRequest(INCOMPLETE))?;
-        let owner = self.log_in(name, password, request).await?;
+        let owner = self.sign_in(name, password, request.address, request.now).await?;
         let owner = owner.ok_or(IssueError::InvalidGrant(WRONG_PASSWORD))?;
         self.granted_by(&owner, &authenticated, request)
     }
@@ -44,7 +44,8 @@ impl Issuer {
         }
         self.password_permitted(&authenticated)?;
         let Some(Authorization::Basic(basic)) = &request.authorization else { return Err(IssueError::InvalidOwner) };
-        let owner = self.log_in(basic.name(), basic.password(), request).await?.ok_or(IssueError::InvalidOwner)?;
+        let owner = self.sign_in(basic.name(), basic.password(), request.address, request.now).await?;
+        let owner = owner.ok_or(IssueError::InvalidOwner)?;
         self.granted_by(&owner, &authenticated, request)
     }
 
@@ -62,30 +63,6 @@ impl Issuer {
         permitted(authenticated, GrantType::Password).map_err(refused)
     }
 
-    /// Checks a name and a password; `None` when they are wrong.
-    async fn log_in(
-        &self,
-        name: &str,
-        password: &str,
-        request: &Request<'_>,
-    ) -> Result<Option<ResourceOwner>, IssueError> {
-        let attempts = self.attempts(Guessed::Owner(name), request);
-        attempts.check().map_err(IssueError::Throttled)?;
-        let outcome = self.users.authenticate(name, password).await;
-        attempts.check().map_err(IssueError::Throttled)?;
-        match outcome {
-            Ok(owner) => Ok(Some(owner)),
-            Err(LoginError::Overloaded) => Err(IssueError::Overloaded),
-            Err(LoginError::Refused) => {
-                attempts.failed();
-                if let Some(user) = self.users.get(name) {
-                    audit::wrong_secret("user", &user.name, request.address);
-                }
-                Ok(None)
-            }
-        }
-    }
-
     fn granted_by(
         &self,
         owner: &ResourceOwner,
@@ -95,6 +72,7 @@ impl Issuer {
         let (user, client) = (owner.user(), authenticated.client());
         let requested = request.params.get("scope");
         let scope = scope_decision::grant(&self.scopes, requested, client, user.scopes.as_ref())?;
-        Ok(Granted { client: Arc::clone(client), subject: Some(user.name.clone()), scope, via: Via::Password })
+        let (client, subject) = (Arc::clone(client), Some(owner.sign_in()));
+        Ok(Granted { client, subject, scope, audience: Vec::new(), via: Via::Password })
     }
 }

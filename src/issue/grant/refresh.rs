@@ -2,11 +2,13 @@
 //! atomic step with the minting of its successor.
 
 use super::{Granted, Via, permitted};
+use crate::clock::Timestamp;
 use crate::issue::refusal::{BAD_REFRESH_TOKEN, IssueError};
 use crate::issue::{Issuer, Request, scope_decision};
 use crate::oauth::client::GrantType;
 use crate::oauth::scope::Scope;
-use crate::oauth::token::{Origin, RefreshRecord, TokenDigest, TokenKind};
+use crate::oauth::token::{RefreshRecord, TokenDigest, TokenKind};
+use crate::people::users::Subject;
 use std::sync::Arc;
 
 impl Issuer {
@@ -25,22 +27,19 @@ impl Issuer {
         let record = self.store.refresh_token(&presented, request.now).await?;
         // R6749-6a
         let record = record.filter(|record| client.is(&record.client_id, record.client_origin)).ok_or_else(bad)?;
-        let ceiling = self.ceiling(&record).ok_or_else(bad)?;
+        let ceiling = self.ceiling(&record, request.now).await?.ok_or_else(bad)?;
         let requested = request.params.get("scope");
         let scope = scope_decision::refresh(&self.scopes, requested, &record.scope, client, ceiling.as_ref())?;
-        let subject = record.subject.clone();
-        Ok(Granted { client: Arc::clone(client), subject, scope, via: Via::Refresh { presented, record } })
+        // The successor is for whom, and for what, the record names.
+        let (client, via) = (Arc::clone(client), Via::Refresh { presented, record });
+        Ok(Granted { client, subject: None, scope, audience: Vec::new(), via })
     }
 
     /// What the resource owner can grant at most (`Some(None)`: everything); `None` when there is no
     /// such user any more.
-    #[expect(clippy::option_option, reason = "gone and unlimited are different things")]
-    fn ceiling(&self, record: &RefreshRecord) -> Option<Option<Scope>> {
-        match &record.subject {
-            Some(name) if record.subject_origin == Origin::Configuration => {
-                self.users.get(name).map(|user| user.scopes.clone())
-            }
-            _ => Some(None),
-        }
+    async fn ceiling(&self, record: &RefreshRecord, now: Timestamp) -> Result<Option<Option<Scope>>, IssueError> {
+        let Some(name) = record.subject.clone() else { return Ok(Some(None)) };
+        let subject = Subject { name, origin: record.subject_origin };
+        Ok(self.directory.find(&subject, now).await?.map(|user| user.scopes.clone()))
     }
 }

@@ -11,7 +11,7 @@ async fn outcome(stage: &Stage, call: Call<'_>) -> &'static str {
     word(&stage.token(&call).await)
 }
 
-fn stored(id: &str, secret: Option<&str>) -> ClientRecord {
+pub(super) fn stored(id: &str, secret: Option<&str>) -> ClientRecord {
     ClientRecord {
         id: id.into(),
         name: None,
@@ -23,6 +23,11 @@ fn stored(id: &str, secret: Option<&str>) -> ClientRecord {
         introspect: false,
         registration: RegistrationId::generate().unwrap(),
         created_at: 0,
+        disabled: false,
+        old_secrets_until: None,
+        par_required: false,
+        self_registered: None,
+        version: 0,
     }
 }
 
@@ -171,6 +176,6 @@ async fn a_client_that_is_removed_while_it_gets_a_token_gets_none() {
     let granted = stage.issuer.grant(&request).await.unwrap();
     stage.store.remove_client("robot").await.unwrap();
     assert_eq!(word(&stage.issuer.mint(granted, super::START).await), "invalid_client");
-    let order = Order { client_id: "robot", subject: None, scope: None, lifetime: None };
+    let order = Order { client_id: "robot", subject: None, scope: None, resources: &[], lifetime: None };
     assert!(matches!(stage.issuer.issue_for(order, super::START).await, Err(OrderError::UnknownClient)));
 }

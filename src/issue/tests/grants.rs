@@ -27,7 +27,8 @@ async fn a_grant_that_is_not_for_this_client_is_refused() {
     for (form, basic, expected) in [
         ("scope=read", Some("reporter:r-secret"), "invalid_request"),
         ("grant_type=implicit", Some("reporter:r-secret"), "unsupported_grant_type"),
-        ("grant_type=authorization_code&code=x&client_id=app", None, "unsupported_grant_type"),
+        ("grant_type=authorization_code&code=x&client_id=cli", None, "unauthorized_client"),
+        ("grant_type=authorization_code&code=x", Some("reporter:r-secret"), "unauthorized_client"),
         ("grant_type=urn:ietf:params:oauth:grant-type:jwt-bearer", Some("reporter:r-secret"), "unsupported_grant_type"),
         ("grant_type=client_credentials&client_id=app", None, "unauthorized_client"),
         ("grant_type=client_credentials&client_id=cli", None, "unauthorized_client"),

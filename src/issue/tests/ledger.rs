@@ -1,7 +1,7 @@
 //! What is known of issued tokens, how they are taken back, and those that an operator orders.
 
 use super::{Stage, call, clients, settings, word};
-use crate::issue::{Introspection, Order, OrderError};
+use crate::issue::{Introspection, IssueError, Order, OrderError, Settings};
 use crate::oauth::token::TokenDigest;
 use crate::store::Listener;
 use std::sync::{Arc, Mutex};
@@ -157,21 +157,24 @@ async fn an_operator_orders_a_token() {
         client_id: "reporter",
         subject: Some("ALICE"),
         scope: Some("write"),
+        resources: &["https://GATE.example".to_owned()],
         lifetime: Some(Duration::from_mins(1)),
     };
     let issued = stage.issuer.issue_for(order, super::START).await.unwrap();
     assert_eq!((issued.scope(), issued.expires_in()), ("write", 60));
     assert!(is_active(&stage, issued.access_token().reveal()).await);
-    let order = |client_id, subject, scope| Order { client_id, subject, scope, lifetime: None };
+    let order = |client_id, subject, scope| Order { client_id, subject, scope, resources: &[], lifetime: None };
     let default = stage.issuer.issue_for(order("cli", Some("alice"), None), super::START).await.unwrap();
     assert_eq!(default.scope(), "read write");
     let refused = async |order| stage.issuer.issue_for(order, super::START).await.unwrap_err();
     assert!(matches!(refused(order("nobody", None, None)).await, OrderError::UnknownClient));
     assert!(matches!(refused(order("cli", Some("nobody"), None)).await, OrderError::UnknownSubject));
     assert!(matches!(refused(order("cli", None, Some("unheard"))).await, OrderError::Issue(_)));
+    let elsewhere = Order { resources: &["https://other.example".to_owned()], ..order("cli", None, None) };
+    assert!(matches!(refused(elsewhere).await, OrderError::Issue(IssueError::InvalidTarget(_))));
 }
 
-/// R8414-2b, R8414-2c, R8414-3.2, R8414-3.3
+/// R8414-2b, R8414-2c, R8414-3.2, R8414-3.3, R9207-3, R6749-4.2: neither `token` nor `implicit` is ever listed.
 #[tokio::test]
 async fn the_metadata_says_what_is_switched_on() {
     let stage = Stage::new().await;
@@ -180,16 +183,26 @@ async fn the_metadata_says_what_is_switched_on() {
     assert_eq!(document["token_endpoint"], "https://gate.example/oauth2/token");
     assert_eq!(document["introspection_endpoint"], "https://gate.example/oauth2/introspect");
     assert_eq!(document["revocation_endpoint"], "https://gate.example/oauth2/revoke");
-    let grants = ["client_credentials", "password", "refresh_token"];
+    let device = "urn:ietf:params:oauth:grant-type:device_code";
+    let grants = ["authorization_code", "client_credentials", device, "password", "refresh_token"];
     assert_eq!(document["grant_types_supported"], serde_json::json!(grants));
     let methods = ["client_secret_basic", "client_secret_post", "none"];
     assert_eq!(document["token_endpoint_auth_methods_supported"], serde_json::json!(methods));
     assert_eq!(document["introspection_endpoint_auth_methods_supported"], serde_json::json!(methods[..2]));
     assert_eq!(document["scopes_supported"], serde_json::json!(["write", "read", "other"]));
-    for absent in ["authorization_endpoint", "registration_endpoint", "jwks_uri", "response_types_supported"] {
+    assert_eq!(document["authorization_endpoint"], "https://gate.example/oauth2/authorize");
+    assert_eq!(document["authorization_response_iss_parameter_supported"], true);
+    for (list, only) in [
+        ("code_challenge_methods_supported", "S256"),
+        ("response_modes_supported", "query"),
+        ("response_types_supported", "code"),
+    ] {
+        assert_eq!(document[list], serde_json::json!([only]), "{list}");
+    }
+    for absent in ["registration_endpoint", "jwks_uri"] {
         assert!(document.get(absent).is_none(), "{absent}");
     }
-    let bare = Stage::with(settings(), Vec::new(), Vec::new()).await.issuer.metadata("x");
-    assert_eq!(bare["grant_types_supported"], serde_json::json!(["client_credentials"]));
+    let bare = Stage::with(Settings { device: None, ..settings() }, Vec::new(), Vec::new()).await.issuer.metadata("x");
+    assert_eq!(bare["grant_types_supported"], serde_json::json!(["authorization_code", "client_credentials"]));
     assert_eq!(bare["token_endpoint_auth_methods_supported"], serde_json::json!(methods[..2]));
 }

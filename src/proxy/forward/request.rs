@@ -4,7 +4,7 @@
 //! one of ours removed by naming it in `Connection` (H-conn-3), nor add a second one (IDH-4).
 
 use super::edits::{append_set, content_length, covers, line, value_of};
-use super::{Plan, provenance, trail};
+use super::{Plan, cookies, provenance, trail};
 use crate::http1::Version;
 use crate::http1::body::BodyLength;
 use crate::http1::head::{Field, Request};
@@ -90,7 +90,7 @@ impl Outgoing<'_> {
                 }
             };
             if passes && !named.contains(field.name) && !covers(&self.plan.action.request_headers, field.name) {
-                line(out, field.name, field.value);
+                pass(&field, out);
                 seen.trace |= field.is("traceparent");
             }
         }
@@ -149,6 +149,15 @@ impl Outgoing<'_> {
                 out.extend_from_slice(field);
             }
         }
+    }
+}
+
+/// Passes a field on, without the cookies that are between the gateway and the browser.
+fn pass(field: &Field<'_>, out: &mut Vec<u8>) {
+    match field.is("cookie").then(|| cookies::without_ours(field.value)).flatten() {
+        None => line(out, field.name, field.value),
+        Some(left) if left.is_empty() => {}
+        Some(left) => line(out, field.name, &left),
     }
 }
 

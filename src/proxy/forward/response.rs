@@ -1,8 +1,8 @@
 //! The head of the response that a client gets (H-conn, H-body-1, H-body-2, H-date, PX-9).
 
-use super::Plan;
 use super::caching::{self, Audience};
 use super::edits::{append_set, content_length, covers, line};
+use super::{Plan, cookies};
 use crate::http1::body::BodyLength;
 use crate::http1::head::{Field, Request, Response};
 use crate::http1::{Version, date};
@@ -72,6 +72,7 @@ impl Answer<'_> {
         let mut said = Said::default();
         for field in response.fields() {
             let passes = match response_fate(field.name) {
+                ResponseFate::Pass if field.is("set-cookie") => !cookies::is_ours(field.value),
                 ResponseFate::Pass => !(private && caching::is_targeted(field.name)),
                 ResponseFate::Date => !std::mem::replace(&mut said.date, true),
                 ResponseFate::CacheControl => {

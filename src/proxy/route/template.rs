@@ -1,5 +1,6 @@
 //! Path templates: `/notes/{id}/{*rest}`, and the host that a route may be bound to.
 
+use super::Reach;
 use crate::proxy::target::{Host, PathPolicy, Target};
 use std::cmp::Ordering;
 
@@ -55,6 +56,25 @@ impl Template {
             Segment::Literal(_) => None,
             Segment::Parameter(name) | Segment::Rest(name) => Some(&**name),
         })
+    }
+
+    /// How the paths of this template lie to those below `prefix`.
+    pub(super) fn reach(&self, prefix: &str) -> Reach {
+        let mut own = self.segments.iter();
+        let mut all_are_below = true;
+        for wanted in prefix.split('/').skip(1) {
+            match own.next() {
+                Some(Segment::Literal(text)) if **text == *wanted => {}
+                Some(Segment::Parameter(_)) => all_are_below = false,
+                Some(Segment::Rest(_)) => return Reach::Some,
+                Some(Segment::Literal(_)) | None => return Reach::None,
+            }
+        }
+        match own.next() {
+            _ if !all_are_below => Reach::Some,
+            Some(Segment::Rest(_)) => Reach::All,
+            Some(Segment::Literal(_) | Segment::Parameter(_)) | None => Reach::Within,
+        }
     }
 
     fn segment(&mut self, text: &str) -> Result<Segment, String> {

@@ -39,6 +39,7 @@ fn spec(place: usize, line: &str, methods: &str, access: Access) -> RouteSpec {
         place: format!("gateway.toml:{place}"),
         host: (!host.is_empty()).then(|| host.to_owned()),
         path: path.to_owned(),
+        resource: RouteResource::default(),
         access: if methods.is_empty() {
             MethodAccess::Every(access)
         } else {

@@ -18,6 +18,12 @@ on_every_backend!(
     a_client_that_is_being_removed_is_unknown,
     /// TOK-13
     a_removal_that_was_cut_short_is_finished_before_the_identifier_is_used_again,
+    a_client_is_changed_by_one_at_a_time_and_no_change_is_lost,
+    a_client_that_is_being_removed_is_not_changed,
+    /// TOK-13
+    disabling_a_client_ends_its_tokens_and_stores_no_more,
+    /// TOK-13
+    no_token_survives_disabling_in_the_middle_of_issuing,
 );
 
 const FIRST: RegistrationId = RegistrationId([1; 16]);
@@ -126,4 +132,67 @@ async fn a_removal_that_was_cut_short_is_finished_before_the_identifier_is_used_
     assert!(store.add_client(robot(SECOND)).await.unwrap());
     assert!(alive(store, 1..=2).await.is_empty());
     assert_eq!(store.client("robot").await.unwrap(), Some(robot(SECOND)));
+}
+
+async fn a_client_is_changed_by_one_at_a_time_and_no_change_is_lost(store: &Store) {
+    store.add_client(robot(FIRST)).await.unwrap();
+    let changes: Vec<_> = (0..8)
+        .map(|number| {
+            let store = store.clone();
+            tokio::spawn(async move {
+                let change = |client: &mut ClientRecord| {
+                    client.redirect_uris.push(format!("https://{number}.example/"));
+                    true
+                };
+                store.change_client("robot", change).await.unwrap().unwrap()
+            })
+        })
+        .collect();
+    for change in changes {
+        change.await.unwrap();
+    }
+    let client = store.client("robot").await.unwrap().unwrap();
+    assert_eq!((client.redirect_uris.len(), client.version), (9, 8));
+    let untouched = store.change_client("robot", |_| false).await.unwrap();
+    assert_eq!(untouched, Some(client));
+    assert_eq!(store.client_count().await.unwrap(), 1);
+}
+
+async fn a_client_that_is_being_removed_is_not_changed(store: &Store) {
+    store.add_client(robot(FIRST)).await.unwrap();
+    let was = store.client("robot").await.unwrap().unwrap();
+    assert!(store.retire_client("robot").await.unwrap());
+    assert_eq!(store.change_client("robot", |_| true).await.unwrap(), None);
+    assert!(!store.replace_client(&was, was.clone()).await.unwrap());
+    assert_eq!(store.disable_client("robot", SECOND).await.unwrap(), None);
+}
+
+async fn disabling_a_client_ends_its_tokens_and_stores_no_more(store: &Store) {
+    store.add_client(robot(FIRST)).await.unwrap();
+    issue(store, of_robot(1, Some(FIRST))).await;
+    issue(store, single(3, record("app2", None))).await;
+    let disabled = store.disable_client("robot", SECOND).await.unwrap().unwrap();
+    assert!(disabled.disabled && disabled.registration == SECOND);
+    assert_eq!(alive(store, 1..=3).await, [3]);
+    assert_eq!(store.issue(of_robot(5, Some(FIRST))).await.unwrap(), Issued::ClientGone);
+    let rotation = rotation(2, 7, GrantId(1_u128.to_be_bytes()), NOW, GRACE);
+    assert_eq!(store.rotate(rotation).await.unwrap(), crate::store::Rotated::Unknown);
+}
+
+async fn no_token_survives_disabling_in_the_middle_of_issuing(store: &Store) {
+    store.add_client(robot(FIRST)).await.unwrap();
+    let issues: Vec<_> = (0..100)
+        .map(|number| {
+            let store = store.clone();
+            tokio::spawn(async move { store.issue(of_robot(2 * number, Some(FIRST))).await.unwrap() })
+        })
+        .collect();
+    let store_of_operator = store.clone();
+    let disabling = tokio::spawn(async move { store_of_operator.disable_client("robot", SECOND).await.unwrap() });
+    assert!(disabling.await.unwrap().is_some());
+    for issue in issues {
+        // Each came before or after: both are well.
+        let _: Issued = issue.await.unwrap();
+    }
+    assert!(alive(store, 0..200).await.is_empty());
 }

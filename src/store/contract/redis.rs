@@ -7,7 +7,7 @@ use crate::store::{Rotated, StoreError};
 use std::time::Instant;
 use tokio::task::JoinHandle;
 
-async fn eventually(what: &str, within: Duration, mut holds: impl AsyncFnMut() -> bool) {
+pub(super) async fn eventually(what: &str, within: Duration, mut holds: impl AsyncFnMut() -> bool) {
     let start = Instant::now();
     while !holds().await {
         assert!(start.elapsed() < within, "{what} not within {within:?}");
@@ -16,7 +16,7 @@ async fn eventually(what: &str, within: Duration, mut holds: impl AsyncFnMut() -
 }
 
 /// A node: a store of its own with its listener and its watch.
-async fn node(server: &RedisServer) -> (Store, Arc<Notes>, JoinHandle<()>) {
+pub(super) async fn node(server: &RedisServer) -> (Store, Arc<Notes>, JoinHandle<()>) {
     let store = Store::open(&server.settings()).await.unwrap();
     let notes = Notes::on(&store);
     let watched = store.clone();

@@ -1,8 +1,10 @@
 //! The tables of the embedded store, and the steps inside one write transaction.
 //!
 //! An *item* is what the indexes and the expiry table point at, told apart by its length: 32
-//! octets are an access token's digest, 16 a grant, 33 the letter `r` and a refresh token's digest.
+//! octets are an access token's digest, 16 a grant, 33 the letter `r` and a refresh token's digest;
+//! longer ones are documents (`documents`), in the expiry table alone.
 
+use super::documents;
 use crate::clock::Timestamp;
 use crate::oauth::token::{GrantId, RefreshRecord, TokenDigest, TokenRecord};
 use crate::store::family::Family;
@@ -33,6 +35,8 @@ pub(super) const BY_SUBJECT: Index<'_> = Index::new("by_subject");
 pub(super) const EXPIRY: TableDefinition<'_, (u64, &[u8]), ()> = TableDefinition::new("expiry");
 /// Clients by identifier, or [`LEAVING`].
 pub(super) const CLIENTS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("clients");
+/// Documents by kind and identifier. A file of before they were gets the table when it is opened.
+pub(super) const DOCUMENTS: TableDefinition<'_, (&str, &str), &[u8]> = TableDefinition::new("documents");
 /// The tag key and the format.
 pub(super) const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
 
@@ -68,6 +72,7 @@ pub(super) struct Tables<'txn> {
     pub(super) by_subject: Table<'txn, (&'static str, &'static [u8]), ()>,
     pub(super) expiry: Table<'txn, (u64, &'static [u8]), ()>,
     pub(super) clients: Table<'txn, &'static str, &'static [u8]>,
+    pub(super) documents: Table<'txn, (&'static str, &'static str), &'static [u8]>,
     /// The moment that the last of the operations spoke of.
     pub(super) now: Option<Timestamp>,
     /// Access tokens that ended, to be told after the commit.
@@ -88,6 +93,7 @@ impl<'txn> Tables<'txn> {
             by_subject: transaction.open_table(BY_SUBJECT)?,
             expiry: transaction.open_table(EXPIRY)?,
             clients: transaction.open_table(CLIENTS)?,
+            documents: transaction.open_table(DOCUMENTS)?,
             now: None,
             ended: Vec::new(),
             issued: Vec::new(),
@@ -205,7 +211,9 @@ impl<'txn> Tables<'txn> {
             due.push((at, item.to_vec()));
         }
         for (at, item) in &due {
-            self.end_item(item)?;
+            if !documents::purge(self, item, *at)? {
+                self.end_item(item)?;
+            }
             // Gone with the item, unless its value could not be read.
             self.expiry.remove((*at, item.as_slice()))?;
         }

@@ -51,19 +51,41 @@ impl Procedure {
         Self { source, digest: Script::new(source).get_hash().to_owned() }
     }
 
-    fn by_digest(&self, arguments: &[&[u8]]) -> Cmd {
-        evaluation("EVALSHA", &self.digest, arguments)
+    fn by_digest(&self, input: Input<'_>) -> Cmd {
+        evaluation("EVALSHA", &self.digest, input)
     }
 
-    fn whole(&self, arguments: &[&[u8]]) -> Cmd {
-        evaluation("EVAL", self.source, arguments)
+    fn whole(&self, input: Input<'_>) -> Cmd {
+        evaluation("EVAL", self.source, input)
     }
 }
 
-/// No keys are declared: the scripts derive them from what they find.
-fn evaluation(command: &str, script: &str, arguments: &[&[u8]]) -> Cmd {
+/// What a script is called with. Those about tokens declare no keys: they derive them from what they
+/// find.
+#[derive(Clone, Copy)]
+pub(super) struct Input<'a> {
+    pub(super) keys: &'a [&'a [u8]],
+    pub(super) arguments: &'a [&'a [u8]],
+}
+
+/// An answer, and whether it was asked for twice.
+pub(super) struct Answer<T> {
+    pub(super) value: T,
+    pub(super) again: bool,
+}
+
+/// How a command is sent, once or twice.
+#[derive(Default)]
+struct Tries {
+    /// The connection of the last time.
+    number: Option<u64>,
+    /// Whether it may have been done before.
+    again: bool,
+}
+
+fn evaluation(command: &str, script: &str, input: Input<'_>) -> Cmd {
     let mut evaluation = redis::cmd(command);
-    evaluation.arg(script).arg(0).arg(arguments);
+    evaluation.arg(script).arg(input.keys.len()).arg(input.keys).arg(input.arguments);
     evaluation
 }
 
@@ -124,11 +146,11 @@ impl Connection {
 
     /// Sends a command and waits for its answer.
     pub(super) async fn ask<T: FromRedisValue>(&self, command: &Cmd, retry: Retry) -> Result<T, StoreError> {
-        let mut number = None;
-        let answer = self.server.bounded(self.attempt(command, retry, &mut number)).await;
+        let mut tries = Tries::default();
+        let answer = self.server.bounded(self.attempt(command, retry, &mut tries)).await;
         if matches!(answer, Err(StoreError::Timeout(_))) {
             // Nobody knows whether this connection will ever answer again.
-            self.discard(number);
+            self.discard(tries.number);
         }
         answer
     }
@@ -137,41 +159,37 @@ impl Connection {
     pub(super) async fn call<T: FromRedisValue>(
         &self,
         procedure: &Procedure,
-        arguments: &[&[u8]],
+        input: Input<'_>,
         retry: Retry,
-    ) -> Result<T, StoreError> {
-        let mut number = None;
+    ) -> Result<Answer<T>, StoreError> {
+        let mut tries = Tries::default();
         let called = async {
-            match self.attempt(&procedure.by_digest(arguments), retry, &mut number).await {
+            match self.attempt(&procedure.by_digest(input), retry, &mut tries).await {
                 Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
-                    self.attempt(&procedure.whole(arguments), retry, &mut number).await
+                    self.attempt(&procedure.whole(input), retry, &mut tries).await
                 }
                 answer => answer,
             }
         };
         let answer = self.server.bounded(called).await;
         if matches!(answer, Err(StoreError::Timeout(_))) {
-            self.discard(number);
+            self.discard(tries.number);
         }
-        answer
+        answer.map(|value| Answer { value, again: tries.again })
     }
 
-    async fn attempt<T: FromRedisValue>(
-        &self,
-        command: &Cmd,
-        retry: Retry,
-        number: &mut Option<u64>,
-    ) -> RedisResult<T> {
+    async fn attempt<T: FromRedisValue>(&self, command: &Cmd, retry: Retry, tries: &mut Tries) -> RedisResult<T> {
         let mut again = retry == Retry::Once;
         loop {
             let (mut open, this) = self.open().await?;
-            *number = Some(this);
+            tries.number = Some(this);
             match command.query_async(&mut open).await {
                 Err(error) if error.is_unrecoverable_error() || error.is_connection_dropped() => {
                     self.discard(Some(this));
                     if !std::mem::take(&mut again) {
                         return Err(error);
                     }
+                    tries.again = true;
                 }
                 answer => return answer,
             }

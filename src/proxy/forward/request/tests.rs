@@ -47,6 +47,13 @@ fn fields_pass_unchanged_and_in_order() {
     assert!(head.ends_with("\r\n\r\n"));
 }
 
+/// UI-7: whoever gets the session's cookie is its owner.
+#[test]
+fn the_cookies_of_the_gateway_itself_do_not_pass() {
+    let cookies = "Cookie: a=1; __Host-tollgate-session=s; b=2\r\ncookie: tollgate-browser=b\r\n";
+    assert_eq!(values(&head(&setup(), cookies), "cookie"), ["a=1; b=2"]);
+}
+
 /// A request that is part of a trace stays part of it; another one starts one.
 #[test]
 fn every_request_is_part_of_one_trace() {

@@ -1,0 +1,51 @@
+//! What the log keeps of people in a browser, under the target `tollgate::audit`. Names come from
+//! records alone, never from a form: people type passwords into every field there is.
+
+use crate::people::session::Session;
+use crate::people::users::Subject;
+use std::net::IpAddr;
+
+const TARGET: &str = "tollgate::audit";
+
+/// Somebody signed in.
+pub(super) fn signed_in(session: &Session, address: Option<IpAddr>) {
+    let address = address.map(tracing::field::display);
+    tracing::info!(target: TARGET, subject = session.subject.name, session = short(&session.id), address, "signed in");
+}
+
+/// A sign-in was refused.
+pub(super) fn sign_in_refused(reason: &'static str, address: Option<IpAddr>) {
+    let address = address.map(tracing::field::display);
+    tracing::info!(target: TARGET, reason, address, "sign-in refused");
+}
+
+/// A sign-in has ended by the hand of its owner.
+pub(super) fn signed_out(subject: &Subject, session: &str) {
+    tracing::info!(target: TARGET, subject = subject.name, session = short(session), "signed out");
+}
+
+/// A client may do what it asked for, or a part of it.
+pub(super) fn allowed(subject: &Subject, client: &str, scope: &str, asked: bool) {
+    tracing::info!(target: TARGET, subject = subject.name, client, scope, asked, "consent given");
+}
+
+/// A client may not.
+pub(super) fn denied(subject: &Subject, client: &str) {
+    tracing::info!(target: TARGET, subject = subject.name, client, "consent refused");
+}
+
+/// Clients may no more; `None`: none of them.
+pub(super) fn taken_back(subject: &Subject, client: Option<&str>) {
+    tracing::info!(target: TARGET, subject = subject.name, client, "consent taken back");
+}
+
+/// A form came that no page of ours could have sent.
+pub(super) fn forged(place: &'static str, reason: &'static str, address: Option<IpAddr>) {
+    let address = address.map(tracing::field::display);
+    tracing::warn!(target: TARGET, endpoint = place, reason, address, "forged form refused");
+}
+
+/// What a session is called in the log.
+fn short(session: &str) -> &str {
+    session.get(..16).unwrap_or(session)
+}

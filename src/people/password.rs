@@ -22,13 +22,17 @@ pub struct Overloaded(());
 pub const UNUSED_HASH: &str =
     "$argon2id$v=19$m=19456,t=2,p=1$cNsrWUM7fcS8JwPWzQ6y5w$sdSE6FkpNzPu52yz0EUOYLugslwKa3HuAjWuVL9+/qM";
 
-/// How many checks may wait for each that runs: half a second of work, and then it is better to
-/// say so.
-const WAITING: usize = 16;
+/// How many checks may wait for each that runs: a second of work, and then it is better to say so.
+const WAITING: usize = 32;
 
-static CORES: LazyLock<usize> = LazyLock::new(|| available_parallelism().map_or(1, std::num::NonZero::get));
-static RUNNING: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(*CORES));
-static ADMITTED: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(*CORES * (WAITING + 1)));
+/// One check at a time for each eight cores: whoever floods the sign-in with wrong passwords gets one
+/// core of a usual machine, and the requests that are forwarded keep the others.
+const CORES_A_CHECK: usize = 8;
+
+static CHECKS: LazyLock<usize> =
+    LazyLock::new(|| available_parallelism().map_or(1, |cores| cores.get().div_ceil(CORES_A_CHECK)));
+static RUNNING: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(*CHECKS));
+static ADMITTED: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(*CHECKS * (WAITING + 1)));
 
 /// Whether `password` is the one of `hash`, a PHC string of argon2id or a bcrypt hash. A hash that
 /// cannot be read has no password.

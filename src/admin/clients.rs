@@ -195,8 +195,8 @@ impl Shown {
             old_secret_expires_at: client.old_secrets_until.map(|millis| millis / 1000),
             created_at: Some(client.created_at / 1000),
             unused_until: said.unused_until.map(|millis| millis / 1000),
-            client_uri: said.client_uri,
-            software_id: said.software_id,
+            client_uri: said.description.client_uri,
+            software_id: said.description.software_id,
         }
     }
 }

@@ -97,14 +97,15 @@ impl Endpoints {
         member("client_secret_expires_at", secret.as_ref().map(|_| 0.into()));
         if let Some(registered) = &record.self_registered {
             member("token_endpoint_auth_method", Some(registered.auth_method.as_str().into()));
-            member("contacts", (!registered.contacts.is_empty()).then(|| object!(registered.contacts)));
+            let said = &registered.description;
+            member("contacts", (!said.contacts.is_empty()).then(|| object!(said.contacts)));
             for (name, text) in [
-                ("client_uri", &registered.client_uri),
-                ("logo_uri", &registered.logo_uri),
-                ("tos_uri", &registered.tos_uri),
-                ("policy_uri", &registered.policy_uri),
-                ("software_id", &registered.software_id),
-                ("software_version", &registered.software_version),
+                ("client_uri", &said.client_uri),
+                ("logo_uri", &said.logo_uri),
+                ("tos_uri", &said.tos_uri),
+                ("policy_uri", &said.policy_uri),
+                ("software_id", &said.software_id),
+                ("software_version", &said.software_version),
             ] {
                 member(name, text.as_deref().map(Value::from));
             }

@@ -12,7 +12,7 @@ use crate::oauth::scope::Scope;
 use crate::oauth::token::Origin;
 use crate::people::password;
 use crate::secret::Digest;
-use crate::store::{self, ClientRecord, StoreError};
+use crate::store::{ClientRecord, StoreError};
 use std::sync::Arc;
 
 /// The proof that a request comes from this client, as far as its kind can prove it: a confidential
@@ -230,19 +230,11 @@ pub(super) fn client_of(record: ClientRecord) -> Result<Client, StoreError> {
         registration: Some(record.registration),
         old_secrets_until: record.old_secrets_until.map(Timestamp::from_millis),
         par_required: record.par_required,
-        self_registered: record.self_registered.map(said_of_itself),
+        self_registered: record
+            .self_registered
+            .map(|registered| SelfRegistered { unused_until: registered.unused_until.map(Timestamp::from_millis) }),
         ..Client::default()
     })
-}
-
-fn said_of_itself(record: store::SelfRegistered) -> SelfRegistered {
-    SelfRegistered {
-        unused_until: record.unused_until.map(Timestamp::from_millis),
-        client_uri: record.client_uri,
-        logo_uri: record.logo_uri,
-        tos_uri: record.tos_uri,
-        policy_uri: record.policy_uri,
-    }
 }
 
 #[cfg(test)]

@@ -226,12 +226,6 @@ fn describe(record: &mut ClientRecord, said: Registrable) {
     record.scopes = said.scope.to_string();
     if let Some(registered) = &mut record.self_registered {
         said.auth_method.as_str().clone_into(&mut registered.auth_method);
-        registered.client_uri = said.client_uri;
-        registered.logo_uri = said.logo_uri;
-        registered.tos_uri = said.tos_uri;
-        registered.policy_uri = said.policy_uri;
-        registered.contacts = said.contacts;
-        registered.software_id = said.software_id;
-        registered.software_version = said.software_version;
+        registered.description = said.description;
     }
 }

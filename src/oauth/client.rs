@@ -172,24 +172,16 @@ pub struct Client {
     pub old_secrets_until: Option<Timestamp>,
     /// RFC 9126 section 6: its authorization requests have to be pushed.
     pub par_required: bool,
-    /// What it said of itself where it registered itself; `None`: somebody vouches for it.
+    /// Where it registered itself (RFC 7591); `None`: somebody vouches for it.
     pub self_registered: Option<SelfRegistered>,
 }
 
-/// What a client that registered itself (RFC 7591) says of itself. Nothing of it is proved: it is
-/// shown as text, and marked as unverified.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// A client that registered itself: nothing of what it says of itself is proved, and people see it marked as
+/// unverified.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SelfRegistered {
     /// The end of a registration that nobody has used yet.
     pub unused_until: Option<Timestamp>,
-    /// Its home page: https.
-    pub client_uri: Option<String>,
-    /// Its logo: https.
-    pub logo_uri: Option<String>,
-    /// Its terms of service: https.
-    pub tos_uri: Option<String>,
-    /// Its privacy policy: https.
-    pub policy_uri: Option<String>,
 }
 
 impl Client {

@@ -6,8 +6,8 @@ use super::redirect;
 use super::scope::{Scope, ScopeSet, ScopeTable};
 use super::url::Url;
 use crate::secret::Secret;
-use serde::Deserialize;
 use serde::de::IgnoredAny;
+use serde::{Deserialize, Serialize};
 
 /// The longest name, URI or identifier of a software.
 const LONGEST: usize = 1024;
@@ -91,19 +91,10 @@ pub struct Policy<'p> {
     pub table: &'p ScopeTable,
 }
 
-/// Metadata that was checked and cut to what may be registered.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Registrable {
-    /// RFC 6749 section 3.1.2.
-    pub redirect_uris: Vec<String>,
-    /// How it authenticates.
-    pub auth_method: AuthMethod,
-    /// What it may use.
-    pub grants: Vec<GrantType>,
-    /// The most it can get.
-    pub scope: Scope,
-    /// What it calls itself.
-    pub name: Option<String>,
+/// What a client says of itself for people to read. Nothing of it is proved: it is text, and nothing of it is
+/// fetched.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Description {
     /// Its home page.
     pub client_uri: Option<String>,
     /// Its logo.
@@ -118,6 +109,23 @@ pub struct Registrable {
     pub software_id: Option<String>,
     /// Which version of it.
     pub software_version: Option<String>,
+}
+
+/// Metadata that was checked and cut to what may be registered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Registrable {
+    /// RFC 6749 section 3.1.2.
+    pub redirect_uris: Vec<String>,
+    /// How it authenticates.
+    pub auth_method: AuthMethod,
+    /// What it may use.
+    pub grants: Vec<GrantType>,
+    /// The most it can get.
+    pub scope: Scope,
+    /// What it calls itself.
+    pub name: Option<String>,
+    /// What else it says of itself.
+    pub description: Description,
 }
 
 /// Why metadata is not registered (RFC 7591 section 3.2.2).
@@ -164,13 +172,15 @@ impl ClientMetadata {
             grants,
             scope: scope(self.scope.as_deref(), policy)?,
             name: name(self.client_name)?,
-            client_uri: page(self.client_uri)?,
-            logo_uri: page(self.logo_uri)?,
-            tos_uri: page(self.tos_uri)?,
-            policy_uri: page(self.policy_uri)?,
-            contacts,
-            software_id: plain(self.software_id)?,
-            software_version: plain(self.software_version)?,
+            description: Description {
+                client_uri: page(self.client_uri)?,
+                logo_uri: page(self.logo_uri)?,
+                tos_uri: page(self.tos_uri)?,
+                policy_uri: page(self.policy_uri)?,
+                contacts,
+                software_id: plain(self.software_id)?,
+                software_version: plain(self.software_version)?,
+            },
         })
     }
 

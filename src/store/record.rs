@@ -2,6 +2,7 @@
 
 use crate::clock::Timestamp;
 use crate::oauth::client::RegistrationId;
+use crate::oauth::registration::Description;
 use crate::oauth::token::{GrantId, Origin, RefreshRecord, TokenDigest, TokenRecord};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -141,20 +142,9 @@ pub struct SelfRegistered {
     pub unused_until: Option<u64>,
     /// `token_endpoint_auth_method`.
     pub auth_method: String,
-    /// Its home page.
-    pub client_uri: Option<String>,
-    /// Its logo.
-    pub logo_uri: Option<String>,
-    /// Its terms of service.
-    pub tos_uri: Option<String>,
-    /// Its privacy policy.
-    pub policy_uri: Option<String>,
-    /// Whom to write to.
-    pub contacts: Vec<String>,
-    /// Which software it is.
-    pub software_id: Option<String>,
-    /// Which version of it.
-    pub software_version: Option<String>,
+    /// What it says of itself.
+    #[serde(flatten)]
+    pub description: Description,
 }
 
 /// Without the hashes of its secrets.

@@ -210,7 +210,7 @@ async fn an_update_replaces_everything() {
     assert_eq!(renamed.record.name.as_deref(), Some("Two"));
     assert_eq!(renamed.record.secrets, client.record.secrets);
     assert_eq!(renamed.secret.as_ref().map(crate::secret::Secret::reveal), Some(secret));
-    assert!(renamed.record.self_registered.as_ref().unwrap().contacts.is_empty(), "left out is deleted");
+    assert!(renamed.record.self_registered.as_ref().unwrap().description.contacts.is_empty(), "left out is deleted");
     assert_ne!(renamed.record.registration, client.record.registration, "what was allowed to One is not Two's");
     let same = update(json!({ "client_name": "Two", "scope": "read" })).await.unwrap();
     assert_eq!((same.record.registration, same.record.scopes.as_str()), (renamed.record.registration, "read"));

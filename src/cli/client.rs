@@ -2,7 +2,7 @@
 
 mod lifecycle;
 
-use super::operator::{Access, Operator, encoded};
+use super::operator::{Operator, Options, encoded};
 use super::output::{Failure, print, print_json};
 use super::table::table;
 use crate::admin::clients::NewClient;
@@ -19,7 +19,7 @@ pub(super) enum Command {
     /// Make a client; its secret is shown once
     New(Box<New>),
     /// List the clients of the configuration and of the store
-    List(Common),
+    List(Options),
     /// Show a client
     Show(lifecycle::Named),
     /// Give a client of the store a new secret, which is shown once; the older one stays valid for now
@@ -35,7 +35,7 @@ pub(super) enum Command {
         /// Its identifier
         id: String,
         #[command(flatten)]
-        common: Common,
+        options: Options,
     },
 }
 
@@ -77,28 +77,19 @@ pub(super) struct New {
     #[arg(long)]
     print: bool,
     #[command(flatten)]
-    common: Common,
-}
-
-#[derive(Debug, clap::Args)]
-pub(super) struct Common {
-    /// For programs
-    #[arg(long)]
-    json: bool,
-    #[command(flatten)]
-    access: Access,
+    options: Options,
 }
 
 pub(super) fn run(file: &Path, command: Command) -> Result<(), Failure> {
     match command {
         Command::New(arguments) => new(file, *arguments),
-        Command::List(common) => list(file, common),
+        Command::List(options) => list(file, options),
         Command::Show(named) => lifecycle::show(file, named),
         Command::Rotate(rotate) => lifecycle::rotate(file, rotate),
         Command::Disable(named) => lifecycle::switch(file, named, "disable"),
         Command::Enable(named) => lifecycle::switch(file, named, "enable"),
         Command::Invite(invite) => lifecycle::invite(file, invite),
-        Command::Remove { id, common } => remove(file, &id, common),
+        Command::Remove { id, options } => remove(file, &id, options),
     }
 }
 
@@ -119,9 +110,9 @@ fn new(file: &Path, arguments: New) -> Result<(), Failure> {
         made_here(&client)?
     } else {
         let body = serde_json::to_value(&client).map_err(|error| error.to_string())?;
-        Operator::reach(file, arguments.common.access)?.call(&Method::POST, "/clients", Some(&body))?
+        Operator::reach(file, arguments.options.access)?.call(&Method::POST, "/clients", Some(&body))?
     };
-    if arguments.common.json {
+    if arguments.options.json {
         return print_json(&answer);
     }
     match (arguments.print, answer["secret"].as_str()) {
@@ -193,9 +184,9 @@ fn quoted(text: &str) -> String {
     Value::from(text).to_string()
 }
 
-fn list(file: &Path, common: Common) -> Result<(), Failure> {
-    let answer = Operator::reach(file, common.access)?.call(&Method::GET, "/clients", None)?;
-    if common.json {
+fn list(file: &Path, options: Options) -> Result<(), Failure> {
+    let answer = Operator::reach(file, options.access)?.call(&Method::GET, "/clients", None)?;
+    if options.json {
         return print_json(&answer);
     }
     let clients = answer["clients"].as_array().map(Vec::as_slice).unwrap_or_default();
@@ -215,10 +206,10 @@ fn row(client: &Value) -> [String; 7] {
     [text("id"), text("name"), text("kind"), text("origin"), state.to_owned(), grants.join(" "), text("scopes")]
 }
 
-fn remove(file: &Path, id: &str, common: Common) -> Result<(), Failure> {
+fn remove(file: &Path, id: &str, options: Options) -> Result<(), Failure> {
     let path = format!("/clients/{}", encoded(id));
-    let answer = Operator::reach(file, common.access)?.call(&Method::DELETE, &path, None)?;
-    if common.json { print_json(&answer) } else { print(&format!("removed: {id}")) }
+    let answer = Operator::reach(file, options.access)?.call(&Method::DELETE, &path, None)?;
+    if options.json { print_json(&answer) } else { print(&format!("removed: {id}")) }
 }
 
 #[cfg(test)]

@@ -16,6 +16,16 @@ use std::path::Path;
 
 /// What every command of an operator takes.
 #[derive(Debug, clap::Args)]
+pub(super) struct Options {
+    /// For programs
+    #[arg(long)]
+    pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) access: Access,
+}
+
+/// How the gateway's API is reached.
+#[derive(Debug, clap::Args)]
 pub(super) struct Access {
     /// A bearer token with the scope tollgate:admin, where `[admin]` listens on TCP
     #[arg(long = "admin-token", env = "TOLLGATE_ADMIN_TOKEN", hide_env_values = true, value_name = "TOKEN")]

@@ -1,6 +1,6 @@
 //! `tollgate token issue|inspect|list|revoke`.
 
-use super::operator::{Access, Operator, encoded};
+use super::operator::{Operator, Options, encoded};
 use super::output::{Failure, print, print_json};
 use super::table::table;
 use crate::clock::Timestamp;
@@ -41,7 +41,7 @@ pub(super) struct Issue {
     #[arg(long, value_name = "DURATION", value_parser = whole_seconds)]
     ttl: Option<Duration>,
     #[command(flatten)]
-    common: Common,
+    options: Options,
 }
 
 #[derive(Debug, clap::Args)]
@@ -49,7 +49,7 @@ pub(super) struct Inspect {
     /// The token or its public identifier; `-` reads it from standard input
     token: String,
     #[command(flatten)]
-    common: Common,
+    options: Options,
 }
 
 #[derive(Debug, clap::Args)]
@@ -64,7 +64,7 @@ pub(super) struct List {
     #[arg(long, value_name = "COUNT")]
     limit: Option<usize>,
     #[command(flatten)]
-    common: Common,
+    options: Options,
 }
 
 #[derive(Debug, clap::Args)]
@@ -80,16 +80,7 @@ pub(super) struct Revoke {
     #[arg(long, visible_alias = "user", group = "which", value_name = "NAME")]
     subject: Option<String>,
     #[command(flatten)]
-    common: Common,
-}
-
-#[derive(Debug, clap::Args)]
-struct Common {
-    /// For programs
-    #[arg(long)]
-    json: bool,
-    #[command(flatten)]
-    access: Access,
+    options: Options,
 }
 
 pub(super) fn run(file: &Path, command: Command) -> Result<(), Failure> {
@@ -109,19 +100,19 @@ fn issue(file: &Path, arguments: Issue) -> Result<(), Failure> {
         "resources": arguments.resource,
         "ttl": arguments.ttl.map(|ttl| ttl.as_secs()),
     });
-    let answer = Operator::reach(file, arguments.common.access)?.call(&Method::POST, "/tokens", Some(&body))?;
-    if arguments.common.json { print_json(&answer) } else { print(text(&answer, "token")) }
+    let answer = Operator::reach(file, arguments.options.access)?.call(&Method::POST, "/tokens", Some(&body))?;
+    if arguments.options.json { print_json(&answer) } else { print(text(&answer, "token")) }
 }
 
 fn inspect(file: &Path, arguments: Inspect) -> Result<(), Failure> {
     let body = json!({ "token": given(arguments.token)? });
-    let mut operator = Operator::reach(file, arguments.common.access)?;
+    let mut operator = Operator::reach(file, arguments.options.access)?;
     let answer = operator.call(&Method::POST, "/tokens/inspect", Some(&body))?;
-    if arguments.common.json { print_json(&answer) } else { print(&described(&answer)) }
+    if arguments.options.json { print_json(&answer) } else { print(&described(&answer)) }
 }
 
 fn list(file: &Path, arguments: List) -> Result<(), Failure> {
-    let mut operator = Operator::reach(file, arguments.common.access)?;
+    let mut operator = Operator::reach(file, arguments.options.access)?;
     let filters = [("client", &arguments.client), ("subject", &arguments.subject)];
     let filters: String = filters
         .iter()
@@ -138,7 +129,7 @@ fn list(file: &Path, arguments: List) -> Result<(), Failure> {
         let Some(next) = answer["next"].as_str() else { break };
         after = format!("&after={next}");
     }
-    if arguments.common.json {
+    if arguments.options.json {
         return print_json(&json!({ "tokens": tokens }));
     }
     let rows: Vec<[String; 5]> = tokens.iter().map(row).collect();
@@ -151,9 +142,9 @@ fn revoke(file: &Path, arguments: Revoke) -> Result<(), Failure> {
         "client": arguments.client,
         "subject": arguments.subject,
     });
-    let mut operator = Operator::reach(file, arguments.common.access)?;
+    let mut operator = Operator::reach(file, arguments.options.access)?;
     let answer = operator.call(&Method::POST, "/tokens/revoke", Some(&body))?;
-    if arguments.common.json { print_json(&answer) } else { print(&format!("revoked: {}", answer["revoked"])) }
+    if arguments.options.json { print_json(&answer) } else { print(&format!("revoked: {}", answer["revoked"])) }
 }
 
 /// An argument is seen by every user of the machine, standard input is not.

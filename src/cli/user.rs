@@ -1,7 +1,7 @@
 //! `tollgate user add|passwd|list|disable|enable|remove`.
 
 use super::hash;
-use super::operator::{Access, Operator, encoded};
+use super::operator::{Operator, Options, encoded};
 use super::output::{Failure, print, print_json};
 use super::table::table;
 use http::Method;
@@ -18,12 +18,12 @@ pub(super) enum Command {
         #[arg(long, visible_alias = "scope", value_name = "SCOPES")]
         scopes: Option<String>,
         #[command(flatten)]
-        common: Common,
+        options: Options,
     },
     /// Change the password of a user of the store; whoever is signed in with the old one is signed out
     Passwd(Named),
     /// List the users of the configuration and of the store, and what each can grant
-    List(Common),
+    List(Options),
     /// Disable a user of the store; its tokens, grants and sessions end with it
     Disable(Named),
     /// Let a user of the store sign in again
@@ -37,59 +37,50 @@ pub(super) struct Named {
     /// Its name
     name: String,
     #[command(flatten)]
-    common: Common,
-}
-
-#[derive(Debug, clap::Args)]
-pub(super) struct Common {
-    /// For programs
-    #[arg(long)]
-    json: bool,
-    #[command(flatten)]
-    access: Access,
+    options: Options,
 }
 
 pub(super) fn run(file: &Path, command: Command) -> Result<(), Failure> {
     match command {
-        Command::Add { name, scopes, common } => {
+        Command::Add { name, scopes, options } => {
             let password = hash::password()?;
             let body = json!({ "name": name, "password": *password, "scopes": scopes });
-            ask(file, common, (&Method::POST, "/users"), Some(&body), &format!("added: {name}"))
+            ask(file, options, (&Method::POST, "/users"), Some(&body), &format!("added: {name}"))
         }
-        Command::Passwd(Named { name, common }) => {
+        Command::Passwd(Named { name, options }) => {
             let body = json!({ "password": *hash::password()? });
             let path = format!("/users/{}/password", encoded(&name));
-            ask(file, common, (&Method::POST, &path), Some(&body), &format!("changed: {name}"))
+            ask(file, options, (&Method::POST, &path), Some(&body), &format!("changed: {name}"))
         }
-        Command::List(common) => list(file, common),
+        Command::List(options) => list(file, options),
         Command::Disable(named) => change(file, named, "disable", "disabled"),
         Command::Enable(named) => change(file, named, "enable", "enabled"),
-        Command::Remove(Named { name, common }) => {
+        Command::Remove(Named { name, options }) => {
             let path = format!("/users/{}", encoded(&name));
-            ask(file, common, (&Method::DELETE, &path), None, &format!("removed: {name}"))
+            ask(file, options, (&Method::DELETE, &path), None, &format!("removed: {name}"))
         }
     }
 }
 
-fn change(file: &Path, Named { name, common }: Named, deed: &str, done: &str) -> Result<(), Failure> {
+fn change(file: &Path, Named { name, options }: Named, deed: &str, done: &str) -> Result<(), Failure> {
     let path = format!("/users/{}/{deed}", encoded(&name));
-    ask(file, common, (&Method::POST, &path), None, &format!("{done}: {name}"))
+    ask(file, options, (&Method::POST, &path), None, &format!("{done}: {name}"))
 }
 
 fn ask(
     file: &Path,
-    common: Common,
+    options: Options,
     (method, path): (&Method, &str),
     body: Option<&Value>,
     done: &str,
 ) -> Result<(), Failure> {
-    let answer = Operator::reach(file, common.access)?.call(method, path, body)?;
-    if common.json { print_json(&answer) } else { print(done) }
+    let answer = Operator::reach(file, options.access)?.call(method, path, body)?;
+    if options.json { print_json(&answer) } else { print(done) }
 }
 
-fn list(file: &Path, common: Common) -> Result<(), Failure> {
-    let answer = Operator::reach(file, common.access)?.call(&Method::GET, "/users", None)?;
-    if common.json {
+fn list(file: &Path, options: Options) -> Result<(), Failure> {
+    let answer = Operator::reach(file, options.access)?.call(&Method::GET, "/users", None)?;
+    if options.json {
         return print_json(&answer);
     }
     let users = answer["users"].as_array().map(Vec::as_slice).unwrap_or_default();

@@ -1,6 +1,6 @@
 //! What becomes of a client after it was made, and who may bring one.
 
-use super::{Common, encoded};
+use super::{Options, encoded};
 use crate::cli::operator::Operator;
 use crate::cli::output::{Failure, print, print_json};
 use crate::config;
@@ -14,7 +14,7 @@ pub(in crate::cli) struct Named {
     /// Its identifier
     id: String,
     #[command(flatten)]
-    common: Common,
+    options: Options,
 }
 
 #[derive(Debug, clap::Args)]
@@ -28,7 +28,7 @@ pub(in crate::cli) struct Rotate {
     #[arg(long, conflicts_with = "expire_old")]
     finish: bool,
     #[command(flatten)]
-    common: Common,
+    options: Options,
 }
 
 #[derive(Debug, clap::Args)]
@@ -40,7 +40,7 @@ pub(in crate::cli) struct Invite {
     #[arg(long, value_name = "N", default_value_t = 1)]
     uses: u32,
     #[command(flatten)]
-    common: Common,
+    options: Options,
 }
 
 fn whole_seconds(text: &str) -> Result<Duration, String> {
@@ -54,8 +54,8 @@ fn from_now(text: &str) -> Result<Duration, String> {
 
 pub(super) fn show(file: &Path, named: Named) -> Result<(), Failure> {
     let path = format!("/clients/{}", encoded(&named.id));
-    let answer = Operator::reach(file, named.common.access)?.call(&Method::GET, &path, None)?;
-    if named.common.json {
+    let answer = Operator::reach(file, named.options.access)?.call(&Method::GET, &path, None)?;
+    if named.options.json {
         return print_json(&answer);
     }
     let members = answer.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null());
@@ -79,8 +79,8 @@ pub(super) fn rotate(file: &Path, rotate: Rotate) -> Result<(), Failure> {
     if let Some(after) = rotate.expire_old {
         body["expire_old"] = after.as_secs().into();
     }
-    let answer = Operator::reach(file, rotate.common.access)?.call(&Method::POST, &path, Some(&body))?;
-    if rotate.common.json {
+    let answer = Operator::reach(file, rotate.options.access)?.call(&Method::POST, &path, Some(&body))?;
+    if rotate.options.json {
         return print_json(&answer);
     }
     let id = &rotate.id;
@@ -93,15 +93,15 @@ pub(super) fn rotate(file: &Path, rotate: Rotate) -> Result<(), Failure> {
 /// `disable` or `enable`.
 pub(super) fn switch(file: &Path, named: Named, deed: &str) -> Result<(), Failure> {
     let path = format!("/clients/{}/{deed}", encoded(&named.id));
-    let answer = Operator::reach(file, named.common.access)?.call(&Method::POST, &path, Some(&json!({})))?;
-    if named.common.json { print_json(&answer) } else { print(&format!("{deed}d: {}", named.id)) }
+    let answer = Operator::reach(file, named.options.access)?.call(&Method::POST, &path, Some(&json!({})))?;
+    if named.options.json { print_json(&answer) } else { print(&format!("{deed}d: {}", named.id)) }
 }
 
 /// Prints the token alone, so that it can be handed on.
 pub(super) fn invite(file: &Path, invite: Invite) -> Result<(), Failure> {
     let body = json!({ "ttl": invite.ttl.as_secs(), "uses": invite.uses });
-    let answer = Operator::reach(file, invite.common.access)?.call(&Method::POST, "/invites", Some(&body))?;
-    if invite.common.json { print_json(&answer) } else { print(answer["token"].as_str().unwrap_or_default()) }
+    let answer = Operator::reach(file, invite.options.access)?.call(&Method::POST, "/invites", Some(&body))?;
+    if invite.options.json { print_json(&answer) } else { print(answer["token"].as_str().unwrap_or_default()) }
 }
 
 #[cfg(test)]

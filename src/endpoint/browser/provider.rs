@@ -56,14 +56,9 @@ impl Browser {
     pub(super) async fn go_to_provider(&self, visit: &mut Visit<'_>) -> Result<Response<Bytes>, Stop> {
         let provider = Arc::clone(self.provider().ok_or(Stop::Missing)?);
         let request = visit.request;
-        let form = Visit::form(request)?;
-        let purpose = match self.open(&form, None, visit) {
-            Ok(Dialogue::SignIn(purpose)) => purpose,
-            Err(DialogueError::Expired(dialogue)) => return self.log_in_too_late(*dialogue, visit).await,
-            Ok(_) | Err(DialogueError::Forged) => {
-                audit::forged("provider", "dialogue", visit.address);
-                return Err(Stop::Forged);
-            }
+        let purpose = match self.signing_in(&Visit::form(request)?, "provider", visit)? {
+            Ok(purpose) => purpose,
+            Err(late) => return self.log_in_too_late(late, visit).await,
         };
         let id = URL_SAFE_NO_PAD.encode(random::<16>()?);
         let begun = visit.now;

@@ -75,6 +75,24 @@ impl Browser {
         Ok(client.map(|client| super::app(&client, Some(&request.redirect_uri))))
     }
 
+    /// What somebody signs in for, as the form of the sign-in page says it; or the dialogue of a page that lay
+    /// open for too long.
+    pub(super) fn signing_in(
+        &self,
+        form: &Params<'_>,
+        place: &'static str,
+        visit: &Visit<'_>,
+    ) -> Result<Result<Purpose, Dialogue>, Stop> {
+        match self.open(form, None, visit) {
+            Ok(Dialogue::SignIn(purpose)) => Ok(Ok(purpose)),
+            Err(DialogueError::Expired(dialogue)) => Ok(Err(*dialogue)),
+            Ok(_) | Err(DialogueError::Forged) => {
+                audit::forged(place, "dialogue", visit.address);
+                Err(Stop::Forged)
+            }
+        }
+    }
+
     /// `POST /oauth2/login`
     pub(super) async fn log_in(&self, visit: &mut Visit<'_>) -> Result<Response<Bytes>, Stop> {
         if !self.takes_passwords() {
@@ -82,13 +100,9 @@ impl Browser {
         }
         let request = visit.request;
         let form = Visit::form(request)?;
-        let purpose = match self.open(&form, None, visit) {
-            Ok(Dialogue::SignIn(purpose)) => purpose,
-            Err(DialogueError::Expired(dialogue)) => return self.log_in_too_late(*dialogue, visit).await,
-            Ok(_) | Err(DialogueError::Forged) => {
-                audit::forged("login", "dialogue", visit.address);
-                return Err(Stop::Forged);
-            }
+        let purpose = match self.signing_in(&form, "login", visit)? {
+            Ok(purpose) => purpose,
+            Err(late) => return self.log_in_too_late(late, visit).await,
         };
         match self.owner(&form, visit).await {
             Ok(owner) => {

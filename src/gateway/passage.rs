@@ -304,7 +304,7 @@ impl Gateway {
             counters.cache_hits.increment();
             return answer.map_err(CheckError::Invalid);
         }
-        let wanted = notes.now();
+        let asked = notes.now();
         let checked = Box::pin(self.guard.check(token, &digest, now)).await;
         notes.waited();
         match &checked {
@@ -312,7 +312,7 @@ impl Gateway {
             Err(CheckError::Store(_)) => counters.store_failures.increment(),
             Ok(_) | Err(CheckError::Invalid(_)) => {
                 counters.cache_misses.increment();
-                counters.store_lookups.observe(notes.now().duration_since(wanted));
+                counters.store_lookups.observe(notes.now().duration_since(asked));
             }
         }
         checked

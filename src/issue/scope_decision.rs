@@ -82,22 +82,11 @@ pub(super) fn not_empty(scope: Scope) -> Result<Scope, IssueError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::oauth::scope::ScopeDeclaration;
+    use crate::oauth::resource::tests::table;
     use proptest::prelude::*;
 
     fn scope(text: &str) -> Scope {
         text.parse().unwrap()
-    }
-
-    fn table() -> ScopeTable {
-        let declare = |(name, implies): (&str, &str)| ScopeDeclaration {
-            name: name.parse().unwrap(),
-            text: String::new(),
-            implies: if implies.is_empty() { Scope::default() } else { scope(implies) },
-            restricted: false,
-        };
-        let lines = [("admin", "write"), ("write", "read"), ("read", ""), ("other", ""), ("shelf:{id}", "")];
-        ScopeTable::new(lines.into_iter().map(declare).collect()).unwrap()
     }
 
     fn client(scopes: &str, default: Option<&str>) -> Client {

@@ -2,7 +2,7 @@
 //! identifiers that compare in one way, and as numbers that compare in one machine instruction.
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use super::scope::{Scope, ScopeTable};
 use super::url::Url;

@@ -2,10 +2,11 @@
 
 mod code;
 
+use super::clients::stored;
 use super::{START, Stage, scope, settings, users};
 use crate::clock::Timestamp;
 use crate::issue::{AuthorizationError, AuthorizationRequest, Redirect};
-use crate::oauth::client::{GrantType, RegistrationId};
+use crate::oauth::client::GrantType;
 use crate::oauth::params::Params;
 use crate::oauth::pkce::tests::CHALLENGE;
 use crate::oauth::scope::Scope;
@@ -317,21 +318,10 @@ async fn what_was_allowed_is_seen_and_taken_back() {
 async fn a_consent_is_not_for_the_next_client_of_that_name() {
     let stage = Stage::new().await;
     let record = || ClientRecord {
-        id: "web2".into(),
         name: Some("Web".into()),
-        secrets: Vec::new(),
         grants: vec!["authorization_code".into()],
         redirect_uris: vec!["https://web.example/cb".into()],
-        scopes: "read".into(),
-        default_scopes: None,
-        introspect: false,
-        registration: RegistrationId::generate().unwrap(),
-        created_at: 0,
-        disabled: false,
-        old_secrets_until: None,
-        par_required: false,
-        self_registered: None,
-        version: 0,
+        ..stored("web2", None)
     };
     stage.store.add_client(record()).await.unwrap();
     let form = web("").replace("=web", "=web2");

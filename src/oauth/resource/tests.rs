@@ -8,7 +8,8 @@ fn scope(text: &str) -> Scope {
     text.parse().unwrap()
 }
 
-fn table() -> ScopeTable {
+/// Scopes of which some imply others.
+pub(crate) fn table() -> ScopeTable {
     let declare = |(name, implies): (&str, &str)| ScopeDeclaration {
         name: name.parse().unwrap(),
         text: String::new(),

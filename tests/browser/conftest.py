@@ -16,7 +16,8 @@ from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 
 from app import App
-from gateway import WEB_SECRET, free_port, running_gateway
+from gateway import WEB_SECRET, running_gateway
+from gateway_process import free_port
 from person import Look, Person
 
 LIGHT, DARK = False, True

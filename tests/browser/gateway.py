@@ -1,61 +1,27 @@
-"""Starts and stops the gateway (the binary that TOLLGATE_BIN names), and a TLS terminator in front of one."""
+"""The gateway of these tests, and a TLS terminator in front of one."""
 
 import contextlib
-import os
 import pathlib
-import shutil
 import socket
 import ssl
 import subprocess
+import sys
 import threading
 import time
-import urllib.request
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
+
+from gateway_process import running
 
 HERE = pathlib.Path(__file__).parent
 WEB_SECRET = "web-secret-1Zx7mQpL"
 PASSWORD = "correct horse"
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-@contextlib.contextmanager
 def running_gateway(folder: pathlib.Path, port: int, public_url: str):
     """A gateway on `port` that believes it is `public_url`."""
-    shutil.copy(HERE / "gateway.toml", folder)
-    telemetry = free_port()
-    environment = os.environ | {
-        "GATEWAY_PORT": str(port),
-        "PUBLIC_URL": public_url,
-        "TELEMETRY_PORT": str(telemetry),
-        "WEB_SECRET": WEB_SECRET,
-    }
-    output = folder / "output"
-    with output.open("wb") as log:
-        process = subprocess.Popen([os.environ["TOLLGATE_BIN"]], cwd=folder, env=environment, stdout=log, stderr=log)
-    try:
-        wait_until_ready(f"http://127.0.0.1:{telemetry}/readyz", process, output)
-        yield output
-        process.terminate()
-        assert process.wait(timeout=30) == 0, output.read_text()
-    finally:
-        process.kill()
-        process.wait()
-
-
-def wait_until_ready(url: str, process: subprocess.Popen, output: pathlib.Path) -> None:
-    end = time.monotonic() + 20
-    while time.monotonic() < end:
-        assert process.poll() is None, output.read_text()
-        try:
-            with urllib.request.urlopen(url, timeout=1):
-                return
-        except OSError:
-            time.sleep(0.05)
-    raise AssertionError(f"not ready: {output.read_text()}")
+    environment = {"GATEWAY_PORT": str(port), "PUBLIC_URL": public_url, "WEB_SECRET": WEB_SECRET}
+    return running(folder, HERE / "gateway.toml", environment)
 
 
 @contextlib.contextmanager

@@ -4,7 +4,8 @@ import pytest
 import requests
 
 from conftest import Gateway
-from gateway import free_port, running_gateway, tls_terminator
+from gateway import running_gateway, tls_terminator
+from gateway_process import free_port
 
 
 @pytest.fixture(scope="module")

@@ -1,17 +1,16 @@
 """A gateway (the binary that TOLLGATE_BIN names) in front of `git http-backend` and an MCP server, for clients that others wrote."""
 
-import os
 import pathlib
-import shutil
-import socket
 import subprocess
+import sys
 import threading
-import time
-import urllib.request
 from dataclasses import dataclass
 
 import pytest
 
+sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
+
+from gateway_process import free_port, running
 from git_server import GitServer
 from mcp_server import McpServer
 
@@ -29,12 +28,6 @@ class Gateway:
 
     def endpoint(self, name: str) -> str:
         return f"{self.url}/oauth2/{name}"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @pytest.fixture(scope="session")
@@ -64,12 +57,9 @@ def mcp_server():
 
 @pytest.fixture(scope="session")
 def gateway(tmp_path_factory, git_server, mcp_server):
-    folder = tmp_path_factory.mktemp("gateway")
-    shutil.copy(HERE / "gateway.toml", folder)
-    port, telemetry = free_port(), free_port()
-    environment = os.environ | {
+    port = free_port()
+    environment = {
         "GATEWAY_PORT": str(port),
-        "TELEMETRY_PORT": str(telemetry),
         "GIT_PORT": str(git_server.server_address[1]),
         "JSON_PORT": "9",
         "MCP_PORT": str(mcp_server.port),
@@ -77,29 +67,8 @@ def gateway(tmp_path_factory, git_server, mcp_server):
         "WEB_SECRET": SECRETS["web"],
         "BILLING_SECRET": SECRETS["billing"],
     }
-    output = folder / "output"
-    with output.open("wb") as log:
-        process = subprocess.Popen([os.environ["TOLLGATE_BIN"]], cwd=folder, env=environment, stdout=log, stderr=log)
-    try:
-        wait_until_ready(f"http://127.0.0.1:{telemetry}/readyz", process, output)
+    with running(tmp_path_factory.mktemp("gateway"), HERE / "gateway.toml", environment) as output:
         yield Gateway(f"http://127.0.0.1:{port}", output)
-        process.terminate()
-        assert process.wait(timeout=30) == 0, output.read_text()
-    finally:
-        process.kill()
-        process.wait()
-
-
-def wait_until_ready(url: str, process: subprocess.Popen, output: pathlib.Path) -> None:
-    end = time.monotonic() + 20
-    while time.monotonic() < end:
-        assert process.poll() is None, output.read_text()
-        try:
-            with urllib.request.urlopen(url, timeout=1):
-                return
-        except OSError:
-            time.sleep(0.05)
-    raise AssertionError(f"not ready: {output.read_text()}")
 
 
 @pytest.fixture(autouse=True)

@@ -1,9 +1,14 @@
-//! A connection's byte stream and who is at the other end. Plain TCP and unix sockets.
+//! A connection's byte stream and who is at the other end. TCP and unix sockets, and what is layered
+//! over them.
 
+use std::fmt;
+use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest, Ready};
 use tokio::net::{TcpStream, UnixStream, tcp, unix};
 
 /// An address to listen on.
@@ -39,6 +44,46 @@ impl Peer {
     }
 }
 
+/// A byte stream that is no socket itself: TLS over one, or a stream of an HTTP/2 connection. Both
+/// directions are used at the same time, by one task: that is why nothing here takes `&mut self`.
+pub trait Layer: fmt::Debug {
+    /// As [`Reader::read`].
+    ///
+    /// # Errors
+    /// Those of the layer and of the socket below it.
+    fn poll_read(&self, context: &mut Context<'_>, buffer: &mut Vec<u8>) -> Poll<io::Result<usize>>;
+
+    /// Writes a part of `parts`, and passes it on to the socket as far as that takes it.
+    ///
+    /// # Errors
+    /// Those of the layer and of the socket below it.
+    fn poll_write(&self, context: &mut Context<'_>, parts: &[IoSlice<'_>]) -> Poll<io::Result<usize>>;
+
+    /// Ready when the socket has taken everything that was written.
+    ///
+    /// # Errors
+    /// Those of the layer and of the socket below it.
+    fn poll_flush(&self, context: &mut Context<'_>) -> Poll<io::Result<()>>;
+
+    /// Ends the writing direction; what was written arrives.
+    ///
+    /// # Errors
+    /// Those of the layer and of the socket below it.
+    fn poll_shutdown(&self, context: &mut Context<'_>) -> Poll<io::Result<()>>;
+
+    /// Ready when something has come or the stream has ended; may be early, and then the next read waits.
+    ///
+    /// # Errors
+    /// Those of the layer and of the socket below it.
+    fn poll_readable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>>;
+
+    /// Whether there is something to read or the stream has ended, without waiting.
+    fn has_input(&self) -> bool;
+
+    /// Whether the other end has finished or is lost, as far as that is known without reading.
+    fn is_closed(&self) -> bool;
+}
+
 /// A byte stream.
 #[derive(Debug)]
 pub enum Stream {
@@ -46,6 +91,8 @@ pub enum Stream {
     Tcp(TcpStream),
     /// A unix socket.
     Unix(UnixStream),
+    /// TLS, or a stream of an HTTP/2 connection.
+    Layered(Box<dyn Layer>),
 }
 
 impl Stream {
@@ -60,6 +107,7 @@ impl Stream {
                 let (reader, writer) = stream.split();
                 (Reader::Unix(reader), Writer::Unix(writer))
             }
+            Self::Layered(layer) => (Reader::Layered(&**layer), Writer::Layered(&**layer)),
         }
     }
 
@@ -71,6 +119,7 @@ impl Stream {
         match self {
             Self::Tcp(stream) => stream.readable().await,
             Self::Unix(stream) => stream.readable().await,
+            Self::Layered(layer) => poll_fn(|context| layer.poll_readable(context)).await,
         }
     }
 
@@ -82,6 +131,7 @@ impl Stream {
         let read = match self {
             Self::Tcp(stream) => stream.try_read(&mut probe),
             Self::Unix(stream) => stream.try_read(&mut probe),
+            Self::Layered(layer) => return layer.has_input(),
         };
         !matches!(read, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
     }
@@ -94,6 +144,8 @@ pub enum Reader<'s> {
     Tcp(tcp::ReadHalf<'s>),
     /// Of a unix socket.
     Unix(unix::ReadHalf<'s>),
+    /// Of a layer.
+    Layered(&'s dyn Layer),
 }
 
 impl Reader<'_> {
@@ -106,7 +158,26 @@ impl Reader<'_> {
         match self {
             Self::Tcp(half) => half.read_buf(buffer).await,
             Self::Unix(half) => half.read_buf(buffer).await,
+            Self::Layered(layer) => poll_fn(|context| layer.poll_read(context, buffer)).await,
         }
+    }
+
+    /// Whether the other end has finished its side of the stream or lost it, without waiting and without
+    /// reading.
+    pub fn is_closed(&self) -> bool {
+        match self {
+            Self::Tcp(half) => is_read_closed(half.ready(Interest::READABLE)),
+            Self::Unix(half) => is_read_closed(half.ready(Interest::READABLE)),
+            Self::Layered(layer) => layer.is_closed(),
+        }
+    }
+}
+
+fn is_read_closed(ready: impl Future<Output = io::Result<Ready>>) -> bool {
+    match pin!(ready).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(Ok(ready)) => ready.is_read_closed(),
+        Poll::Ready(Err(_)) => true,
+        Poll::Pending => false,
     }
 }
 
@@ -117,6 +188,8 @@ pub enum Writer<'s> {
     Tcp(tcp::WriteHalf<'s>),
     /// Of a unix socket.
     Unix(unix::WriteHalf<'s>),
+    /// Of a layer.
+    Layered(&'s dyn Layer),
 }
 
 impl Writer<'_> {
@@ -128,6 +201,7 @@ impl Writer<'_> {
         match self {
             Self::Tcp(half) => half.write_all(bytes).await,
             Self::Unix(half) => half.write_all(bytes).await,
+            Self::Layered(_) => self.write_parts([bytes]).await,
         }
     }
 
@@ -143,13 +217,17 @@ impl Writer<'_> {
             let written = match self {
                 Self::Tcp(half) => half.write_vectored(rest).await?,
                 Self::Unix(half) => half.write_vectored(rest).await?,
+                Self::Layered(layer) => poll_fn(|context| layer.poll_write(context, rest)).await?,
             };
             if written == 0 {
                 return Err(io::ErrorKind::WriteZero.into());
             }
             IoSlice::advance_slices(&mut rest, written);
         }
-        Ok(())
+        match self {
+            Self::Tcp(_) | Self::Unix(_) => Ok(()),
+            Self::Layered(layer) => poll_fn(|context| layer.poll_flush(context)).await,
+        }
     }
 
     /// Ends this direction (FIN).
@@ -160,6 +238,7 @@ impl Writer<'_> {
         match self {
             Self::Tcp(half) => half.shutdown().await,
             Self::Unix(half) => half.shutdown().await,
+            Self::Layered(layer) => poll_fn(|context| layer.poll_shutdown(context)).await,
         }
     }
 }

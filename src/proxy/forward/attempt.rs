@@ -224,7 +224,7 @@ impl Waits<'_> {
             if now >= self.pace.since() + self.limit() {
                 return Err(self.late().into());
             }
-            if inbound.client_is_gone().await {
+            if inbound.client_is_gone() {
                 return Err(ForwardError::ClientGone.into());
             }
         }

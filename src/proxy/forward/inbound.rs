@@ -4,14 +4,12 @@
 use super::ForwardError;
 use crate::http1::body::{BodyError, BodyReader, CHUNK_END, LAST_CHUNK, chunk_head};
 use crate::http1::deadline::{Deadline, Elapsed};
-use crate::http1::stream::{Reader, Writer};
+use crate::http1::stream::Writer;
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
-use std::io;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::io::{Interest, Ready};
 use tokio::time::Instant;
 
 /// What comes from the client while its response is awaited or passed on.
@@ -65,27 +63,12 @@ impl Inbound<'_, '_> {
 
     /// Whether the client has ended its side of the connection or lost it, without waiting and
     /// without reading: what is there belongs to the next request.
-    pub(super) async fn client_is_gone(&mut self) -> bool {
+    pub(super) fn client_is_gone(&mut self) -> bool {
         match self {
-            Self::Complete(body) | Self::Stopped(body) => match body.reader() {
-                Reader::Tcp(half) => is_closed(half.ready(Interest::READABLE)).await,
-                Reader::Unix(half) => is_closed(half.ready(Interest::READABLE)).await,
-            },
+            Self::Complete(body) | Self::Stopped(body) => body.reader().is_closed(),
             Self::Coming(_) | Self::Broken => false,
         }
     }
-}
-
-async fn is_closed(ready: impl Future<Output = io::Result<Ready>>) -> bool {
-    let mut ready = pin!(ready);
-    poll_fn(|context| {
-        Poll::Ready(match ready.as_mut().poll(context) {
-            Poll::Ready(Ok(ready)) => ready.is_read_closed(),
-            Poll::Ready(Err(_)) => true,
-            Poll::Pending => false,
-        })
-    })
-    .await
 }
 
 /// What an upload is made of.

@@ -59,7 +59,7 @@ pub(super) async fn relay(
                 Ok(Ok(Some(piece))) => down.put(piece, inbound).await?,
                 Ok(Ok(None)) => {}
                 Ok(Err(error)) => return Err(Stop::Upstream(error)),
-                Err(_) => down.look(inbound, pace).await?,
+                Err(_) => down.look(inbound, pace)?,
             }
         }
     }
@@ -111,13 +111,13 @@ impl Downstream<'_, '_> {
     }
 
     /// Nothing came from the upstream for a while: is there still somebody who waits for it?
-    async fn look(&mut self, inbound: &mut Inbound<'_, '_>, pace: &Pace) -> Result<(), Stop> {
+    fn look(&mut self, inbound: &mut Inbound<'_, '_>, pace: &Pace) -> Result<(), Stop> {
         let now = Instant::now();
         if self.patience.is_over(now) {
             return Err(Stop::Time);
         }
         // Who neither sends nor takes more of a request that is not complete is not waited for.
         let stalled = matches!(inbound, Inbound::Coming(_)) && now.duration_since(pace.since()) >= self.stall;
-        if stalled || inbound.client_is_gone().await { Err(Stop::Client) } else { Ok(()) }
+        if stalled || inbound.client_is_gone() { Err(Stop::Client) } else { Ok(()) }
     }
 }

@@ -79,6 +79,11 @@ impl Endpoints {
         self.locations.owns(path)
     }
 
+    /// Whether the path is that of the decision for other proxies, which is not answered here.
+    pub fn is_decision(&self, path: &str) -> bool {
+        self.locations.is_decision(path)
+    }
+
     /// Answers a request whose path it [`owns`](Self::owns). The URI is in origin-form. HEAD is
     /// answered like GET, so that its `Content-Length` is GET's (RFC 9110 section 8.6); leaving the
     /// content out is the connection's.

@@ -4,7 +4,9 @@
 //! force has changed; a request keeps the one that it began with.
 
 mod credential;
+mod decision;
 mod failure;
+mod judgement;
 mod notes;
 mod own;
 mod passage;

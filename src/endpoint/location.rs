@@ -159,6 +159,11 @@ impl Locations {
             || self.suffixed.iter().any(|(suffixed, _)| suffixed == path)
     }
 
+    /// Whether the decision for other proxies is at `path`.
+    pub(super) fn is_decision(&self, path: &str) -> bool {
+        path.strip_prefix(&*self.base) == Some("/auth")
+    }
+
     /// The endpoint at `path`.
     pub(super) fn find(&self, path: &str) -> Option<Endpoint> {
         if path == self.server {

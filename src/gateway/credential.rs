@@ -72,20 +72,26 @@ impl<'r> Taken<'r> {
         form_limit: usize,
     ) -> Result<Self, Failure> {
         let request = exchange.request;
-        let (header, ours_in_header) = from_header(&request, methods.header);
-        let mut taken = Self {
-            token: header,
-            query: None,
-            body: Read::Nothing,
-            ours_in_header,
-            unsearched: is_plain_form(&request),
-        };
-        taken.take_from_query(target, methods.query);
+        let mut taken = Self::from_head(&request, target, methods);
         if methods.form && is_form(&request) {
             taken.unsearched = false;
             Box::pin(taken.take_from_form(exchange, form_limit)).await?;
         }
         Ok(taken)
+    }
+
+    /// Takes the token out of the head alone.
+    pub(super) fn from_head(request: &Request<'r>, target: &Target<'r>, methods: Methods) -> Self {
+        let (header, ours_in_header) = from_header(request, methods.header);
+        let mut taken = Self {
+            token: header,
+            query: None,
+            body: Read::Nothing,
+            ours_in_header,
+            unsearched: is_plain_form(request),
+        };
+        taken.take_from_query(target, methods.query);
+        taken
     }
 
     /// Whether a form was read.

@@ -44,6 +44,8 @@ pub(super) enum Failure {
     Scope(String),
     /// The upstream.
     Forward(ForwardError),
+    /// A peer that is not trusted asks for a decision about another request.
+    Untrusted,
 }
 
 #[derive(Serialize)]
@@ -82,6 +84,7 @@ impl Failure {
             Self::Scope(_) => "insufficient_scope",
             Self::Store(_) => "store",
             Self::Tunnel => "connect",
+            Self::Untrusted => "untrusted_peer",
         }
     }
 
@@ -100,7 +103,8 @@ impl Failure {
             | Self::NoToken(_)
             | Self::Invalid(..)
             | Self::Origin
-            | Self::Scope(_) => Verdict::Denied,
+            | Self::Scope(_)
+            | Self::Untrusted => Verdict::Denied,
         }
     }
 
@@ -145,6 +149,9 @@ impl Failure {
                 face(StatusCode::FORBIDDEN, "insufficient_scope", "The access token lacks a scope that is needed here.")
             }
             Self::Tunnel => face(StatusCode::NOT_IMPLEMENTED, "not_implemented", "CONNECT is not supported."),
+            Self::Untrusted => {
+                face(StatusCode::FORBIDDEN, "access_denied", "Only a trusted proxy may ask for a decision.")
+            }
         }
     }
 
@@ -164,7 +171,8 @@ impl Failure {
             | Self::Encoded
             | Self::Origin
             | Self::Store(_)
-            | Self::Forward(_) => None,
+            | Self::Forward(_)
+            | Self::Untrusted => None,
         }
     }
 

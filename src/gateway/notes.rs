@@ -1,5 +1,6 @@
 //! What is known of a request when it ends, for the log and the metrics.
 
+use super::decision::Described;
 use crate::clock::{self, Timestamp};
 use crate::enforce::guard::Identity;
 use crate::oauth::resource::ResourceId;
@@ -21,6 +22,8 @@ pub(super) struct Notes<'g> {
     pub(super) status: u16,
     pub(super) upstream: Option<Duration>,
     pub(super) sent: u64,
+    /// The request that a decision was asked for, which the log is about.
+    pub(super) described: Option<Box<Described>>,
 }
 
 impl Notes<'_> {
@@ -38,6 +41,7 @@ impl Notes<'_> {
             status: 0,
             upstream: None,
             sent: 0,
+            described: None,
         }
     }
 

@@ -13,6 +13,7 @@ mod client_library;
 mod client_life;
 mod config;
 mod consent;
+mod decision;
 mod demo;
 mod device;
 mod forwarding;

@@ -1,0 +1,200 @@
+//! The decision alone, for another proxy that asks before it forwards a request itself: nginx
+//! `auth_request`, Traefik `ForwardAuth`, Caddy `forward_auth`, HAProxy (PX-20).
+//!
+//! The proxy describes the request in fields. What it describes is written as the head of a request and
+//! read as every request is, so that it cannot be decided in another way than it would be forwarded.
+//! Only a trusted peer is believed; what it says twice must agree, because a field that the proxy does
+//! not set itself is the client's.
+
+use super::Gateway;
+use super::credential::Taken;
+use super::failure::{Failure, REQUEST_ID, insert};
+use super::notes::Notes;
+use super::passage::Asker;
+use super::wanted::{TWO_READINGS, malformed};
+use crate::enforce::decide::Permit;
+use crate::http1::Limits;
+use crate::http1::head::{Request, RequestHead};
+use crate::proxy::route::NoRoute;
+use crate::proxy::target::Target;
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Response, StatusCode, header};
+
+/// The request that a proxy describes.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Described {
+    pub(super) method: String,
+    /// In origin-form, or in absolute-form where the proxy gives the whole URL.
+    pub(super) target: String,
+    host: String,
+}
+
+/// Of the described request's own fields, those that a decision looks at.
+const LOOKED_AT: [&str; 3] = ["authorization", "origin", "access-control-request-method"];
+
+impl Gateway {
+    /// Answers whether the described request would be forwarded.
+    pub(super) async fn decision<'g>(
+        &'g self,
+        request: &Request<'_>,
+        asker: &Asker<'_>,
+        limits: &Limits,
+        notes: &mut Notes<'g>,
+    ) -> Result<Response<Bytes>, Failure> {
+        if !asker.origin.trusted {
+            return Err(Failure::Untrusted);
+        }
+        let described = Described::read(request).map_err(Failure::Malformed)?;
+        let bytes = described.head(request);
+        notes.described = Some(Box::new(described));
+        let mut response = match self.examine(&bytes, limits, notes).await {
+            Ok(permit) => permitted(&permit),
+            Err(failure) => {
+                notes.verdict = failure.verdict();
+                notes.reason = failure.reason();
+                if let Failure::Store(error) = &failure {
+                    tracing::warn!(request_id = asker.id, %error, "a token was not checked");
+                }
+                refused(failure.response(self.challenge(notes.resource), asker.id))
+            }
+        };
+        insert(response.headers_mut(), REQUEST_ID, asker.id);
+        Ok(response)
+    }
+
+    /// The way of a request, up to where it would be forwarded.
+    async fn examine<'g>(&'g self, bytes: &[u8], limits: &Limits, notes: &mut Notes<'g>) -> Result<Permit, Failure> {
+        let mut head = RequestHead::default();
+        let Some(length) = head.parse(bytes, limits).map_err(Failure::Head)? else {
+            return Err(Failure::Malformed("the described request is not complete"));
+        };
+        let request = Request::new(&head, bytes.get(..length).unwrap_or_default());
+        if matches!(request.method(), "CONNECT") || request.target() == b"*" {
+            return Err(Failure::Malformed("such a request is not forwarded"));
+        }
+        let target = Target::read(request.target()).map_err(malformed)?;
+        let host = self.host(&request, &target)?;
+        if self.endpoints.owns(target.normal()) {
+            // They answer for themselves: no other proxy forwards them by a decision.
+            return Err(Failure::NoRoute(NoRoute::NotFound));
+        }
+        let wanted = self.wanted(&request, &host, &target, notes)?;
+        if let Some(rewrite) = &wanted.matched.route.spec.action.rewrite {
+            // A path that could not be forwarded must not pass here either (PATH-15).
+            rewrite.apply(&wanted.matched, &target).map_err(|_| TWO_READINGS)?;
+        }
+        let mut taken = Taken::from_head(&request, &target, wanted.methods());
+        self.decide(&wanted, &target, &mut taken, notes).await
+    }
+}
+
+/// 200 with the identity, as an upstream would see it.
+fn permitted(permit: &Permit) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::new());
+    let fields = response.headers_mut();
+    fields.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    let identity = permit.identity().map(|identity| identity.fields()).unwrap_or_default();
+    for line in identity.split(|&octet| octet == b'\n') {
+        let Some((name, value)) = line.iter().position(|&octet| octet == b':').map(|at| line.split_at(at)) else {
+            continue;
+        };
+        let value = value.get(1..).unwrap_or_default().trim_ascii();
+        if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name), HeaderValue::from_bytes(value)) {
+            fields.insert(name, value);
+        }
+    }
+    response
+}
+
+/// A proxy takes 401 and 403 for a refusal; other refusals would be its own error to it.
+fn refused(mut response: Response<Bytes>) -> Response<Bytes> {
+    let status = response.status();
+    let is_understood = status == StatusCode::UNAUTHORIZED || status == StatusCode::TOO_MANY_REQUESTS;
+    if status.is_client_error() && !is_understood {
+        *response.status_mut() = StatusCode::FORBIDDEN;
+    }
+    response.headers_mut().remove(header::CONNECTION);
+    response
+}
+
+impl Described {
+    /// Reads what the proxy says: `X-Original-URI` or `X-Original-URL` with `X-Original-Method`, or
+    /// `X-Forwarded-Method`, `-Host` and `-Uri`.
+    fn read(request: &Request<'_>) -> Result<Self, &'static str> {
+        let methods = [one(request, "x-original-method")?, one(request, "x-forwarded-method")?];
+        let method = agreed(methods, "two fields name different methods")?
+            .ok_or("the method is missing: send X-Original-Method or X-Forwarded-Method")?;
+        let url = one(request, "x-original-url")?;
+        let relative = |url: &'_ str| split(url).1.to_owned();
+        let paths = [
+            url.map(relative),
+            one(request, "x-original-uri")?.map(str::to_owned),
+            one(request, "x-forwarded-uri")?.map(str::to_owned),
+        ];
+        let path = agreed(paths, "two fields name different targets")?
+            .ok_or("the target is missing: send X-Original-URI or X-Forwarded-Uri")?;
+        let hosts = [url.and_then(|url| split(url).0), one(request, "x-forwarded-host")?];
+        let named = hosts.map(|host| host.map(str::to_ascii_lowercase));
+        let host = match agreed(named, "two fields name different hosts")? {
+            Some(host) => host,
+            None => text(request.host().unwrap_or_default())?.to_owned(),
+        };
+        Ok(Self { method: method.to_owned(), target: path, host })
+    }
+
+    /// The head of the described request. What is odd in it is found when it is parsed.
+    fn head(&self, request: &Request<'_>) -> Vec<u8> {
+        let mut head = Vec::with_capacity(512);
+        for part in [&self.method, " ", &self.target, " HTTP/1.1\r\nhost: ", &self.host, "\r\n"] {
+            head.extend_from_slice(part.as_bytes());
+        }
+        for name in LOOKED_AT {
+            for value in request.values(name) {
+                head.extend_from_slice(name.as_bytes());
+                head.extend_from_slice(b": ");
+                head.extend_from_slice(value);
+                head.extend_from_slice(b"\r\n");
+            }
+        }
+        head.extend_from_slice(b"\r\n");
+        head
+    }
+}
+
+/// The value of a field that stands there once; an empty one says nothing.
+fn one<'r>(request: &Request<'r>, name: &str) -> Result<Option<&'r str>, &'static str> {
+    let mut values = request.values(name);
+    let value = values.next().unwrap_or_default();
+    if values.next().is_some() {
+        return Err("a field that describes the request stands there twice");
+    }
+    let value = text(value)?;
+    Ok((!value.is_empty()).then_some(value))
+}
+
+fn text(value: &[u8]) -> Result<&str, &'static str> {
+    std::str::from_utf8(value).map_err(|_| "a field that describes the request is not ASCII")
+}
+
+/// What all that say something agree on.
+fn agreed<T: PartialEq, const N: usize>(said: [Option<T>; N], why: &'static str) -> Result<Option<T>, &'static str> {
+    let mut said = said.into_iter().flatten();
+    let first = said.next();
+    if said.any(|other| first.as_ref() != Some(&other)) { Err(why) } else { Ok(first) }
+}
+
+/// The authority of a URL, where it has one, and the rest in origin-form.
+fn split(url: &str) -> (Option<&str>, &str) {
+    let Some((scheme, rest)) = url.split_once("://").filter(|(scheme, _)| !scheme.contains(['/', '?'])) else {
+        return (None, url);
+    };
+    if !scheme.eq_ignore_ascii_case("http") && !scheme.eq_ignore_ascii_case("https") {
+        return (None, url);
+    }
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, target) = rest.split_at(end);
+    (Some(authority), if target.is_empty() { "/" } else { target })
+}
+
+#[cfg(test)]
+mod tests;

@@ -2,14 +2,17 @@
 //! bring an htpasswd file; off the worker's thread, a bounded number at a time over the whole process.
 //!
 //! A check takes tens of milliseconds of a core and 19 MiB of memory. Were it made on the worker's
-//! thread, every request of that worker would wait for it.
+//! thread, every request of that worker would wait for it. So it has threads of its own, which leave a
+//! core to whoever serves a request.
 
+mod threads;
+
+use self::threads::Threads;
 use crate::secret::Secret;
 use argon2::password_hash::Error;
 use argon2::{Algorithm, Argon2, Params, PasswordHash, PasswordHasher, PasswordVerifier, Version};
-use std::sync::LazyLock;
+use std::sync::OnceLock;
 use std::thread::available_parallelism;
-use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
 /// Too many checks are under way: 503, ask again.
@@ -29,10 +32,7 @@ const WAITING: usize = 32;
 /// core of a usual machine, and the requests that are forwarded keep the others.
 const CORES_A_CHECK: usize = 8;
 
-static CHECKS: LazyLock<usize> =
-    LazyLock::new(|| available_parallelism().map_or(1, |cores| cores.get().div_ceil(CORES_A_CHECK)));
-static RUNNING: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(*CHECKS));
-static ADMITTED: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(*CHECKS * (WAITING + 1)));
+static THREADS: OnceLock<Threads> = OnceLock::new();
 
 /// Whether `password` is the one of `hash`, a PHC string of argon2id or a bcrypt hash. A hash that
 /// cannot be read has no password.
@@ -72,7 +72,13 @@ pub fn check(hash: &str) -> Result<(), &'static str> {
     }
     let hash = PasswordHash::new(hash).map_err(|_| NEITHER)?;
     let is_whole = hash.algorithm == argon2::ARGON2ID_IDENT && hash.salt.is_some() && hash.hash.is_some();
-    if is_whole && Params::try_from(&hash).is_ok() { Ok(()) } else { Err(NEITHER) }
+    let params = Params::try_from(&hash).ok().filter(|_| is_whole).ok_or(NEITHER)?;
+    let passes = u64::from(params.m_cost()) * u64::from(params.t_cost());
+    if params.m_cost() <= MOST_MEMORY && passes <= MOST_PASSES {
+        Ok(())
+    } else {
+        Err("its memory is beyond 1 GiB, or memory times passes beyond 8 GiB")
+    }
 }
 
 const NEITHER: &str = "it is neither a whole PHC string of argon2id nor bcrypt";
@@ -80,16 +86,28 @@ const NEITHER: &str = "it is neither a whole PHC string of argon2id nor bcrypt";
 /// Four seconds; each step doubles it.
 const DEAREST_BCRYPT: u32 = 16;
 
+/// In KiB: whoever sends a wrong password has the gateway take it.
+const MOST_MEMORY: u32 = 1 << 20;
+
+/// In KiB, over all passes: about four seconds too.
+const MOST_PASSES: u64 = 8 << 20;
+
 /// Does dear work off the worker's thread, a bounded amount at a time.
 async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Overloaded> {
-    let admitted = ADMITTED.try_acquire().map_err(|_| Overloaded(()))?;
-    let running = RUNNING.acquire().await.map_err(|_| Overloaded(()))?;
-    let work = move || {
-        // The permits go with the work: it goes on although nobody may be waiting for it any more.
-        let _permits = (admitted, running);
-        work()
-    };
-    tokio::task::spawn_blocking(work).await.map_err(|_| Overloaded(()))
+    threads()?.run(work).await
+}
+
+/// Those of the process. Should there be no thread to have, the next check asks for them again.
+fn threads() -> Result<&'static Threads, Overloaded> {
+    if let Some(threads) = THREADS.get() {
+        return Ok(threads);
+    }
+    let count = available_parallelism().map_or(1, |cores| cores.get().div_ceil(CORES_A_CHECK));
+    let started = Threads::start(count, count * WAITING).map_err(|error| {
+        tracing::error!(%error, "no thread for passwords");
+        Overloaded(())
+    })?;
+    Ok(THREADS.get_or_init(|| started))
 }
 
 /// What is kept of `password`: a PHC string of argon2id, with 19 MiB and two passes.
@@ -156,6 +174,7 @@ pub(crate) mod tests {
     fn a_hash_that_can_never_match_or_takes_hours_is_refused() {
         let bcrypt = bcrypt::hash("x", 4).unwrap();
         assert_eq!(check(UNUSED_HASH), Ok(()));
+        assert_eq!(check(&UNUSED_HASH.replacen("m=19456,t=2", "m=1048576,t=8", 1)), Ok(()));
         for wrong in [
             "",
             "hunter2",
@@ -164,6 +183,9 @@ pub(crate) mod tests {
             "$argon2id$v=19$m=19456,t=2,p=1",
             "$apr1$salt$hash",
             &bcrypt.replacen("$04$", "$17$", 1),
+            &UNUSED_HASH.replacen("m=19456", "m=1048577", 1),
+            &UNUSED_HASH.replacen("t=2", "t=500", 1),
+            &UNUSED_HASH.replacen("m=19456,t=2", "m=4294967295,t=4294967295", 1),
         ] {
             assert!(check(wrong).is_err(), "{wrong}");
         }

@@ -9,7 +9,7 @@ use crate::config::keys::CLIENT;
 use crate::config::secret;
 use crate::config::section::Section;
 use crate::config::source::Place;
-use crate::oauth::client::{Client, GrantType, Pkce, SecretHash};
+use crate::oauth::client::{Client, GrantType, MalformedSecretHash, Pkce, SecretHash};
 use crate::oauth::redirect;
 use crate::oauth::scope::Scope;
 use crate::people::password;
@@ -76,12 +76,9 @@ fn secrets(section: &Section<'_>, variable: Variables<'_>) -> Vec<SecretHash> {
         secrets.push(SecretHash::Digest(Digest::of(secret.reveal().as_bytes())));
     }
     for (node, text) in section.texts("secret_hash") {
-        match text.parse() {
-            Ok(SecretHash::Phc(text)) if password::check(&text).is_err() => {
-                report.problem(&node.at, "`secret_hash` can never be matched", "`tollgate hash` makes a whole one");
-            }
+        match secret_hash(text) {
             Ok(hash) => secrets.push(hash),
-            Err(error) => report.problem(&node.at, "`secret_hash` cannot be read", error.to_string()),
+            Err((what, help)) => report.problem(&node.at, what, help),
         }
     }
     if secrets.iter().any(demo::is_known_secret) {
@@ -93,6 +90,18 @@ fn secrets(section: &Section<'_>, variable: Variables<'_>) -> Vec<SecretHash> {
         report.problem(&entry.key_at, "a client has two secrets at most", "remove those that are no longer used");
     }
     secrets
+}
+
+/// One that a secret can match; else what is wrong with it, and what helps.
+fn secret_hash(text: &str) -> Result<SecretHash, (String, String)> {
+    let hash = text
+        .parse()
+        .map_err(|error: MalformedSecretHash| ("`secret_hash` cannot be read".to_owned(), error.to_string()))?;
+    if let SecretHash::Phc(text) = &hash {
+        let help = "`tollgate hash` makes a whole one".to_owned();
+        password::check(text).map_err(|why| (format!("`secret_hash` can never be matched: {why}"), help))?;
+    }
+    Ok(hash)
 }
 
 fn check(client: &Client, section: &Section<'_>, at: &Place, scopes: &Scopes) {

@@ -300,6 +300,7 @@ fn paths_rewrites_and_conflicts_are_checked() {
 fn clients_are_complete() {
     let secret = "secret = \"env:REPORTER_SECRET\"\n";
     let grants = "grants = [\"client_credentials\"]";
+    let dear = crate::people::password::UNUSED_HASH.replacen("m=19456", "m=4294967295", 1);
     each_is_refused(&[
         (secret, "", "`client_credentials` needs a client that can keep a secret"),
         (secret, "secret = \"env:NOT_SET\"\n", "`NOT_SET` is not set"),
@@ -308,6 +309,7 @@ fn clients_are_complete() {
         (secret, "secret = \"${NOT_SET}\"\n", "`NOT_SET` is not set"),
         (secret, "secret_hash = \"nonsense\"\n", "`secret_hash` cannot be read"),
         (secret, "secret_hash = \"$argon2id$v=19$m=19456,t=2,p=1\"\n", "can never be matched"),
+        (secret, &format!("secret_hash = \"{dear}\"\n"), "its memory is beyond 1 GiB"),
         (secret, "secret = [\"env:APP_SECRET\", \"env:APP_SECRET\", \"env:APP_SECRET\"]\n", "two secrets at most"),
         (grants, "grants = [\"client_credential\"]", "is unknown"),
         (grants, "grants = [\"authorization_code\"]", "needs `redirect_uris`"),

@@ -54,18 +54,10 @@ impl From<RandomError> for Refusal {
 impl From<OrderError> for Refusal {
     fn from(error: OrderError) -> Self {
         match error {
-            OrderError::Issue(error) => error.into(),
+            OrderError::Issue(IssueError::Store(error)) => Self::Store(error),
+            OrderError::Issue(IssueError::Random(error)) => Self::Random(error),
+            OrderError::Issue(_) => Self::Invalid(error.to_string()),
             OrderError::UnknownClient | OrderError::UnknownSubject => Self::NotFound(error.to_string()),
-        }
-    }
-}
-
-impl From<IssueError> for Refusal {
-    fn from(error: IssueError) -> Self {
-        match error {
-            IssueError::Store(error) => Self::Store(error),
-            IssueError::Random(error) => Self::Random(error),
-            other => Self::Invalid(other.to_string()),
         }
     }
 }

@@ -4,6 +4,9 @@ use crate::harness::dance::{self, APP, answer};
 use crate::harness::{ALICE, BOB, Browser, Form, Gateway, Redis, Response, SERVICE, Tokens, Upstream, eventually};
 use serde_json::Value;
 
+/// The client that people sign in to on the command line, by password.
+const CLI: &str = "notes-cli";
+
 /// Alice and Bob have allowed [`APP`] something, and let the command line client in by password.
 struct Life<'g> {
     gateway: &'g Gateway,
@@ -82,11 +85,11 @@ fn what_a_user_allowed_ends_and_another_users_stays() {
     on_every_store(|nodes| {
         let life = Life::begin(&nodes[0]);
         life.expect(nodes, [true; 4]);
-        let expected = [("alice", "cli"), ("alice", APP.0), ("bob", "cli"), ("bob", APP.0)];
+        let expected = [("alice", CLI), ("alice", APP.0), ("bob", CLI), ("bob", APP.0)];
         let expected = expected.map(|(user, client)| (user.to_owned(), client.to_owned()));
         assert_eq!(listed(nodes.last().unwrap(), &[]), expected);
         assert_eq!(listed(&nodes[0], &["--user", "ALICE"]), expected[..2]);
-        assert_eq!(listed(&nodes[0], &["--client", "cli", "--user", "bob"]), expected[2..3]);
+        assert_eq!(listed(&nodes[0], &["--client", CLI, "--user", "bob"]), expected[2..3]);
         let ended = revoke(&nodes[0], &["--user", "Alice"]);
         assert_eq!(ended, serde_json::json!({ "ended": 2, "revoked": 2 }));
         life.expect(nodes, [false, true, false, true]);
@@ -104,7 +107,7 @@ fn what_a_client_was_allowed_ends_and_another_clients_stays() {
         nodes[0].cli(&["grant", "revoke", "--client", APP.0]).expect(0).says("ended: 2").says("revoked: 2");
         life.expect(nodes, [false, false, true, true]);
         Form::to(&life.asked(), "/oauth2/consent");
-        assert_eq!(revoke(&nodes[0], &["--client", "cli"])["ended"], 2);
+        assert_eq!(revoke(&nodes[0], &["--client", CLI])["ended"], 2);
         life.expect(nodes, [false; 4]);
         assert!(listed(&nodes[0], &[]).is_empty());
         nodes[0].cli(&["grant", "revoke", "--client", SERVICE.0]).expect(1).says("no such grant");

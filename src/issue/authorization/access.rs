@@ -10,7 +10,7 @@ use crate::issue::refusal::IssueError;
 use crate::issue::{Issuer, audit};
 use crate::oauth::token::TokenRecord;
 use crate::people::users::Subject;
-use crate::store::{Document, Filter, Kind};
+use crate::store::{Document, Filter, Kind, StoreError};
 use lowest::Lowest;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -56,14 +56,14 @@ impl Issuer {
         after: Option<&str>,
         limit: usize,
         now: Timestamp,
-    ) -> Result<Vec<Access>, IssueError> {
+    ) -> Result<Vec<Access>, StoreError> {
         let mut lowest = Lowest::new(after, limit);
         self.add_consents(filter, &mut lowest, now).await?;
         self.add_tokens(filter, &mut lowest, (now, usize::MAX)).await?;
         self.named(lowest.into_values()).await
     }
 
-    async fn named(&self, access: impl Iterator<Item = Access>) -> Result<Vec<Access>, IssueError> {
+    async fn named(&self, access: impl Iterator<Item = Access>) -> Result<Vec<Access>, StoreError> {
         let mut names: BTreeMap<String, String> = BTreeMap::new();
         let mut all = Vec::new();
         for access in access {
@@ -83,7 +83,7 @@ impl Issuer {
         filter: AccessFilter<'_>,
         lowest: &mut Lowest<'_>,
         now: Timestamp,
-    ) -> Result<(), IssueError> {
+    ) -> Result<(), StoreError> {
         for prefix in prefixes(filter.owners) {
             let mut after = lowest.after().map(str::to_owned);
             loop {
@@ -109,7 +109,7 @@ impl Issuer {
         filter: AccessFilter<'_>,
         lowest: &mut Lowest<'_>,
         (now, most): (Timestamp, usize),
-    ) -> Result<(), IssueError> {
+    ) -> Result<(), StoreError> {
         let prefixes = prefixes(filter.owners);
         let names: BTreeSet<Option<&str>> = match filter.owners {
             Some(owners) => owners.iter().map(|owner| Some(owner.name.as_str())).collect(),
@@ -139,8 +139,8 @@ impl Issuer {
         prefix: &str,
         after: Option<&str>,
         now: Timestamp,
-    ) -> Result<Vec<(String, Document<Consent>)>, IssueError> {
-        Ok(self.store.documents(Kind::Consent, prefix, after, PAGE, now).await?)
+    ) -> Result<Vec<(String, Document<Consent>)>, StoreError> {
+        self.store.documents(Kind::Consent, prefix, after, PAGE, now).await
     }
 
     /// Takes back what a resource owner allowed a client (`None`: every client): consents, grants and
@@ -173,7 +173,7 @@ impl Issuer {
     ///
     /// # Errors
     /// When it is not known to be done.
-    pub async fn end_access(&self, access: &Access) -> Result<usize, IssueError> {
+    pub async fn end_access(&self, access: &Access) -> Result<usize, StoreError> {
         self.store.forget(Kind::Consent, &access.id).await?;
         let mut ended = 0;
         for name in &access.spellings {
@@ -183,7 +183,7 @@ impl Issuer {
         Ok(ended)
     }
 
-    async fn forget_consents(&self, subject: &Subject, now: Timestamp) -> Result<(), IssueError> {
+    async fn forget_consents(&self, subject: &Subject, now: Timestamp) -> Result<(), StoreError> {
         let (prefix, mut after) = (subject.key(), None);
         loop {
             let page = self.consents(&prefix, after.as_deref(), now).await?;

@@ -260,16 +260,23 @@ async fn a_survey_shows_tokens_and_grants_that_the_filter_means(store: &Store) {
     issue(store, single(11, record("other", Some("alice")))).await;
     issue(store, single(12, record("other", Some("bob")))).await;
     issue(store, single(13, record("robot", None))).await;
-    let both = Filter { client_id: Some("app".to_owned()), subject: Some("alice".to_owned()) };
-    let line = |client: &str, hours| (client.to_owned(), hours);
-    assert_eq!(surveyed(store, &of_subject("alice"), NOW).await, [line("app", 0), line("app", 2), line("other", 0)]);
-    assert_eq!(surveyed(store, &of_client("other"), NOW).await, [line("other", 0)]);
-    assert_eq!(surveyed(store, &both, NOW).await, [line("app", 0), line("app", 2)]);
-    assert_eq!(surveyed(store, &Filter::default(), NOW).await.len(), 4);
-    // The grant outlives its access tokens, and ends.
-    let all = Filter::default();
-    assert_eq!(surveyed(store, &all, NOW.plus(23 * HOUR)).await, [line("app", 2)]);
-    assert_eq!(surveyed(store, &all, NOW.plus(24 * HOUR)).await, []);
+    let lines = |lines: &[(&str, u64)]| -> Vec<_> {
+        lines.iter().map(|(client, hours)| ((*client).to_owned(), *hours)).collect()
+    };
+    let (all, both) = (Filter::default(), Filter { client_id: Some("app".to_owned()), ..of_subject("alice") });
+    let everything = [("app", 0), ("app", 2), ("other", 0), ("robot", 0)];
+    for (filter, after, expected) in [
+        (&of_subject("alice"), 0, &everything[..3]),
+        (&of_client("other"), 0, &everything[2..3]),
+        (&both, 0, &everything[..2]),
+        (&all, 0, &everything),
+        // The grant outlives its access tokens, and ends.
+        (&all, 23, &everything[1..2]),
+        (&all, 24, &[]),
+    ] {
+        let seen = surveyed(store, filter, NOW.plus(after * HOUR)).await;
+        assert_eq!(seen, lines(expected), "{filter:?}, {after}");
+    }
 }
 
 async fn a_survey_goes_on_behind_a_chunk_and_stops_when_told(store: &Store) {

@@ -5,12 +5,11 @@ use super::{CHUNK, Embedded, Family, each_item};
 use crate::clock::Timestamp;
 use crate::oauth::token::{RefreshRecord, TokenRecord};
 use crate::store::{Filter, StoreError};
-use redb::ReadTransaction;
+use redb::{ReadOnlyTable, ReadTransaction};
 
 impl Embedded {
     /// The records of the next items behind `after`, and, where there may be more, the last item that was
     /// looked at.
-    #[expect(clippy::type_complexity, reason = "a page and its cursor")]
     pub(in crate::store) fn survey(
         &self,
         filter: &Filter,
@@ -18,12 +17,13 @@ impl Embedded {
         now: Timestamp,
     ) -> Result<(Vec<TokenRecord>, Option<Vec<u8>>), StoreError> {
         self.read(|view| {
+            let tables = Tables::open(view)?;
             let (mut found, mut seen, mut last) = (Vec::new(), 0, None);
             each_item(view, filter, after, |item| {
                 if item == after {
                     return Ok(true);
                 }
-                let record = good(view, item, now)?;
+                let record = tables.good(item, now)?;
                 found.extend(record.filter(|record| filter.means(&record.client_id, record.subject.as_deref())));
                 seen += 1;
                 if seen == CHUNK {
@@ -36,19 +36,37 @@ impl Embedded {
     }
 }
 
-/// The record of an access token, or of the refresh token of a grant that may be used.
-fn good(view: &ReadTransaction, item: &[u8], now: Timestamp) -> Result<Option<TokenRecord>, Trouble> {
-    let record = if let Ok(digest) = <&[u8; 32]>::try_from(item) {
-        let value = view.open_table(ACCESS)?.get(digest)?;
-        value.map(|value| decode::<TokenRecord>(value.value(), "an access token")).transpose()?
-    } else if let Ok(grant) = <&[u8; 16]>::try_from(item) {
-        let family = view.open_table(FAMILIES)?.get(grant)?;
-        let family = family.map(|value| decode::<Family>(value.value(), "a family")).transpose()?;
-        let Some(family) = family else { return Ok(None) };
-        let value = view.open_table(REFRESH)?.get(&family.current)?;
-        value.map(|value| decode::<RefreshRecord>(value.value(), "a refresh token")).transpose()?.map(TokenRecord::from)
-    } else {
-        None
-    };
-    Ok(record.filter(|record| now < record.expires_at))
+/// Where what is good is found.
+struct Tables {
+    access: ReadOnlyTable<&'static [u8; 32], &'static [u8]>,
+    families: ReadOnlyTable<&'static [u8; 16], &'static [u8]>,
+    refresh: ReadOnlyTable<&'static [u8; 32], &'static [u8]>,
+}
+
+impl Tables {
+    fn open(view: &ReadTransaction) -> Result<Self, Trouble> {
+        let (access, families, refresh) =
+            (view.open_table(ACCESS)?, view.open_table(FAMILIES)?, view.open_table(REFRESH)?);
+        Ok(Self { access, families, refresh })
+    }
+
+    /// The record of an access token, or of the refresh token of a grant that may be used.
+    fn good(&self, item: &[u8], now: Timestamp) -> Result<Option<TokenRecord>, Trouble> {
+        let record = match (<&[u8; 32]>::try_from(item), <&[u8; 16]>::try_from(item)) {
+            (Ok(digest), _) => {
+                let value = self.access.get(digest)?;
+                value.map(|value| decode::<TokenRecord>(value.value(), "an access token")).transpose()?
+            }
+            (_, Ok(grant)) => self.current(grant)?.map(TokenRecord::from),
+            _ => None,
+        };
+        Ok(record.filter(|record| now < record.expires_at))
+    }
+
+    fn current(&self, grant: &[u8; 16]) -> Result<Option<RefreshRecord>, Trouble> {
+        let Some(family) = self.families.get(grant)? else { return Ok(None) };
+        let family: Family = decode(family.value(), "a family")?;
+        let value = self.refresh.get(&family.current)?;
+        value.map(|value| decode(value.value(), "a refresh token")).transpose()
+    }
 }

@@ -90,7 +90,9 @@ mod tests {
             let (mut paged, mut after) = (Vec::new(), None::<String>);
             loop {
                 let mut lowest = Lowest::new(after.as_deref(), most);
-                lines.iter().for_each(|(number, secs)| lowest.add(access(*number, *secs)));
+                for (number, secs) in &lines {
+                    lowest.add(access(*number, *secs));
+                }
                 let page: Vec<Access> = lowest.into_values().collect();
                 prop_assert!(page.len() <= most);
                 let Some(last) = page.last() else { break };

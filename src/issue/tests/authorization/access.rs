@@ -7,6 +7,7 @@ use crate::issue::{Access, AccessFilter};
 use crate::oauth::token::Origin;
 use crate::people::password::tests::quick_hash;
 use crate::people::users::{Subject, User};
+use crate::store::Kind;
 use std::time::Duration;
 
 const PORTAL: &str = "grant_type=password&username=bob&password=pw";
@@ -126,4 +127,22 @@ async fn a_user_in_two_spellings_is_one() {
     assert_eq!(stage.issuer.end_access(&access[0]).await.unwrap(), 2);
     let digest = crate::oauth::token::TokenDigest::of(before.access_token().reveal().as_bytes());
     assert!(stage.store.access_token(&digest, START).await.unwrap().is_none());
+}
+
+/// A consent of an earlier version says its owner by a digest alone; it is found and ended all the same.
+#[tokio::test]
+async fn a_consent_that_does_not_say_whose_it_is_ends_too() {
+    let stage = stage().await;
+    stage.allowed(&web("&scope=read"), "read").await;
+    let owner = alice(&stage).subject();
+    let listed = stage.store.documents::<serde_json::Value>(Kind::Consent, "", None, 9, START).await.unwrap();
+    let [(id, consent)] = <[_; 1]>::try_from(listed).ok().unwrap();
+    let mut value = consent.value;
+    assert_eq!(value.as_object_mut().unwrap().remove("subject"), Some("alice".into()));
+    assert!(stage.store.put(Kind::Consent, &id, (&value, None), Some(consent.version), START).await.unwrap());
+    assert!(!stage.is_asked(&web("&scope=read")).await);
+    assert_eq!(stage.pairs(of_owner(&owner), START).await, ["? web"]);
+    let access = stage.meant(of_client("web"), START).await;
+    assert_eq!(stage.issuer.end_access(&access[0]).await.unwrap(), 0);
+    assert!(stage.is_asked(&web("&scope=read")).await);
 }

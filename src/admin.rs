@@ -1,4 +1,4 @@
-//! The operator's JSON API: tokens, clients, users.
+//! The operator's JSON API: tokens, grants, clients, users.
 //!
 //! It is reached over a unix socket that only its owner may open, or over TCP with a bearer token of
 //! the scope `tollgate:admin`. Tokens stand in bodies and never in URLs, which end up in logs; what is
@@ -6,6 +6,7 @@
 
 mod answer;
 pub mod clients;
+mod grants;
 mod lifecycle;
 mod request;
 mod tokens;
@@ -89,6 +90,7 @@ impl Admin {
         let segments: Vec<&str> = path.strip_prefix('/').unwrap_or(path).split('/').collect();
         match segments.as_slice() {
             ["tokens", rest @ ..] => self.of_tokens(request, rest, now).await,
+            ["grants"] => self.of_grants(request, now).await,
             ["clients", rest @ ..] => self.of_clients(request, rest, now).await,
             ["invites"] if request.method() == Method::POST => self.invite(body(request.body())?, now).await,
             ["invites"] => Err(Refusal::Method("POST")),
@@ -116,6 +118,15 @@ impl Admin {
             (_, []) => Err(Refusal::Method("GET, POST")),
             (_, [_]) => Err(Refusal::Method("GET, DELETE")),
             _ => Err(nothing_here()),
+        }
+    }
+
+    async fn of_grants(&self, request: &Request<Bytes>, now: Timestamp) -> Result<Response<Bytes>, Refusal> {
+        let query = request.uri().query();
+        match *request.method() {
+            Method::GET => self.list_grants(&Query::of(query)?, now).await,
+            Method::DELETE => self.end_grants(&Query::of(query)?, now).await,
+            _ => Err(Refusal::Method("DELETE, GET")),
         }
     }
 
@@ -173,7 +184,7 @@ impl Admin {
 }
 
 fn nothing_here() -> Refusal {
-    Refusal::NotFound("there are /tokens, /clients, /invites, /users and /healthz".to_owned())
+    Refusal::NotFound("there are /tokens, /grants, /clients, /invites, /users and /healthz".to_owned())
 }
 
 /// A web page that a browser shows to the operator must not be able to ask for anything: pages cannot

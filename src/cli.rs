@@ -8,6 +8,7 @@ mod check;
 mod client;
 mod completions;
 mod explain;
+mod grant;
 mod hash;
 mod operator;
 mod output;
@@ -47,6 +48,9 @@ enum Command {
     /// Issue, inspect, list and revoke tokens
     #[command(subcommand)]
     Token(token::Command),
+    /// List and end what users allowed clients
+    #[command(subcommand)]
+    Grant(grant::Command),
     /// Make, list, change, disable and remove clients
     #[command(subcommand)]
     Client(client::Command),
@@ -73,6 +77,7 @@ pub fn run() -> ExitCode {
         Command::Check(arguments) => check::run(&file, &arguments),
         Command::Explain(arguments) => explain::run(&file, &arguments),
         Command::Token(command) => token::run(&file, command),
+        Command::Grant(command) => grant::run(&file, command),
         Command::Client(command) => client::run(&file, command),
         Command::User(command) => user::run(&file, command),
         Command::Hash => hash::run(),

@@ -25,7 +25,7 @@ mod throttle;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub use authorization::{Access, AuthorizationError, AuthorizationRequest, Question, Redirect};
+pub use authorization::{Access, AccessFilter, AuthorizationError, AuthorizationRequest, Question, Redirect};
 pub use device::{DeviceAuthorization, DeviceError, DeviceRequest, DeviceSettings};
 pub use introspect::{Active, Introspection};
 pub use metadata::scopes_supported;

@@ -15,6 +15,7 @@ mod feed;
 mod patience;
 mod record;
 mod redis;
+mod survey;
 
 #[cfg(test)]
 mod contract;

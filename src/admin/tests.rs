@@ -1,5 +1,7 @@
 //! Requests to the operator's API over a store in memory.
 
+mod grants;
+
 use super::*;
 use crate::enforce::guard::{self, GuardSettings};
 use crate::issue::{FailedLogins, Throttle};

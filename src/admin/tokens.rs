@@ -14,10 +14,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::json as value;
 use std::time::Duration;
 
-/// The most that one page of a listing holds, and what it holds unless asked otherwise.
-const MOST: usize = 1000;
-const PAGE: usize = 100;
-
 /// The kind of an access token, as it is shown.
 const ACCESS: &str = "access";
 
@@ -178,14 +174,7 @@ impl Admin {
 
     /// `GET /tokens`.
     pub(super) async fn list_tokens(&self, query: &Query<'_>, now: Timestamp) -> Result<Response<Bytes>, Refusal> {
-        let limit = match query.get("limit") {
-            None => PAGE,
-            Some(text) => text
-                .parse()
-                .ok()
-                .filter(|limit| (1..=MOST).contains(limit))
-                .ok_or_else(|| Refusal::Invalid(format!("limit is a number from 1 to {MOST}")))?,
-        };
+        let limit = query.limit()?;
         let after = query.get("after").map(after).transpose()?;
         let filter = Filter {
             client_id: query.get("client").map(str::to_owned),
@@ -249,7 +238,7 @@ impl Admin {
     }
 
     /// The user's name as tokens have it: upper and lower case are one.
-    async fn as_issued(&self, name: Option<&str>, now: Timestamp) -> Result<Option<String>, Refusal> {
+    pub(super) async fn as_issued(&self, name: Option<&str>, now: Timestamp) -> Result<Option<String>, Refusal> {
         let Some(name) = name else { return Ok(None) };
         Ok(Some(self.directory.spelling(name, now).await?.unwrap_or_else(|| name.to_owned())))
     }

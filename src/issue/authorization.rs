@@ -13,9 +13,11 @@ use crate::oauth::client::{Client, GrantType};
 use crate::oauth::redirect;
 use crate::oauth::scope::Scope;
 use crate::people::users::{Subject, User};
+pub use access::AccessFilter;
 pub(super) use check::{Fault, redirect_uri};
 pub(super) use parameters::Parameters;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// The longest request that is read, in octets.
@@ -280,17 +282,24 @@ fn unavailable(error: IssueError) -> AuthorizationError {
     AuthorizationError::Unavailable(error)
 }
 
-/// An app that has access.
+/// An app that has access to what is a resource owner's.
 #[derive(Clone, Debug)]
 pub struct Access {
+    /// Of the two together: where the consent is, if there is one.
+    pub id: String,
+    /// The resource owner's name as consent and tokens have it: more than one where the configuration has
+    /// spelled it anew; none where a consent that does not say it is all there is.
+    pub spellings: BTreeSet<String>,
     /// RFC 6749 section 2.2.
     pub client_id: String,
     /// The name that people see.
     pub client_name: String,
     /// What it may do.
     pub scope: Scope,
-    /// Since when.
+    /// Since when, as far as it is known: since the consent, or the first token that is still good.
     pub since: Timestamp,
+    /// When the last token that is still good was issued; `None`: there is none.
+    pub last_used: Option<Timestamp>,
     /// Until when at the latest; `None`: it is not known.
     pub until: Option<Timestamp>,
 }

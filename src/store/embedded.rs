@@ -5,6 +5,7 @@
 
 mod documents;
 mod file;
+mod survey;
 mod tables;
 mod writer;
 
@@ -365,19 +366,22 @@ fn each_item(
     Ok(())
 }
 
-/// As [`each_item`], for every token and then every grant.
+/// As [`each_item`], for every token and then every grant; behind a grant are grants alone.
 fn each_token_and_grant(
     view: &ReadTransaction,
     from: &[u8],
     mut visit: impl FnMut(&[u8]) -> Result<bool, Trouble>,
 ) -> Result<(), Trouble> {
-    let from = <[u8; 32]>::try_from(from).unwrap_or_default();
-    for entry in view.open_table(ACCESS)?.range::<&[u8; 32]>(&from..)? {
-        if !visit(entry?.0.value())? {
-            return Ok(());
+    let grant = <[u8; 16]>::try_from(from).ok();
+    if grant.is_none() {
+        let from = <[u8; 32]>::try_from(from).unwrap_or_default();
+        for entry in view.open_table(ACCESS)?.range::<&[u8; 32]>(&from..)? {
+            if !visit(entry?.0.value())? {
+                return Ok(());
+            }
         }
     }
-    for entry in view.open_table(FAMILIES)?.iter()? {
+    for entry in view.open_table(FAMILIES)?.range::<&[u8; 16]>(&grant.unwrap_or_default()..)? {
         if !visit(entry?.0.value())? {
             break;
         }

@@ -40,6 +40,7 @@ pub(super) struct Redis {
 }
 
 struct Scripts {
+    current: Procedure,
     issue: Procedure,
     rotate: Procedure,
     end: Procedure,
@@ -54,6 +55,7 @@ impl Redis {
         let client = Client::open(url.reveal())
             .map_err(|error| StoreError::Unavailable(format!("the URL of Redis cannot be used: {error}")))?;
         let scripts = Scripts {
+            current: Procedure::new(concat!(include_str!("redis/prelude.lua"), include_str!("redis/current.lua"))),
             issue: Procedure::new(concat!(include_str!("redis/prelude.lua"), include_str!("redis/issue.lua"))),
             rotate: Procedure::new(concat!(include_str!("redis/prelude.lua"), include_str!("redis/rotate.lua"))),
             end: Procedure::new(concat!(include_str!("redis/prelude.lua"), include_str!("redis/end.lua"))),

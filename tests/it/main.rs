@@ -18,6 +18,7 @@ mod demo;
 mod device;
 mod forwarding;
 mod framing;
+mod grants;
 mod hosts;
 mod identity;
 mod introspect_revoke;

@@ -22,6 +22,9 @@ pub(super) struct Consent {
     /// Tells it from an earlier one that was taken back: what was given under that one has ended.
     pub(super) id: String,
     pub(super) client_id: String,
+    /// Whose it is, for listings: where it is has a digest of the name alone.
+    #[serde(default)]
+    pub(super) subject: Option<String>,
     pub(super) client_origin: Origin,
     pub(super) registration: Option<RegistrationId>,
     /// Space-separated.
@@ -116,13 +119,14 @@ impl Issuer {
                 None => Consent {
                     id: hex(&random::<16>()?),
                     client_id: client.id.clone(),
+                    subject: None,
                     client_origin: client.origin(),
                     registration: client.registration,
                     scope: String::new(),
                     since: now.as_millis(),
                 },
             };
-            let consent = consent.decided(asked, chosen);
+            let consent = Consent { subject: Some(subject.name.clone()), ..consent.decided(asked, chosen) };
             let unchanged = before.is_some_and(|before| before == consent);
             let at = id(subject, &client.id);
             if unchanged || self.store.put(Kind::Consent, &at, (&consent, None), version, now).await? {

@@ -1,5 +1,6 @@
 //! What clients may ask of resource owners, and what these answer.
 
+mod access;
 mod code;
 
 use super::clients::stored;

@@ -33,6 +33,9 @@ on_every_backend!(
     used_refresh_tokens_are_remembered_while_the_family_lives,
     /// R9700-4.14a
     an_expired_family_is_unknown,
+    /// UI-10
+    a_survey_shows_tokens_and_grants_that_the_filter_means,
+    a_survey_goes_on_behind_a_chunk_and_stops_when_told,
 );
 
 /// Grant 1: access token 1, refresh token 2.
@@ -236,4 +239,71 @@ fn memory_and_redis_agree_on_any_history() {
             Ok(())
         })
         .unwrap();
+}
+
+/// What a survey shows, each once: the client and the moment it was issued, in hours.
+async fn surveyed(store: &Store, filter: &Filter, now: Timestamp) -> Vec<(String, u64)> {
+    let mut seen = std::collections::BTreeSet::new();
+    let visit = |record: TokenRecord| {
+        seen.insert((record.client_id, record.issued_at.since(NOW).as_secs() / 3600));
+        true
+    };
+    store.survey(filter, now, visit).await.unwrap();
+    seen.into_iter().collect()
+}
+
+async fn a_survey_shows_tokens_and_grants_that_the_filter_means(store: &Store) {
+    begin(store).await;
+    let mut later = rotation(2, 3, grant(1), NOW, GRACE);
+    later.refresh.1.issued_at = NOW.plus(2 * HOUR);
+    assert_eq!(store.rotate(later).await.unwrap(), Rotated::Done);
+    issue(store, single(11, record("other", Some("alice")))).await;
+    issue(store, single(12, record("other", Some("bob")))).await;
+    issue(store, single(13, record("robot", None))).await;
+    let lines = |lines: &[(&str, u64)]| -> Vec<_> {
+        lines.iter().map(|(client, hours)| ((*client).to_owned(), *hours)).collect()
+    };
+    let (all, both) = (Filter::default(), Filter { client_id: Some("app".to_owned()), ..of_subject("alice") });
+    let everything = [("app", 0), ("app", 2), ("other", 0), ("robot", 0)];
+    for (filter, after, expected) in [
+        (&of_subject("alice"), 0, &everything[..3]),
+        (&of_client("other"), 0, &everything[2..3]),
+        (&both, 0, &everything[..2]),
+        (&all, 0, &everything),
+        // The grant outlives its access tokens, and ends.
+        (&all, 23, &everything[1..2]),
+        (&all, 24, &[]),
+    ] {
+        let seen = surveyed(store, filter, NOW.plus(after * HOUR)).await;
+        assert_eq!(seen, lines(expected), "{filter:?}, {after}");
+    }
+}
+
+async fn a_survey_goes_on_behind_a_chunk_and_stops_when_told(store: &Store) {
+    for number in 0..1100 {
+        let subject = if number % 10 == 0 { "bob" } else { "alice" };
+        let issued_at = NOW.plus(Duration::from_millis(number));
+        issue(store, single(number, TokenRecord { issued_at, ..record("app", Some(subject)) })).await;
+    }
+    for octet in 0..9 {
+        issue(store, pair(2000 + 2 * u64::from(octet), grant(octet), "app", Some("alice"))).await;
+    }
+    for (filter, expected) in
+        [(Filter::default(), 1100 + 18), (of_client("app"), 1100 + 18), (of_subject("alice"), 990 + 18)]
+    {
+        let mut seen = std::collections::BTreeSet::new();
+        let visit = |record: TokenRecord| {
+            seen.insert((record.grant.map(|grant| grant.0), record.issued_at, record.expires_at));
+            true
+        };
+        store.survey(&filter, NOW, visit).await.unwrap();
+        assert_eq!(seen.len(), expected, "{filter:?}");
+        let mut count = 0;
+        let visit = |_| {
+            count += 1;
+            count < 3
+        };
+        store.survey(&filter, NOW, visit).await.unwrap();
+        assert_eq!(count, 3);
+    }
 }

@@ -1,9 +1,10 @@
 //! What walks over many keys, for operators: listings and mass revocations. It goes in chunks,
 //! each of which Redis answers quickly, and holds no more than one chunk and one page.
 
+use super::connection::Retry;
 use super::{ACCESS, Redis, decode, digest_of, digest_text};
 use crate::clock::Timestamp;
-use crate::oauth::token::{TokenDigest, TokenRecord};
+use crate::oauth::token::{RefreshRecord, TokenDigest, TokenRecord};
 use crate::secret::hex;
 use crate::store::{Filter, Listed, StoreError};
 use redis::cmd;
@@ -11,6 +12,10 @@ use std::collections::BTreeMap;
 
 /// How many keys Redis looks at in one step.
 const CHUNK: usize = 500;
+
+/// What a walk over everything looks for: grants have keys of their own, while the indexes name both
+/// kinds at once.
+const PATTERNS: [&str; 2] = ["tg:{*}:f", "tg:a:*"];
 
 /// Where a walk is: over an index, or over all keys of a pattern.
 struct Walk {
@@ -62,8 +67,7 @@ impl Redis {
         tell: impl Fn(&[TokenDigest]),
     ) -> Result<usize, StoreError> {
         let mut count = 0;
-        // Grants have keys of their own; the indexes name both kinds at once.
-        for pattern in ["tg:{*}:f", "tg:a:*"] {
+        for pattern in PATTERNS {
             let mut walk = Walk::over(filter, pattern);
             while let Some(members) = walk.next(self).await? {
                 for members in members.chunks(CHUNK) {
@@ -90,6 +94,48 @@ impl Redis {
             now < record.expires_at && filter.means(&record.client_id, record.subject.as_deref())
         })
         .await
+    }
+
+    /// Shows `visit` what is good and what `filter` means, until it says `false`.
+    pub(in crate::store) async fn survey(
+        &self,
+        filter: &Filter,
+        now: Timestamp,
+        mut visit: impl FnMut(TokenRecord) -> bool,
+    ) -> Result<(), StoreError> {
+        let meant = |record: &TokenRecord| {
+            now < record.expires_at && filter.means(&record.client_id, record.subject.as_deref())
+        };
+        for pattern in PATTERNS {
+            let mut walk = Walk::over(filter, pattern);
+            while let Some(members) = walk.next(self).await? {
+                for members in members.chunks(CHUNK) {
+                    if !self.good(members).await?.into_iter().filter(meant).all(&mut visit) {
+                        return Ok(());
+                    }
+                }
+            }
+            if walk.index.is_some() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// The records of access tokens, and of the refresh tokens of grants that may be used.
+    async fn good(&self, members: &[Vec<u8>]) -> Result<Vec<TokenRecord>, StoreError> {
+        let digests = members.iter().filter_map(|member| digest_of(member.strip_prefix(b"a")?));
+        let tokens = self.records(digests.collect()).await?;
+        let mut records: Vec<_> = tokens.into_iter().map(|(_, record)| record).collect();
+        let grants: Vec<_> =
+            members.iter().filter_map(|member| member.strip_prefix(b"g").map(<[u8]>::to_vec)).collect();
+        if !grants.is_empty() {
+            let current: Vec<Vec<u8>> = self.call(&self.scripts.current, &grants, Retry::Once).await?;
+            for value in current {
+                records.push(decode::<RefreshRecord>(&value, "a refresh token")?.into());
+            }
+        }
+        Ok(records)
     }
 
     pub(in crate::store) async fn find_by_public_id(

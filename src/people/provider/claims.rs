@@ -89,8 +89,9 @@ impl Rules<'_> {
     fn value(self, claims: &Claims) -> Option<String> {
         match self.subject_claim {
             "sub" => Some(claims.subject().as_str().to_owned()),
-            // One spelling: an address with other letters in capitals is the same one.
-            "email" => claims.email().map(|email| email.to_lowercase()),
+            // One spelling: an address with other letters in capitals is the same one. Not so beyond ASCII, where
+            // letters of different mailboxes become one.
+            "email" => claims.email().map(|email| email.to_ascii_lowercase()),
             "preferred_username" => claims.preferred_username().map(|name| name.to_string()),
             other => claims.additional_claims().0.get(other)?.as_str().map(str::to_owned),
         }
@@ -163,6 +164,15 @@ mod tests {
         assert_eq!(rules("sub", &domains, &[]).read(&silent), Err(RuleError::Unverified));
         let elsewhere = claims(serde_json::json!({"email": "a@example.com.evil.example", "email_verified": true}));
         assert_eq!(rules("sub", &domains, &[]).read(&elsewhere), Err(RuleError::Domain));
+    }
+
+    /// U+212A looks like `K`, and is `k` in lower case: another mailbox all the same.
+    #[test]
+    fn an_address_that_looks_like_another_is_not_that_one() {
+        let kate = claims(serde_json::json!({"email": "\u{212a}ate@example.com", "email_verified": true}));
+        assert_ne!(rules("email", &[], &[]).read(&kate).unwrap().0, "kate@example.com");
+        let subjects = ["kate@example.com".to_owned()];
+        assert_eq!(rules("email", &[], &subjects).read(&kate), Err(RuleError::Subject));
     }
 
     #[test]

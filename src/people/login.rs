@@ -66,8 +66,12 @@ impl Login {
     /// Whether the service takes the pair.
     ///
     /// # Errors
-    /// When it does not, does not answer in time, or answers something else.
+    /// When it does not, does not answer in time, or answers something else. It is not asked about a name that
+    /// nobody here can have: it might trim it, and failures are counted by the name as it was typed.
     pub(super) async fn ask(&self, name: &str, password: &str) -> Result<Vouched, LoginError> {
+        if wrong_name(name).is_some() {
+            return Err(LoginError::Refused);
+        }
         let failed = |why: &str| {
             tracing::error!(url = %self.url, why, "the login service cannot be used");
             LoginError::Service

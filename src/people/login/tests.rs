@@ -127,6 +127,14 @@ async fn the_service_is_not_asked_about_what_cannot_be_a_name() {
     assert!(service.asked().is_empty());
 }
 
+/// Some services take a key there.
+#[test]
+fn the_query_of_the_service_is_not_shown() {
+    let url = "http://127.0.0.1:1/check?key=s3cr3t".parse().unwrap();
+    let shown = format!("{:?}", Login::new(url, Format::Json, SECOND, None).unwrap());
+    assert!(shown.contains("http://127.0.0.1:1/check") && !shown.contains("s3cr3t"), "{shown}");
+}
+
 #[tokio::test]
 async fn a_service_that_says_nothing_is_not_waited_for() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -32,7 +32,7 @@ pub(super) struct Https {
     timeout: Duration,
     tls: Arc<ClientConfig>,
     /// Whether it sends nothing over http, wherever an answer says that something more is to be had.
-    https_alone: bool,
+    tls_alone: bool,
     /// How many certification authorities are believed.
     roots: usize,
 }
@@ -59,11 +59,11 @@ pub(super) enum HttpsError {
 
 impl Https {
     /// A client that believes the certification authorities in `roots`, in PEM; `None`: the system's. Where it
-    /// speaks `https_alone`, an address without TLS is never asked.
+    /// speaks `tls_alone`, an address without TLS is never asked.
     ///
     /// # Errors
     /// When it speaks https alone and there is none to believe.
-    pub(super) fn new(timeout: Duration, roots: Option<&[u8]>, https_alone: bool) -> io::Result<Self> {
+    pub(super) fn new(timeout: Duration, roots: Option<&[u8]>, tls_alone: bool) -> io::Result<Self> {
         let mut store = RootCertStore::empty();
         match roots {
             Some(pem) => {
@@ -73,14 +73,14 @@ impl Https {
             }
             None => drop(store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs)),
         }
-        if store.is_empty() && https_alone {
+        if store.is_empty() && tls_alone {
             return Err(io::Error::other("there is no certificate in them"));
         }
         let roots = store.len();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let tls = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
         let tls = tls.map_err(io::Error::other)?.with_root_certificates(store).with_no_client_auth();
-        Ok(Self { timeout, tls: Arc::new(tls), https_alone, roots })
+        Ok(Self { timeout, tls: Arc::new(tls), tls_alone, roots })
     }
 
     /// Sends a request.
@@ -100,7 +100,7 @@ impl Https {
         let mut http = HttpConnector::new();
         http.enforce_http(false);
         let tls = HttpsConnectorBuilder::new().with_tls_config((*self.tls).clone());
-        let tls = if self.https_alone { tls.https_only() } else { tls.https_or_http() }.enable_http1();
+        let tls = if self.tls_alone { tls.https_only() } else { tls.https_or_http() }.enable_http1();
         let client = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(tls.wrap_connector(http));
         let response: Response<_> = client.request(request).await.map_err(|error| HttpsError::Failed(chain(&error)))?;
         let (head, body) = response.into_parts();
@@ -144,8 +144,8 @@ mod tests {
             }
         });
         let authority = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap().cert.pem();
-        let sent = async |https_alone| {
-            let https = Https::new(Duration::from_secs(5), Some(authority.as_bytes()), https_alone).unwrap();
+        let sent = async |tls_alone| {
+            let https = Https::new(Duration::from_secs(5), Some(authority.as_bytes()), tls_alone).unwrap();
             https.send(Request::get(&url).body(Vec::new()).unwrap()).await
         };
         assert_eq!(sent(false).await.unwrap().status(), 200);

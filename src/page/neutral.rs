@@ -82,8 +82,16 @@ fn neutralised(text: &str, most: usize) -> String {
             gap = !shown.is_empty();
             continue;
         }
-        accents = if is_accent(character) { accents + 1 } else { 0 };
-        if is_unseen(character) || accents > ACCENTS {
+        if is_unseen(character) {
+            continue;
+        }
+        if is_accent(character) {
+            accents += 1;
+        } else if !is_joiner(character) {
+            // A joiner has no width: what follows it still stands on the letter before.
+            accents = 0;
+        }
+        if accents > ACCENTS {
             continue;
         }
         if length + usize::from(gap) >= most {
@@ -112,6 +120,11 @@ pub(super) const fn is_unseen(character: char) -> bool {
     )
 }
 
+/// Of no width, and kept.
+const fn is_joiner(character: char) -> bool {
+    matches!(character, '\u{200c}' | '\u{200d}')
+}
+
 /// Marks that are put on the letter before: the blocks of them that belong to no script.
 const fn is_accent(character: char) -> bool {
     matches!(
@@ -133,6 +146,10 @@ mod tests {
         assert_eq!(" a\r\n\t b\0\u{85}c\u{200b}d ".line(), "a b cd");
         assert_eq!("a\u{2028}b\u{a0}c".words(), "a b c");
         assert_eq!(format!("e{}!", "\u{301}".repeat(50)).line(), "e\u{301}\u{301}\u{301}!");
+        for between in ["\u{200b}", "\u{200d}", "\u{202e}\u{200c}"] {
+            let shown = format!("e{}!", format!("\u{301}{between}").repeat(50)).line();
+            assert_eq!(shown.matches('\u{301}').count(), 3, "{between:?}");
+        }
         assert_eq!("\u{202e}\u{3164}".name(), "(without a name)");
         for kept in ["می\u{200c}خواهم", "👩\u{200d}💻", "Zoë 株式会社", "שלום", "a-b_c.d:e/f<g>&\"'"]
         {

@@ -98,7 +98,7 @@ impl Directory {
         }
         // Asked last, so that it takes as long to refuse a disabled user as any other.
         let owner = user.map(|user| ResourceOwner::new(user, since)).ok_or(LoginError::Refused)?;
-        if self.honours(&owner.sign_in(), now).await? { Ok(owner) } else { Err(LoginError::Refused) }
+        if self.is_still(&owner, now).await? { Ok(owner) } else { Err(LoginError::Refused) }
     }
 
     /// The user behind a token or a session, as long as there is one that is not disabled.
@@ -150,6 +150,21 @@ impl Directory {
             return Ok(false);
         }
         stored::honours(&self.store, subject, sign_in.since, now).await
+    }
+
+    /// Whether somebody who was checked is good, and what was checked is still what the store has: a check takes
+    /// a while, and the password may be another by now.
+    async fn is_still(&self, owner: &ResourceOwner, now: Timestamp) -> Result<bool, StoreError> {
+        let user = owner.user();
+        if user.origin == Origin::Configuration {
+            return self.honours(&owner.sign_in(), now).await;
+        }
+        let record = stored::record(&self.store, &user.name, now).await?.map(|record| record.value);
+        Ok(record.is_some_and(|record| {
+            record.name == user.name
+                && record.honours(owner.since())
+                && record.password_hash.as_ref() == Some(&user.password_hash)
+        }))
     }
 
     async fn active(&self, name: &str, now: Timestamp) -> Result<Option<UserRecord>, StoreError> {

@@ -31,6 +31,8 @@ static UNDER_WAY: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(AT_A_TIM
 pub(super) struct Https {
     timeout: Duration,
     tls: Arc<ClientConfig>,
+    /// Whether it sends nothing over http, wherever an answer says that something more is to be had.
+    tls_alone: bool,
     /// How many certification authorities are believed.
     roots: usize,
 }
@@ -56,11 +58,12 @@ pub(super) enum HttpsError {
 }
 
 impl Https {
-    /// A client that believes the certification authorities in `roots`, in PEM; `None`: the system's.
+    /// A client that believes the certification authorities in `roots`, in PEM; `None`: the system's. Where it
+    /// speaks `tls_alone`, an address without TLS is never asked.
     ///
     /// # Errors
-    /// When `needed` and there is none to believe.
-    pub(super) fn new(timeout: Duration, roots: Option<&[u8]>, needed: bool) -> io::Result<Self> {
+    /// When it speaks https alone and there is none to believe.
+    pub(super) fn new(timeout: Duration, roots: Option<&[u8]>, tls_alone: bool) -> io::Result<Self> {
         let mut store = RootCertStore::empty();
         match roots {
             Some(pem) => {
@@ -70,14 +73,14 @@ impl Https {
             }
             None => drop(store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs)),
         }
-        if store.is_empty() && needed {
+        if store.is_empty() && tls_alone {
             return Err(io::Error::other("there is no certificate in them"));
         }
         let roots = store.len();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let tls = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
         let tls = tls.map_err(io::Error::other)?.with_root_certificates(store).with_no_client_auth();
-        Ok(Self { timeout, tls: Arc::new(tls), roots })
+        Ok(Self { timeout, tls: Arc::new(tls), tls_alone, roots })
     }
 
     /// Sends a request.
@@ -96,7 +99,8 @@ impl Https {
     async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<HttpResponse, HttpsError> {
         let mut http = HttpConnector::new();
         http.enforce_http(false);
-        let tls = HttpsConnectorBuilder::new().with_tls_config((*self.tls).clone()).https_or_http().enable_http1();
+        let tls = HttpsConnectorBuilder::new().with_tls_config((*self.tls).clone());
+        let tls = if self.tls_alone { tls.https_only() } else { tls.https_or_http() }.enable_http1();
         let client = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(tls.wrap_connector(http));
         let response: Response<_> = client.request(request).await.map_err(|error| HttpsError::Failed(chain(&error)))?;
         let (head, body) = response.into_parts();
@@ -119,4 +123,32 @@ impl<'c> AsyncHttpClient<'c> for Https {
 pub(super) fn chain(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(error.source(), |cause| cause.source());
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    /// `OpenID` Connect Discovery 1.0 section 3: keys that came over http are anybody's.
+    #[tokio::test]
+    async fn who_is_asked_over_https_sends_nobody_elsewhere() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/jwks", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let _ = stream.read(&mut [0; 1024]).await.unwrap();
+                stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}").await.unwrap();
+            }
+        });
+        let authority = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap().cert.pem();
+        let sent = async |tls_alone| {
+            let https = Https::new(Duration::from_secs(5), Some(authority.as_bytes()), tls_alone).unwrap();
+            https.send(Request::get(&url).body(Vec::new()).unwrap()).await
+        };
+        assert_eq!(sent(false).await.unwrap().status(), 200);
+        assert!(matches!(sent(true).await, Err(HttpsError::Failed(_))));
+    }
 }

@@ -32,8 +32,8 @@ pub struct Login {
 
 impl fmt::Debug for Login {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { url, format, https } = self;
-        write!(f, "Login({url}, {format:?}, {https:?})")
+        let Self { format, https, .. } = self;
+        write!(f, "Login({}, {format:?}, {https:?})", self.shown())
     }
 }
 
@@ -66,10 +66,14 @@ impl Login {
     /// Whether the service takes the pair.
     ///
     /// # Errors
-    /// When it does not, does not answer in time, or answers something else.
+    /// When it does not, does not answer in time, or answers something else. It is not asked about a name that
+    /// nobody here can have: it might trim it, and failures are counted by the name as it was typed.
     pub(super) async fn ask(&self, name: &str, password: &str) -> Result<Vouched, LoginError> {
+        if wrong_name(name).is_some() {
+            return Err(LoginError::Refused);
+        }
         let failed = |why: &str| {
-            tracing::error!(url = %self.url, why, "the login service cannot be used");
+            tracing::error!(url = self.shown(), why, "the login service cannot be used");
             LoginError::Service
         };
         let request = self.request(name, password).ok_or_else(|| failed("the request cannot be made"))?;
@@ -83,6 +87,13 @@ impl Login {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(LoginError::Refused),
             status => Err(failed(&format!("it answered {status}"))),
         }
+    }
+
+    /// The URL without its query, which may have a key in it.
+    fn shown(&self) -> String {
+        let mut url = self.url.to_string();
+        url.truncate(url.find('?').unwrap_or(url.len()));
+        url
     }
 
     fn request(&self, name: &str, password: &str) -> Option<Request<Vec<u8>>> {

@@ -11,6 +11,7 @@ use self::threads::Threads;
 use crate::secret::Secret;
 use argon2::password_hash::Error;
 use argon2::{Algorithm, Argon2, Params, PasswordHash, PasswordHasher, PasswordVerifier, Version};
+use std::ops::RangeInclusive;
 use std::sync::OnceLock;
 use std::thread::available_parallelism;
 use zeroize::Zeroizing;
@@ -67,30 +68,40 @@ fn is_bcrypt(hash: &str) -> bool {
 /// What is wrong with it, in words that do not repeat it.
 pub fn check(hash: &str) -> Result<(), &'static str> {
     if is_bcrypt(hash) {
-        let parts: bcrypt::HashParts = hash.parse().map_err(|_| "it is no whole bcrypt hash")?;
-        return if parts.get_cost() <= DEAREST_BCRYPT { Ok(()) } else { Err("its cost is beyond 16") };
+        return check_bcrypt(hash);
     }
     let hash = PasswordHash::new(hash).map_err(|_| NEITHER)?;
-    let is_whole = hash.algorithm == argon2::ARGON2ID_IDENT && hash.salt.is_some() && hash.hash.is_some();
-    let params = Params::try_from(&hash).ok().filter(|_| is_whole).ok_or(NEITHER)?;
-    let passes = u64::from(params.m_cost()) * u64::from(params.t_cost());
-    if params.m_cost() <= MOST_MEMORY && passes <= MOST_PASSES {
-        Ok(())
-    } else {
-        Err("its memory is beyond 1 GiB, or memory times passes beyond 8 GiB")
+    if hash.algorithm != argon2::ARGON2ID_IDENT || hash.salt.is_none() || hash.hash.is_none() {
+        return Err(NEITHER);
     }
+    let params = Params::try_from(&hash).map_err(|_| NEITHER)?;
+    // What cannot be allocated ends the process, not the check alone.
+    if params.m_cost() > MOST_MEMORY {
+        return Err("its `m` is beyond 2 GiB");
+    }
+    let work = u64::from(params.m_cost()) * u64::from(params.t_cost());
+    if work <= MOST_WORK { Ok(()) } else { Err("its `m` times its `t` is beyond 4 GiB") }
+}
+
+fn check_bcrypt(hash: &str) -> Result<(), &'static str> {
+    const NOT_WHOLE: &str = "it is no whole bcrypt hash";
+    let parts: bcrypt::HashParts = hash.parse().map_err(|_| NOT_WHOLE)?;
+    let is_digit = |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'.' | b'/');
+    if !hash.rsplit('$').next().is_some_and(|digits| digits.bytes().all(is_digit)) {
+        return Err(NOT_WHOLE);
+    }
+    if BCRYPT_COSTS.contains(&parts.get_cost()) { Ok(()) } else { Err("its cost is not from 4 to 16") }
 }
 
 const NEITHER: &str = "it is neither a whole PHC string of argon2id nor bcrypt";
 
-/// Four seconds; each step doubles it.
-const DEAREST_BCRYPT: u32 = 16;
+/// The least that the algorithm has, up to four seconds; each step doubles it.
+const BCRYPT_COSTS: RangeInclusive<u32> = 4..=16;
 
-/// In KiB: whoever sends a wrong password has the gateway take it.
-const MOST_MEMORY: u32 = 1 << 20;
-
-/// In KiB, over all passes: about four seconds too.
-const MOST_PASSES: u64 = 8 << 20;
+/// In KiB: the first choice of RFC 9106 section 4.
+const MOST_MEMORY: u32 = 2 * 1024 * 1024;
+/// In KiB written: some seconds, as with bcrypt.
+const MOST_WORK: u64 = 4 * 1024 * 1024;
 
 /// Does dear work off the worker's thread, a bounded amount at a time.
 async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Overloaded> {
@@ -170,11 +181,16 @@ pub(crate) mod tests {
         }
     }
 
+    fn argon2_with(parameters: &str) -> String {
+        UNUSED_HASH.replacen("m=19456,t=2,p=1", parameters, 1)
+    }
+
     #[test]
     fn a_hash_that_can_never_match_or_takes_hours_is_refused() {
         let bcrypt = bcrypt::hash("x", 4).unwrap();
-        assert_eq!(check(UNUSED_HASH), Ok(()));
-        assert_eq!(check(&UNUSED_HASH.replacen("m=19456,t=2", "m=1048576,t=8", 1)), Ok(()));
+        for good in [UNUSED_HASH, &argon2_with("m=65536,t=3,p=4"), &argon2_with("m=2097152,t=1,p=4")] {
+            assert_eq!(check(good), Ok(()), "{good}");
+        }
         for wrong in [
             "",
             "hunter2",
@@ -183,9 +199,12 @@ pub(crate) mod tests {
             "$argon2id$v=19$m=19456,t=2,p=1",
             "$apr1$salt$hash",
             &bcrypt.replacen("$04$", "$17$", 1),
-            &UNUSED_HASH.replacen("m=19456", "m=1048577", 1),
-            &UNUSED_HASH.replacen("t=2", "t=500", 1),
-            &UNUSED_HASH.replacen("m=19456,t=2", "m=4294967295,t=4294967295", 1),
+            &bcrypt.replacen("$04$", "$03$", 1),
+            &format!("$2b$04${}", "!".repeat(53)),
+            &argon2_with("m=4194304,t=1,p=1"),
+            &argon2_with("m=2097153,t=1,p=1"),
+            &argon2_with("m=19456,t=4294967295,p=1"),
+            &argon2_with("m=1048576,t=9,p=1"),
         ] {
             assert!(check(wrong).is_err(), "{wrong}");
         }

@@ -195,7 +195,7 @@ impl Provider {
             let claim = &*self.settings.subject_claim;
             value.and_then(|value| value.strip_prefix(claim)?.strip_prefix(':'))
         };
-        value.is_some_and(|value| self.rules().allows_subject(value))
+        value.is_some_and(|value| self.rules().allows_name(value))
     }
 
     /// Where the browser goes from the sign-in page: for the page's `form-action`. Without an answer of

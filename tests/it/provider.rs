@@ -75,6 +75,24 @@ fn somebody_signs_in_at_the_provider_allows_and_the_app_gets_tokens() {
     assert_eq!(browser.get(&dance::request(APP.0, &[])).status, 302);
 }
 
+/// R8628-3.3a: as on the other pages.
+#[test]
+fn the_pages_of_a_device_call_the_account_what_the_provider_calls_it() {
+    let (upstream, provider) = (Upstream::start(), Provider::start());
+    let tv = "[[clients]]\nid = \"tv\"\ngrants = [\"device_code\"]\nscopes = \"notes:read\"\n";
+    let gateway = Gateway::start(config(&upstream, &provider).add(tv));
+    let form = [("client_id", "tv"), ("scope", "notes:read")];
+    let begun = gateway.post("/oauth2/device_authorization").form(&form).send().expect(200).json();
+    let browser = Browser::new(&gateway);
+    let redirect = leave(&browser, browser.get("/oauth2/device").expect(200));
+    let page = browser.get(&way_back(&gateway, &provider, &redirect));
+    let code = begun["user_code"].as_str().unwrap();
+    let consent = browser.submit(&Form::to(page.expect(200), "/oauth2/device"), &[("user_code", code)]);
+    for page in [&page, &consent] {
+        assert!(page.text().contains("jane@example.com") && !page.text().contains("#248289761001"), "{}", page.text());
+    }
+}
+
 /// R9700-4.15
 #[test]
 fn a_subject_of_the_provider_is_nobody_of_the_configuration() {

@@ -309,7 +309,7 @@ fn clients_are_complete() {
         (secret, "secret = \"${NOT_SET}\"\n", "`NOT_SET` is not set"),
         (secret, "secret_hash = \"nonsense\"\n", "`secret_hash` cannot be read"),
         (secret, "secret_hash = \"$argon2id$v=19$m=19456,t=2,p=1\"\n", "can never be matched"),
-        (secret, &format!("secret_hash = \"{dear}\"\n"), "its memory is beyond 1 GiB"),
+        (secret, &format!("secret_hash = \"{dear}\"\n"), "its `m` is beyond 2 GiB"),
         (secret, "secret = [\"env:APP_SECRET\", \"env:APP_SECRET\", \"env:APP_SECRET\"]\n", "two secrets at most"),
         (grants, "grants = [\"client_credential\"]", "is unknown"),
         (grants, "grants = [\"authorization_code\"]", "needs `redirect_uris`"),

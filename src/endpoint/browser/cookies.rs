@@ -79,10 +79,15 @@ fn is_base64url(text: &str) -> bool {
 /// The value of the only cookie called `name`. When there are two, somebody else set one of them: there
 /// is none that can be believed.
 fn only<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
-    let pairs = headers.get_all(COOKIE).iter().filter_map(|line| line.to_str().ok()).flat_map(|line| line.split(';'));
-    let mut values = pairs.filter_map(|pair| pair.trim_matches([' ', '\t']).strip_prefix(name)?.strip_prefix('='));
+    // Octets: other programs of this host may set cookies that are no text, and they come in the same line.
+    let pairs = headers.get_all(COOKIE).iter().flat_map(|line| line.as_bytes().split(|octet| *octet == b';'));
+    let mut values =
+        pairs.filter_map(|pair| pair.trim_ascii().strip_prefix(name.as_bytes())?.strip_prefix(b"=".as_slice()));
     let value = values.next().filter(|value| !value.is_empty() && value.len() <= LONGEST)?;
-    values.next().is_none().then_some(value)
+    if values.next().is_some() {
+        return None;
+    }
+    std::str::from_utf8(value).ok().filter(|value| value.bytes().all(|octet| octet.is_ascii_graphic()))
 }
 
 #[cfg(test)]
@@ -95,6 +100,10 @@ mod tests {
 
     fn sent(lines: &[&str]) -> HeaderMap {
         lines.iter().map(|line| (COOKIE, HeaderValue::from_str(line).unwrap())).collect()
+    }
+
+    fn sent_octets(lines: &[&str]) -> HeaderMap {
+        lines.iter().map(|line| (COOKIE, HeaderValue::from_bytes(line.as_bytes()).unwrap())).collect()
     }
 
     /// UI-7
@@ -120,6 +129,16 @@ mod tests {
         assert_eq!(LOOPBACK.session(&headers), Some("abc"));
         assert_eq!(HTTPS.session(&headers), None);
         assert_eq!(HTTPS.session(&sent(&["b=2", "__Host-tollgate-session=abc"])), Some("abc"));
+    }
+
+    /// A browser sends every cookie of the host in one line, also those of other programs.
+    #[test]
+    fn a_cookie_is_found_beside_one_that_is_not_ascii() {
+        let headers = sent_octets(&["name=Zoë; tollgate-session=abc"]);
+        assert_eq!(LOOPBACK.session(&headers), Some("abc"));
+        assert_eq!(LOOPBACK.session(&sent_octets(&["tollgate-session=ë"])), None);
+        let tossed = sent_octets(&["tollgate-session=a", "name=Zoë; tollgate-session=b"]);
+        assert_eq!(LOOPBACK.session(&tossed), None, "there are two");
     }
 
     /// UI-7

@@ -121,7 +121,7 @@ impl Browser {
         let page = Consent {
             form: Form { action: "/device", dialogue: self.seal(&consent, session, visit)? },
             app: super::app(&request.client, None),
-            account: signed_in.user.name.clone(),
+            account: signed_in.account(),
             permissions: self.permissions(scope),
             user_code: Some(user_code),
             switch_account: Form { action: "/logout", dialogue: self.seal(&leave, session, visit)? },
@@ -188,7 +188,7 @@ impl Browser {
         let page = DeviceCode {
             form: Form { action: "/device", dialogue },
             user_code: shown(entry.typed),
-            account: signed_in.user.name.clone(),
+            account: signed_in.account(),
             problem: entry.problem,
         };
         Ok(self.page(&Page::DeviceCode(page), entry.status, None))

@@ -1,7 +1,7 @@
 //! What an operator changes among the users of the store.
 
 use super::Directory;
-use crate::clock::Timestamp;
+use crate::clock::{self, Timestamp};
 use crate::oauth::scope::Scope;
 use crate::people::password::{self, HashError};
 use crate::people::session;
@@ -76,8 +76,10 @@ impl Directory {
         if self.configured.has(&new.name) {
             return Err(ChangeError::Taken);
         }
+        let password_hash = Some(password::hash_aside(new.password).await?);
+        let now = clock::now().max(now);
         let record = UserRecord {
-            password_hash: Some(password::hash_aside(new.password).await?),
+            password_hash,
             name: new.name,
             scopes: new.scopes.map(|scopes| scopes.to_string()),
             disabled: false,
@@ -119,7 +121,8 @@ impl Directory {
         let hash = password::hash_aside(password).await?;
         let changed = self.change(name, now, |record| {
             record.password_hash = Some(hash.clone());
-            record.admitted_at = record.admitted_at.max(now.as_millis());
+            // By now, not from before the hash: somebody may have signed in meanwhile.
+            record.admitted_at = record.admitted_at.max(clock::now().max(now).as_millis());
         });
         let changed = changed.await?;
         end_sessions(&self.store, &changed.name, now).await

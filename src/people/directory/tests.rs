@@ -1,4 +1,5 @@
 use super::*;
+use crate::clock;
 use crate::people::password::tests::quick_hash;
 use crate::secret::Secret;
 use crate::store::{self, Kind, Location};
@@ -161,6 +162,27 @@ async fn a_new_password_ends_the_sign_ins_with_the_old_one() {
     let owner = sign_in(&directory, "carol", "another", START).await;
     assert_eq!(owner.since(), later(1), "a clock that is behind does not hurt");
     assert!(directory.honours(&owner.sign_in(), START).await.unwrap());
+}
+
+/// Hashing takes a while: whoever signs in meanwhile does so with the old password.
+#[tokio::test]
+async fn a_sign_in_while_the_password_is_being_changed_does_not_outlive_it() {
+    let directory = directory().await;
+    let now = clock::now();
+    let record = UserRecord { password_hash: Some(quick_hash("pw")), ..UserRecord::vouched("carol", None, now) };
+    directory.admit(record, now).await.unwrap();
+    let change = directory.set_password("carol", Secret::new("another"), now);
+    let sign_in = async { directory.authenticate("carol", "pw", clock::now().plus(Duration::from_millis(1))).await };
+    let (changed, owner) = tokio::join!(change, sign_in);
+    changed.unwrap();
+    if let Ok(owner) = owner {
+        assert!(!directory.honours(&owner.sign_in(), clock::now()).await.unwrap());
+    }
+    // Nor does one that arrived behind the hash, and was still being checked when the new one was stored.
+    let checked = User { origin: Origin::Store, ..UserRecord::vouched("carol", None, now).user() };
+    let user = Arc::new(User { password_hash: quick_hash("pw"), ..checked });
+    let late = ResourceOwner::new(user, clock::now().plus(Duration::from_hours(1)));
+    assert!(!directory.is_still(&late, clock::now()).await.unwrap());
 }
 
 #[tokio::test]

@@ -116,6 +116,25 @@ async fn what_the_service_refuses_is_wrong_and_all_else_is_its_failure() {
     assert!(matches!(nobody.ask("carol", "pw").await, Err(LoginError::Service)));
 }
 
+/// Hazards, line 38: a service that trims would make one name of what is counted as many.
+#[tokio::test]
+async fn the_service_is_not_asked_about_what_cannot_be_a_name() {
+    let service = Service::answering(CAROL).await;
+    let login = service.login(Format::Json);
+    for name in ["", "carol ", " carol", "carol\t", "\u{3000}carol", "ca\0rol", &"x".repeat(300)] {
+        assert!(matches!(login.ask(name, "pw").await, Err(LoginError::Refused)), "{name:?}");
+    }
+    assert!(service.asked().is_empty());
+}
+
+/// Some services take a key there.
+#[test]
+fn the_query_of_the_service_is_not_shown() {
+    let url = "http://127.0.0.1:1/check?key=s3cr3t".parse().unwrap();
+    let shown = format!("{:?}", Login::new(url, Format::Json, SECOND, None).unwrap());
+    assert!(shown.contains("http://127.0.0.1:1/check") && !shown.contains("s3cr3t"), "{shown}");
+}
+
 #[tokio::test]
 async fn a_service_that_says_nothing_is_not_waited_for() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -71,8 +71,15 @@ impl Rules<'_> {
         Ok((value, shown))
     }
 
+    /// Whether somebody of this value may (still) sign in, as far as the value tells: not the domain, where it is
+    /// no address.
+    pub(super) fn allows_name(self, value: &str) -> bool {
+        let tells_domain = self.subject_claim == "email" && !self.allowed_domains.is_empty();
+        self.allows_subject(value) && (!tells_domain || self.check_domain(value).is_ok())
+    }
+
     /// Whether the list, where there is one, has this value.
-    pub(super) fn allows_subject(self, value: &str) -> bool {
+    fn allows_subject(self, value: &str) -> bool {
         let is_same = |allowed: &String| match self.subject_claim {
             "email" => allowed.eq_ignore_ascii_case(value),
             _ => allowed == value,
@@ -89,8 +96,9 @@ impl Rules<'_> {
     fn value(self, claims: &Claims) -> Option<String> {
         match self.subject_claim {
             "sub" => Some(claims.subject().as_str().to_owned()),
-            // One spelling: an address with other letters in capitals is the same one.
-            "email" => claims.email().map(|email| email.to_lowercase()),
+            // One spelling: an address with other letters in capitals is the same one. Not so beyond ASCII, where
+            // letters of different mailboxes become one.
+            "email" => claims.email().map(|email| email.to_ascii_lowercase()),
             "preferred_username" => claims.preferred_username().map(|name| name.to_string()),
             other => claims.additional_claims().0.get(other)?.as_str().map(str::to_owned),
         }
@@ -163,6 +171,25 @@ mod tests {
         assert_eq!(rules("sub", &domains, &[]).read(&silent), Err(RuleError::Unverified));
         let elsewhere = claims(serde_json::json!({"email": "a@example.com.evil.example", "email_verified": true}));
         assert_eq!(rules("sub", &domains, &[]).read(&elsewhere), Err(RuleError::Domain));
+    }
+
+    /// A domain that is taken off the list ends what its people have, as a name that is taken off it does.
+    #[test]
+    fn a_name_that_is_an_address_says_its_domain() {
+        let domains = ["example.com".to_owned()];
+        assert!(rules("email", &domains, &[]).allows_name("ann@example.com"));
+        assert!(!rules("email", &domains, &[]).allows_name("ann@example.org"));
+        assert!(rules("sub", &domains, &[]).allows_name("24"), "of these the name does not tell");
+        assert!(!rules("sub", &domains, &["25".to_owned()]).allows_name("24"));
+    }
+
+    /// U+212A looks like `K`, and is `k` in lower case: another mailbox all the same.
+    #[test]
+    fn an_address_that_looks_like_another_is_not_that_one() {
+        let kate = claims(serde_json::json!({"email": "\u{212a}ate@example.com", "email_verified": true}));
+        assert_ne!(rules("email", &[], &[]).read(&kate).unwrap().0, "kate@example.com");
+        let subjects = ["kate@example.com".to_owned()];
+        assert_eq!(rules("email", &[], &subjects).read(&kate), Err(RuleError::Subject));
     }
 
     #[test]

@@ -110,8 +110,10 @@ fn scopes_beyond_those_for_registration_are_left_out() {
     assert_eq!(scope(""), Ok("read write".to_owned()));
     assert!(scope("admin").is_err());
     assert!(scope("read  write").is_err());
+    assert!(scope("read ".repeat(2000).trim_end()).is_err(), "more words than any client needs");
 }
 
+    assert!(scope(&"read ".repeat(2000).trim_end().to_owned()).is_err(), "more words than any client needs");
 /// R7592-2.2
 #[test]
 fn an_update_is_for_its_client_and_sets_nothing_of_the_servers() {

@@ -18,8 +18,8 @@ pub(super) use parameters::Parameters;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// The longest request that is read, in octets.
-const LONGEST: usize = 16 * 1024;
+/// The longest request that is read, in octets, pushed ones as well.
+pub(super) const LONGEST_REQUEST: usize = 16 * 1024;
 
 /// An authorization request as it arrived, checked. It is sealed into the forms of the pages, and
 /// checked again when it comes back.
@@ -113,7 +113,7 @@ impl Issuer {
         params: &[u8],
         now: Timestamp,
     ) -> Result<AuthorizationRequest, AuthorizationError> {
-        if params.len() > LONGEST {
+        if params.len() > LONGEST_REQUEST {
             return Err(AuthorizationError::Local("the request is too long"));
         }
         let parameters = Parameters::read(params);

@@ -250,6 +250,7 @@ fn word<T>(outcome: &Result<T, IssueError>) -> &'static str {
         Err(IssueError::Crowded(_) | IssueError::Throttled(_)) => "throttled",
         Err(IssueError::UnauthorizedClient) => "unauthorized_client",
         Err(IssueError::UnsupportedGrantType) => "unsupported_grant_type",
+        Err(IssueError::TooLong) => "too_long",
         Err(IssueError::UnsupportedTokenType) => "unsupported_token_type",
     }
 }

@@ -176,3 +176,13 @@ async fn a_foreign_reference_is_not_fetched() {
         other => panic!("{other:?}"),
     }
 }
+
+/// R9126-2.3: what could never be brought is not kept, and that is not the store's fault.
+#[tokio::test]
+async fn a_push_that_is_too_long_is_refused() {
+    let stage = stage().await;
+    for state in ["a".repeat(16 * 1024), "\u{1}".repeat(15 * 1024)] {
+        let pushed = push(&stage, &PUSH.replace("abc", &state), "web").await;
+        assert!(matches!(pushed, Err(IssueError::TooLong)), "{pushed:?}");
+    }
+}

@@ -4,7 +4,7 @@ use super::answer::{Refusal, json};
 use super::{AUDIT, Admin};
 use crate::clock::Timestamp;
 use crate::issue::secret_hash;
-use crate::oauth::client::{Client, GrantType, RegistrationId};
+use crate::oauth::client::{Client, GrantType, Introspect, RegistrationId};
 use crate::oauth::redirect;
 use crate::oauth::scope::{Scope, ScopeTable};
 use crate::oauth::token::{Token, TokenKind};
@@ -130,7 +130,8 @@ pub(super) struct Shown {
     redirect_uris: Vec<String>,
     scopes: String,
     default_scopes: Option<String>,
-    introspect: bool,
+    /// A boolean, or the path of the resource whose tokens it may introspect.
+    introspect: Value,
     par_required: bool,
     origin: &'static str,
     /// `active`, or `disabled`: it gets no token.
@@ -161,7 +162,12 @@ impl Shown {
             redirect_uris: client.redirect_uris.clone(),
             scopes: client.scopes.to_string(),
             default_scopes: client.default_scopes.as_ref().map(ToString::to_string),
-            introspect: client.introspect,
+            introspect: match &client.introspect {
+                Introspect::Nothing => false.into(),
+                Introspect::Resource(path) if path.is_empty() => "/".into(),
+                Introspect::Resource(path) => path.as_str().into(),
+                Introspect::Everything => true.into(),
+            },
             par_required: client.par_required,
             origin: "configuration",
             state: state(false),
@@ -187,7 +193,7 @@ impl Shown {
             redirect_uris: client.redirect_uris,
             scopes: client.scopes,
             default_scopes: client.default_scopes,
-            introspect: client.introspect,
+            introspect: client.introspect.into(),
             par_required: client.par_required,
             origin: "store",
             state: state(client.disabled),

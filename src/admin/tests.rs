@@ -50,7 +50,6 @@ fn configured() -> Clients {
         redirect_uris: Vec::new(),
         scopes: "notes:read".parse().unwrap(),
         default_scopes: None,
-        introspect: false,
         registration: None,
         ..Client::default()
     }])

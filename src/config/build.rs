@@ -61,6 +61,7 @@ pub(super) fn build(
     let surroundings = routes::Surroundings { scopes: &scopes, upstreams: &upstreams, methods, issue: &issue };
     let provider = provider::build(&root, &issue, variable);
     let (routes, resources) = routes::build(&root, &surroundings);
+    clients::check_introspection(&root, &resources);
     issue.resources = Arc::new(resources);
     let admin = root.section("admin", ADMIN);
     let telemetry = root.section("telemetry", TELEMETRY);

@@ -244,6 +244,9 @@ pub(super) const GRANTS: Kind = Kind::Choice(
     &["token_exchange", "urn:ietf:params:oauth:grant-type:token-exchange"],
 );
 
+/// The path of one of `[[resources]]`, or whether it is all.
+const INTROSPECT: Kind = Kind::TextOr(&Kind::Boolean);
+
 /// `[[clients]]`.
 pub(super) const CLIENT: &[Key] = &[
     key("id", Kind::Text, "The client identifier (RFC 6749 section 2.2).").required(),
@@ -254,7 +257,12 @@ pub(super) const CLIENT: &[Key] = &[
     key("redirect_uris", TEXTS, "RFC 6749 section 3.1.2; a loopback address takes any port."),
     key("scopes", WORDS, "The most it can get."),
     key("default_scopes", WORDS, "What it gets when it asks for nothing; else all of `scopes`."),
-    key("introspect", Kind::Boolean, "May introspect everybody's tokens (RFC 7662).").default("false"),
+    key(
+        "introspect",
+        INTROSPECT,
+        "Whose tokens it may introspect: everybody's, or those for the resource at this path.",
+    )
+    .default("false"),
     key("par", PAR, "Whether its authorization requests must be pushed (RFC 9126).").default("optional"),
     key("pkce", PKCE, "Whether it needs a code challenge; a client without a secret always does."),
     key("immediate_error_redirect", Kind::Boolean, "Its error redirects do not wait for the sign-in.").default("false"),

@@ -107,7 +107,7 @@ impl Checker<'_> {
             }
             (Kind::Named(kind), Value::Table(table)) => self.named(table, kind, name),
             (Kind::TextOr(_) | Kind::Text, Value::Text(_))
-            | (Kind::Boolean, Value::Boolean(_))
+            | (Kind::Boolean | Kind::TextOr(Kind::Boolean), Value::Boolean(_))
             | (Kind::RouteScopes | Kind::Later(_), _)
             | (_, Value::Broken) => {}
             (Kind::TextOr(kind @ Kind::List(_)), Value::List(_))
@@ -184,6 +184,7 @@ fn expected(kind: &Kind) -> (&'static str, String) {
         Kind::Size(..) => ("a size", SIZE_HELP.to_owned()),
         Kind::Table(_) | Kind::Named(_) => ("a table", "write { key = value } or a heading".to_owned()),
         Kind::Later(_) | Kind::RouteScopes | Kind::Text => ("a string", "write it in quotes".to_owned()),
+        Kind::TextOr(Kind::Boolean) => ("a string or a boolean", "write \"…\", true or false".to_owned()),
         Kind::TextOr(Kind::Table(_)) => ("a string or a table", "write \"…\" or { key = \"…\" }".to_owned()),
         Kind::TextOr(_) => ("a string or a list", "write \"…\" or [\"…\", \"…\"]".to_owned()),
     }

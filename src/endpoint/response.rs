@@ -110,6 +110,7 @@ pub(super) fn refused(error: &IssueError, basic: &HeaderValue) -> Response<Bytes
             (StatusCode::SERVICE_UNAVAILABLE, Code::TemporarilyUnavailable)
         }
         IssueError::SlowDown => (StatusCode::BAD_REQUEST, Code::SlowDown),
+        IssueError::TooLong => (StatusCode::PAYLOAD_TOO_LARGE, Code::InvalidRequest),
         IssueError::UnauthorizedClient => (StatusCode::BAD_REQUEST, Code::UnauthorizedClient),
         IssueError::UnsupportedGrantType => (StatusCode::BAD_REQUEST, Code::UnsupportedGrantType),
         IssueError::UnsupportedTokenType => (StatusCode::BAD_REQUEST, Code::UnsupportedTokenType),

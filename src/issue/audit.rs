@@ -54,6 +54,7 @@ pub(super) fn refused(endpoint: &'static str, error: &IssueError, address: Optio
         | IssueError::Overloaded
         | IssueError::SlowDown
         | IssueError::Throttled(_)
+        | IssueError::TooLong
         | IssueError::UnauthorizedClient
         | IssueError::UnsupportedGrantType
         | IssueError::UnsupportedTokenType => {

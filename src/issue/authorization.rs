@@ -20,8 +20,8 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// The longest request that is read, in octets.
-const LONGEST: usize = 16 * 1024;
+/// The longest request that is read, in octets, pushed ones as well.
+pub(super) const LONGEST_REQUEST: usize = 16 * 1024;
 
 /// An authorization request as it arrived, checked. It is sealed into the forms of the pages, and
 /// checked again when it comes back.
@@ -115,7 +115,7 @@ impl Issuer {
         params: &[u8],
         now: Timestamp,
     ) -> Result<AuthorizationRequest, AuthorizationError> {
-        if params.len() > LONGEST {
+        if params.len() > LONGEST_REQUEST {
             return Err(AuthorizationError::Local("the request is too long"));
         }
         let parameters = Parameters::read(params);
@@ -181,8 +181,7 @@ impl Issuer {
     ) -> Result<Redirect, AuthorizationError> {
         let question = self.question(request, user, now).await?;
         if chosen.is_empty() {
-            let description = "the resource owner allowed nothing";
-            return Err(AuthorizationError::Redirect(self.refused(request, "access_denied", description)));
+            return Err(AuthorizationError::Redirect(self.deny(request).await?));
         }
         if chosen.iter().any(|token| !question.scope.contains(token)) {
             return Err(AuthorizationError::Local("what was allowed is not what was asked"));
@@ -195,8 +194,18 @@ impl Issuer {
         Ok(Redirect { location, error: None, immediate: false })
     }
 
-    /// The redirect with an error: `access_denied` when the resource owner refuses, `login_required`,
-    /// `consent_required`, `server_error`, `temporarily_unavailable`.
+    /// The resource owner refuses (R6749-4.1.2.1a). That is a decision as well: a request that was pushed is
+    /// used up by it.
+    ///
+    /// # Errors
+    /// When it was decided before, or that is not known.
+    pub async fn deny(&self, request: &AuthorizationRequest) -> Result<Redirect, AuthorizationError> {
+        self.use_pushed(request).await?;
+        Ok(self.refused(request, "access_denied", "the resource owner refused"))
+    }
+
+    /// The redirect with an error that is no decision: `login_required`, `consent_required`, `server_error`,
+    /// `temporarily_unavailable`.
     pub fn refused(&self, request: &AuthorizationRequest, error: &'static str, description: &'static str) -> Redirect {
         self.fault(&request.redirect_uri, request.state.as_deref(), Fault { error, description })
     }

@@ -226,7 +226,7 @@ pub(super) fn client_of(record: ClientRecord) -> Result<Client, StoreError> {
         id: record.id,
         name: record.name,
         redirect_uris: record.redirect_uris,
-        introspect: record.introspect,
+        introspect: record.introspect.into(),
         registration: Some(record.registration),
         old_secrets_until: record.old_secrets_until.map(Timestamp::from_millis),
         par_required: record.par_required,

@@ -146,6 +146,7 @@ impl Issuer {
         let client = authenticated.client();
         let scope = scope_decision::grant(&self.scopes, request.params.get("scope"), client, None)?;
         let resources = self.named_resources(&request.params)?;
+        let scope = self.meaningful_scope(&scope, &resources)?;
         let limit = FailedLogins { max: FROM_ONE_SOURCE, per: settings.code_ttl };
         let begun = self.throttle.devices(request.address, client.is_confidential(), request.now, limit);
         begun.check().map_err(IssueError::Crowded)?;

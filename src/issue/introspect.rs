@@ -3,6 +3,7 @@
 use super::refusal::IssueError;
 use super::{Issuer, Request, audit};
 use crate::clock::Timestamp;
+use crate::oauth::client::Introspect;
 use crate::oauth::scope::Scope;
 use crate::oauth::token::{Origin, TokenDigest, TokenKind, TokenRecord};
 use crate::store::StoreError;
@@ -65,13 +66,34 @@ impl Issuer {
         let Some(found) = self.find(token.as_bytes(), request.now).await? else {
             return Ok(Introspection::Inactive);
         };
-        // A token of another is refused and not called inactive: whoever holds one can find out by
-        // using it (R7662-2.1c).
-        if caller.introspect || caller.is(&found.record.client_id, found.record.client_origin) {
-            Ok(Introspection::Active(Box::new(self.active(found))))
-        } else {
-            Err(IssueError::NotAllowedToIntrospect)
+        if caller.is(&found.record.client_id, found.record.client_origin) {
+            return Ok(Introspection::Active(Box::new(self.active(found))));
         }
+        match &caller.introspect {
+            // A token of another is refused and not called inactive: whoever holds one can find out by
+            // using it (R7662-2.1c).
+            Introspect::Nothing => Err(IssueError::NotAllowedToIntrospect),
+            Introspect::Everything => Ok(Introspection::Active(Box::new(self.active(found)))),
+            Introspect::Resource(path) => {
+                let seen = self.active_at(path, found);
+                Ok(seen.map_or(Introspection::Inactive, |active| Introspection::Active(Box::new(active))))
+            }
+        }
+    }
+
+    /// What the resource that begins at `path` may know of an access token that is good for it: nothing of
+    /// other resources (R7662-2.2c). `None`: the token is not meant for it.
+    fn active_at(&self, path: &str, found: Found) -> Option<Active> {
+        let resources = &self.settings.resources;
+        let resource = resources.iter().find(|resource| resource.path == path)?;
+        if found.kind != TokenKind::Access || !resources.set_of(&found.record.audience).contains(resource.id) {
+            return None;
+        }
+        let audience = vec![resource.identifier.clone()];
+        let active = self.active(found);
+        let scope: Scope = active.scope.parse().unwrap_or_default();
+        let scope = resources.meaningful(&scope, &audience, &self.scopes).to_string();
+        Some(Active { scope, audience, ..active })
     }
 
     /// Every check of R7662-4a: the kind of the token by its prefix, tag, store, expiry, and whether

@@ -1,7 +1,7 @@
 //! Pushed authorization requests (RFC 9126): the client hands its request over by itself, before any
 //! browser, and the browser brings a reference that is good once.
 
-use super::authorization::{AuthorizationError, AuthorizationRequest, Parameters, redirect_uri};
+use super::authorization::{AuthorizationError, AuthorizationRequest, LONGEST_REQUEST, Parameters, redirect_uri};
 use super::{IssueError, Issuer, Request, audit};
 use crate::clock::Timestamp;
 use crate::oauth::client::{Client, RegistrationId};
@@ -75,6 +75,9 @@ impl Issuer {
         }
         if request.params.get("request_uri").is_some() {
             return Err(IssueError::InvalidRequest("request_uri must not be pushed"));
+        }
+        if form.len() > LONGEST_REQUEST {
+            return Err(IssueError::TooLong);
         }
         let parameters = Parameters::read(form);
         let target = redirect_uri(client, &parameters).map_err(IssueError::InvalidRequest)?;

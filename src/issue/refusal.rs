@@ -68,6 +68,9 @@ pub enum IssueError {
     /// 429: may try again after this time.
     #[error("too many failed attempts, try again later")]
     Throttled(Duration),
+    /// 413: more than is kept of one request.
+    #[error("the request is too long")]
+    TooLong,
     /// 400 `unauthorized_client`.
     #[error("the client may not use this grant type")]
     UnauthorizedClient,
@@ -99,7 +102,7 @@ impl From<Fault> for IssueError {
 
 impl From<StoreError> for IssueError {
     fn from(error: StoreError) -> Self {
-        Self::Store(error)
+        if matches!(error, StoreError::TooLong(_)) { Self::TooLong } else { Self::Store(error) }
     }
 }
 

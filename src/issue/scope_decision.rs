@@ -98,7 +98,6 @@ mod tests {
             redirect_uris: Vec::new(),
             scopes: scope(scopes),
             default_scopes: default.map(scope),
-            introspect: false,
             registration: None,
             ..Client::default()
         }

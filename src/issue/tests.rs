@@ -15,7 +15,7 @@ use super::{
 };
 use crate::clock::Timestamp;
 use crate::oauth::authorization::Authorization;
-use crate::oauth::client::{Client, GrantType, Pkce, SecretHash};
+use crate::oauth::client::{Client, GrantType, Introspect, Pkce, SecretHash};
 use crate::oauth::params::Params;
 use crate::oauth::request::REPEATABLE;
 use crate::oauth::resource::Resources;
@@ -58,7 +58,7 @@ pub(crate) fn client(id: &str, secrets: Vec<SecretHash>, grants: &[GrantType], s
         redirect_uris: Vec::new(),
         scopes: scope(scopes),
         default_scopes: None,
-        introspect: false,
+        introspect: Introspect::Nothing,
         registration: None,
         ..Client::default()
     }
@@ -67,7 +67,7 @@ pub(crate) fn client(id: &str, secrets: Vec<SecretHash>, grants: &[GrantType], s
 fn clients() -> Vec<Client> {
     use GrantType::{AuthorizationCode, ClientCredentials, DeviceCode, Password, RefreshToken};
     let mut billing = client("billing", vec![digest_of("b-secret")], &[], "read");
-    billing.introspect = true;
+    billing.introspect = Introspect::Everything;
     vec![
         billing,
         client("reporter", vec![digest_of("old"), digest_of("r-secret")], &[ClientCredentials], "read"),
@@ -250,6 +250,7 @@ fn word<T>(outcome: &Result<T, IssueError>) -> &'static str {
         Err(IssueError::Crowded(_) | IssueError::Throttled(_)) => "throttled",
         Err(IssueError::UnauthorizedClient) => "unauthorized_client",
         Err(IssueError::UnsupportedGrantType) => "unsupported_grant_type",
+        Err(IssueError::TooLong) => "too_long",
         Err(IssueError::UnsupportedTokenType) => "unsupported_token_type",
     }
 }

@@ -143,6 +143,25 @@ pub enum Pkce {
     Optional,
 }
 
+/// Which tokens a client may introspect beside its own (RFC 7662 section 2.1).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Introspect {
+    /// None.
+    #[default]
+    Nothing,
+    /// Those that are good for the resource that begins at this path, empty for the gateway as a whole; and of
+    /// them what is said about that resource (R7662-2.2c).
+    Resource(String),
+    /// Everybody's.
+    Everything,
+}
+
+impl From<bool> for Introspect {
+    fn from(everything: bool) -> Self {
+        if everything { Self::Everything } else { Self::Nothing }
+    }
+}
+
 /// A registered client.
 #[derive(Clone, Debug, Default)]
 pub struct Client {
@@ -160,8 +179,8 @@ pub struct Client {
     pub scopes: Scope,
     /// What it gets when it asks for nothing in particular.
     pub default_scopes: Option<Scope>,
-    /// May introspect the tokens of others (RFC 7662 section 2.1).
-    pub introspect: bool,
+    /// Which tokens of others it may introspect.
+    pub introspect: Introspect,
     /// `None`: it is of the configuration.
     pub registration: Option<RegistrationId>,
     /// Whether its authorization requests need a code challenge.

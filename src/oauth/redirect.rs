@@ -1,5 +1,6 @@
 //! Redirection endpoints of clients (RFC 6749 section 3.1.2, RFC 8252 section 7).
 
+use super::params;
 use super::url::{Url, is_loopback_host};
 use std::fmt::Write as _;
 
@@ -41,7 +42,9 @@ fn is_scheme(text: &str) -> bool {
 
 fn pollutes(uri: &str) -> bool {
     let query = uri.split_once('?').map_or("", |(_, query)| query);
-    query.split('&').any(|pair| RESPONSE.contains(&pair.split('=').next().unwrap_or_default()))
+    let mut names = query.split('&').map(|pair| pair.split('=').next().unwrap_or_default());
+    // As the client will read it: an escape does not hide a name.
+    names.any(|name| params::decode(name.as_bytes()).is_ok_and(|name| RESPONSE.contains(&&*name)))
 }
 
 fn web(uri: &str, scheme: &str) -> Option<(&'static str, &'static str)> {
@@ -148,6 +151,8 @@ mod tests {
             "http://127.0.0.1.example/cb",
             "https://app.example/cb?code=1",
             "https://app.example/cb?a=1&state",
+            "https://app.example/cb?c%6Fde=1",
+            "https://app.example/cb?a=1&%73tate=x",
             "https://app.example/c b",
             "https://app.example/ä",
             "myapp:/cb",

@@ -36,6 +36,10 @@ impl FromStr for ScopeToken {
 #[error("a scope is words of printable ASCII without quote or backslash, separated by single spaces")]
 pub struct MalformedScope(());
 
+/// The most words of one scope: each is compared with each other one, and a request body has room for tens of
+/// thousands.
+const MOST_WORDS: usize = 1000;
+
 /// The `scope` parameter: one or more scope-tokens, each kept once, in the order of the text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Scope(Vec<ScopeToken>);
@@ -73,6 +77,9 @@ impl FromStr for Scope {
     type Err = MalformedScope;
 
     fn from_str(text: &str) -> Result<Self, MalformedScope> {
+        if text.split(' ').nth(MOST_WORDS).is_some() {
+            return Err(MalformedScope(()));
+        }
         text.split(' ').map(str::parse).collect()
     }
 }

@@ -9,8 +9,9 @@ use crate::config::keys::CLIENT;
 use crate::config::secret;
 use crate::config::section::Section;
 use crate::config::source::Place;
-use crate::oauth::client::{Client, GrantType, MalformedSecretHash, Pkce, SecretHash};
+use crate::oauth::client::{Client, GrantType, Introspect, MalformedSecretHash, Pkce, SecretHash};
 use crate::oauth::redirect;
+use crate::oauth::resource::Resources;
 use crate::oauth::scope::Scope;
 use crate::people::password;
 use crate::secret::Digest;
@@ -57,10 +58,31 @@ fn client(id: &str, section: &Section<'_>, scopes: &Scopes, variable: Variables<
         redirect_uris: section.texts("redirect_uris").iter().map(|(_, uri)| (*uri).to_owned()).collect(),
         scopes: scope("scopes").unwrap_or_default(),
         default_scopes: scope("default_scopes"),
-        introspect: section.boolean("introspect"),
+        introspect: introspect(section),
         immediate_error_redirect: section.boolean("immediate_error_redirect"),
         par_required: section.text("par") == Some("required"),
         ..Client::default()
+    }
+}
+
+/// `true`, `false`, or the path of a resource.
+fn introspect(section: &Section<'_>) -> Introspect {
+    match section.text("introspect") {
+        Some("/") => Introspect::Resource(String::new()),
+        Some(path) => Introspect::Resource(path.to_owned()),
+        None => section.boolean("introspect").into(),
+    }
+}
+
+/// A client that is bound to a resource needs that resource.
+pub(super) fn check_introspection(root: &Section<'_>, resources: &Resources) {
+    for (_, section) in root.tables("clients", CLIENT) {
+        let Some((node, path)) = section.node("introspect").zip(section.text("introspect")) else { continue };
+        let known = path == "/" || !path.is_empty() && resources.iter().any(|resource| resource.path == path);
+        if !known {
+            let help = "name the `path` of one of them, or write true for everybody's tokens";
+            section.report.problem(&node.at, format!("`introspect` names no `[[resources]]`: `{path}`"), help);
+        }
     }
 }
 
@@ -112,7 +134,7 @@ fn check(client: &Client, section: &Section<'_>, at: &Place, scopes: &Scopes) {
         let help = "give it `secret` or `secret_hash` (RFC 6749 section 4.4)";
         report.problem(at, "`client_credentials` needs a client that can keep a secret", help);
     }
-    if client.introspect && !confidential {
+    if client.introspect != Introspect::Nothing && !confidential {
         let help = "give it `secret` or `secret_hash` (RFC 7662 section 2.1)";
         report.problem(at, "`introspect` needs a client that can keep a secret", help);
     }

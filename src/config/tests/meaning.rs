@@ -327,6 +327,12 @@ fn clients_are_complete() {
     );
     let public = SMALL.replace(secret, "introspect = true\n").replace("client_credentials", "password");
     assert_eq!(problems(&public), [(12, "`introspect` needs a client that can keep a secret".to_owned())]);
+    for (path, known) in [("/", true), ("/notes", true), ("", false), ("/other", false), ("/notes/", false)] {
+        let listed = "[[resources]]\npath = \"/notes\"\n";
+        let bound = format!("{}\n{listed}", SMALL.replace(secret, &format!("{secret}introspect = \"{path}\"\n")));
+        let wrong = format!("`introspect` names no `[[resources]]`: `{path}`");
+        assert_eq!(problems(&bound).iter().any(|(_, text)| *text == wrong), !known, "{path}");
+    }
     let bare = SMALL.replace(secret, "pkce = \"optional\"\n").replace("client_credentials", "password");
     assert_eq!(problems(&bare), [(14, "a client without a secret cannot do without PKCE".to_owned())]);
     let code = format!("{secret}redirect_uris = [\"https://a.example/cb\"]\n");

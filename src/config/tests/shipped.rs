@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::config::demo;
-use crate::oauth::client::{GrantType, SecretHash};
+use crate::oauth::client::{GrantType, Introspect, SecretHash};
 use crate::secret::Digest;
 
 /// The contract by example, with a hash in the place of the dots.
@@ -107,7 +107,9 @@ fn the_demonstration_is_what_its_constants_say() {
     assert!(reporter.may_use(GrantType::ClientCredentials));
     assert_eq!(reporter.scopes.to_string(), "notes:read");
     let introspector = clients.get(demo::INTROSPECTOR_ID).unwrap();
-    assert!(introspector.introspect && introspector.secrets == digest(demo::INTROSPECTOR_SECRET));
+    assert!(
+        introspector.introspect == Introspect::Everything && introspector.secrets == digest(demo::INTROSPECTOR_SECRET)
+    );
     let cli = clients.get(demo::CLI_CLIENT_ID).unwrap();
     assert!(!cli.is_confidential() && cli.may_use(GrantType::Password));
     assert!(configuration.plan.users.has(demo::USER));

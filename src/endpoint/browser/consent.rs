@@ -55,8 +55,10 @@ impl Browser {
             Decision::Allow(chosen) => self.allowed(request, signed_in, (&chosen, true), visit).await,
             Decision::Deny => {
                 audit::denied(&signed_in.session.subject, &request.client_id);
-                let description = "the resource owner refused";
-                to_client(&self.issuer.refused(request, "access_denied", description), visit)
+                match self.issuer.deny(request).await {
+                    Ok(redirect) => to_client(&redirect, visit),
+                    Err(error) => self.failed(request, error, visit),
+                }
             }
         }
     }

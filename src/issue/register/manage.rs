@@ -92,23 +92,25 @@ impl Issuer {
             return Err(NOT_ITS_SECRET.into());
         }
         let registrable = metadata.check(&self.policy())?;
-        let needs_secret = registrable.auth_method != AuthMethod::None;
-        let minted = if client.record.secrets.is_empty() { self.secret_for(registrable.auth_method)? } else { None };
+        // Needed where the client turns out to have none: it may be changed meanwhile.
+        let minted = self.secret_for(registrable.auth_method)?;
         let hash = minted.as_ref().map(secret_hash);
         let next = RegistrationId::generate()?;
-        let was = client.record.registration;
+        let shown = client.token.reveal().as_bytes();
+        let is_its_own = |record: &ClientRecord| belongs(record, shown, request.now) && !record.disabled;
         let change = |record: &mut ClientRecord| {
-            let same = record.registration == was && !record.disabled;
-            if same {
-                put(record, registrable.clone(), hash.as_deref().filter(|_| needs_secret), next);
+            let may = is_its_own(record);
+            if may {
+                put(record, registrable.clone(), hash.as_deref(), next);
             }
-            same
+            may
         };
         let record = self.store.change_client(id, change).await?;
-        // It may have been removed, disabled or changed a moment ago.
-        let record = record.filter(|record| record.registration == was || record.registration == next);
-        let record = record.filter(|record| !record.disabled).ok_or(RegistrationError::InvalidToken)?;
-        let secret = minted.map(|minted| minted.secret().clone()).or(sent.filter(|_| needs_secret));
+        // It may have been removed or disabled a moment ago.
+        let record = record.filter(is_its_own).ok_or(RegistrationError::InvalidToken)?;
+        let minted = minted.zip(hash).filter(|(_, hash)| record.secrets.contains(hash));
+        let minted = minted.map(|(minted, _)| minted.secret().clone());
+        let secret = minted.or(sent.filter(|sent| has_secret(&record, sent, request.now)));
         Ok(RegisteredClient { record, secret, token: client.token })
     }
 }

@@ -417,3 +417,28 @@ async fn a_part_of_a_second_is_rounded_so_that_nobody_is_too_fast_or_too_late() 
     let begun = begin(&stage, "client_id=tv").await.unwrap();
     assert_eq!((begun.expires_in(), begun.interval()), (20, 2));
 }
+
+/// R8628-3.1, R8707-2.2b: nobody is asked for what the device can never get.
+#[tokio::test]
+async fn a_device_asks_for_what_means_something_to_the_resources_it_names() {
+    let stage = Stage::with(with_notes(), clients(), users()).await;
+    let notes = "resource=https://gate.example/notes";
+    let device = Device::over(stage, &format!("client_id=tv&scope=read+other&{notes}")).await;
+    let request = device.request(0).await.unwrap();
+    assert_eq!(request.scope.to_string(), "read");
+    let nothing = begin(&device.stage, &format!("client_id=tv&scope=other&{notes}")).await;
+    assert_eq!(word(&nothing), "invalid_scope");
+}
+
+/// Settings with a resource `/notes`, whose routes need `read`.
+fn with_notes() -> crate::issue::Settings {
+    use crate::oauth::resource::{Resource, Resources};
+    let resource = |path: &str, scopes: Option<&str>| Resource {
+        identifier: format!("https://gate.example{path}"),
+        path: path.to_owned(),
+        scopes: scopes.map(scope),
+        ..Resource::default()
+    };
+    let resources = Resources::new(resource("", None), vec![resource("/notes", Some("read"))], true);
+    crate::issue::Settings { resources: std::sync::Arc::new(resources), ..settings() }
+}

@@ -1,7 +1,9 @@
 //! What is known of issued tokens, how they are taken back, and those that an operator orders.
 
-use super::{Stage, call, clients, settings, word};
+use super::{Stage, call, client, clients, settings, word};
 use crate::issue::{Introspection, IssueError, Order, OrderError, Settings};
+use crate::oauth::client::{Client, GrantType, Introspect};
+use crate::oauth::resource::{Resource, Resources};
 use crate::oauth::token::TokenDigest;
 use crate::store::Listener;
 use std::sync::{Arc, Mutex};
@@ -205,4 +207,49 @@ async fn the_metadata_says_what_is_switched_on() {
     let bare = Stage::with(Settings { device: None, ..settings() }, Vec::new(), Vec::new()).await.issuer.metadata("x");
     assert_eq!(bare["grant_types_supported"], serde_json::json!(["authorization_code", "client_credentials"]));
     assert_eq!(bare["token_endpoint_auth_methods_supported"], serde_json::json!(methods[..2]));
+}
+
+/// R7662-2.2c
+#[tokio::test]
+async fn who_is_bound_to_a_resource_sees_its_tokens_and_its_scopes_alone() {
+    let resource = |path: &str, scopes: &str, requires_audience| Resource {
+        identifier: format!("https://gate.example{path}"),
+        path: path.to_owned(),
+        scopes: Some(super::scope(scopes)),
+        requires_audience,
+        ..Resource::default()
+    };
+    let others = vec![resource("/notes", "read", false), resource("/files", "other", true)];
+    let resources = Arc::new(Resources::new(resource("", "write", false), others, true));
+    let bound = |id: &str, path: &str| Client {
+        introspect: Introspect::Resource(path.to_owned()),
+        ..client(id, vec![super::digest_of("n-secret")], &[GrantType::ClientCredentials], "read other")
+    };
+    let mut all = clients();
+    all.extend([bound("notes", "/notes"), bound("files", "/files"), bound("gone", "/gone"), bound("wide", "/gone")]);
+    let stage = Stage::with(Settings { resources, ..settings() }, all, super::users()).await;
+    let issued = async |resources: &str, basic: &str| {
+        let form = format!("grant_type=client_credentials{resources}");
+        stage.token(&call(&form).basic(basic)).await.unwrap().access_token().reveal().to_owned()
+    };
+    let (notes, files) = ("&resource=https://gate.example/notes", "&resource=https://gate.example/files");
+    let both = issued(&format!("{notes}{files}"), "wide:n-secret").await;
+    let any = issued("", "wide:n-secret").await;
+    let of_files = issued(files, "wide:n-secret").await;
+    let seen = async |token: &str, who: &str| match look(&stage, token, &format!("{who}:n-secret")).await {
+        Ok(Introspection::Active(active)) => Some((active.scope, active.audience.join(" "))),
+        Ok(Introspection::Inactive) => None,
+        Err(error) => Some((error.to_owned(), String::new())),
+    };
+    let at = |scope: &str, path: &str| Some((scope.to_owned(), format!("https://gate.example{path}")));
+    assert_eq!(seen(&both, "notes").await, at("read", "/notes"));
+    assert_eq!(seen(&both, "files").await, at("other", "/files"));
+    assert_eq!(seen(&any, "notes").await, at("read", "/notes"), "it is good for every resource but /files");
+    assert_eq!(seen(&any, "files").await, None);
+    assert_eq!(seen(&of_files, "notes").await, None);
+    assert_eq!(seen(&both, "gone").await, None);
+    let own = issued(files, "notes:n-secret").await;
+    assert_eq!(seen(&own, "notes").await, at("other", "/files"), "its own tokens it sees whole");
+    let (refresh, _) = stage.family().await;
+    assert_eq!(seen(&refresh, "notes").await, None, "a refresh token is for no resource");
 }

@@ -176,3 +176,32 @@ async fn a_foreign_reference_is_not_fetched() {
         other => panic!("{other:?}"),
     }
 }
+
+/// R9126-4b: a refusal is a decision as well.
+#[tokio::test]
+async fn a_refusal_uses_a_reference_up() {
+    let stage = stage().await;
+    let uri = push(&stage, PUSH, "web").await.unwrap().request_uri;
+    let request = bring(&stage, "web", &uri, 0).await.unwrap();
+    let denied = stage.issuer.deny(&request).await.unwrap();
+    assert_eq!(denied.error, Some("access_denied"));
+    assert!(is_local(&decide(&stage, &request).await));
+    assert!(is_local(&bring(&stage, "web", &uri, 1).await));
+    let uri = push(&stage, PUSH, "web").await.unwrap().request_uri;
+    let request = bring(&stage, "web", &uri, 0).await.unwrap();
+    let alice: &User = stage.users.get("alice").unwrap();
+    let nothing = crate::oauth::scope::Scope::default();
+    let nothing = stage.issuer.allow(&request, (alice, super::START), &nothing, super::START).await;
+    assert!(matches!(nothing, Err(AuthorizationError::Redirect(_))));
+    assert!(is_local(&decide(&stage, &request).await));
+}
+
+/// R9126-2.3: what could never be brought is not kept, and that is not the store's fault.
+#[tokio::test]
+async fn a_push_that_is_too_long_is_refused() {
+    let stage = stage().await;
+    for state in ["a".repeat(16 * 1024), "\u{1}".repeat(15 * 1024)] {
+        let pushed = push(&stage, &PUSH.replace("abc", &state), "web").await;
+        assert!(matches!(pushed, Err(IssueError::TooLong)), "{pushed:?}");
+    }
+}

@@ -257,3 +257,43 @@ async fn an_older_secret_is_good_until_its_end() {
     assert_eq!((answer("robot:old", 59).await, answer("robot:new", 59).await), ("ok", "ok"));
     assert_eq!((answer("robot:old", 60).await, answer("robot:new", 60).await), ("invalid_client", "ok"));
 }
+
+/// R7592-2.2, R7591-3.2.1a: of several updates at the same time each is carried out, and nobody is told a
+/// secret that is not the client's.
+#[tokio::test]
+async fn updates_at_the_same_time_are_carried_out_one_after_the_other() {
+    let stage = stage(Admission::Open).await;
+    let client = register(&stage, json!({})).await;
+    let id = client.record.id.clone();
+    let update = async |name: &str, method: &str| {
+        let members = json!({ "client_id": id, "client_name": name, "token_endpoint_auth_method": method });
+        stage.issuer.register_anew(&id, &with_token(&client, 0), metadata(&members)).await.unwrap()
+    };
+    for _ in 0..20 {
+        update("public", "none").await;
+        let basic = "client_secret_basic";
+        let (a, b, c, d) = tokio::join!(update("A", basic), update("B", basic), update("C", basic), update("D", basic));
+        let told: Vec<_> = [&a, &b, &c, &d].into_iter().filter(|updated| updated.secret.is_some()).collect();
+        assert_eq!(told.len(), 1, "the one whose secret is stored");
+        assert_eq!(answer(&stage, told[0], 0).await, "unauthorized_client", "its secret is good");
+    }
+}
+
+/// R7592-2.2, R6749-2.3b: a client that is said to have a secret has one.
+#[tokio::test]
+async fn a_confidential_client_never_ends_up_without_a_secret() {
+    let stage = stage(Admission::Open).await;
+    for _ in 0..4 {
+        let request = Registering { token: None, address: None, now: after(0) };
+        let Ok(client) = stage.issuer.register(&request, metadata(&json!({}))).await else { break };
+        let id = client.record.id.clone();
+        let update = async |method: &str| {
+            let members = json!({ "client_id": id, "token_endpoint_auth_method": method });
+            stage.issuer.register_anew(&id, &with_token(&client, 0), metadata(&members)).await.unwrap();
+        };
+        tokio::join!(update("none"), update("client_secret_basic"), update("none"), update("client_secret_post"));
+        let record = stage.store.client(&id).await.unwrap().unwrap();
+        let method = record.self_registered.unwrap().auth_method;
+        assert_eq!(record.secrets.is_empty(), method == "none", "{method}");
+    }
+}

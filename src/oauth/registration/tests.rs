@@ -89,6 +89,8 @@ fn what_people_see_is_plain_and_https() {
     for members in [
         r#""client_name": "a\u0000b""#,
         r#""client_name": "a\u202eb""#,
+        r#""client_name": "\u3164\u3164""#,
+        r#""client_name": "a\u00adb""#,
         r#""logo_uri": "http://app.example/logo.png""#,
         r#""tos_uri": "javascript:alert(1)""#,
         r#""policy_uri": "https://user@app.example/""#,
@@ -110,6 +112,7 @@ fn scopes_beyond_those_for_registration_are_left_out() {
     assert_eq!(scope(""), Ok("read write".to_owned()));
     assert!(scope("admin").is_err());
     assert!(scope("read  write").is_err());
+    assert!(scope("read ".repeat(2000).trim_end()).is_err(), "more words than any client needs");
 }
 
 /// R7592-2.2

@@ -1,6 +1,6 @@
 //! The answer to the consent page (UI-5, R6749-10.12).
 
-use super::answer::{Stop, to_client};
+use super::answer::Stop;
 use super::dialogue::{Dialogue, DialogueError};
 use super::{Browser, SignedIn, Visit, audit};
 use crate::issue::AuthorizationRequest;
@@ -55,8 +55,10 @@ impl Browser {
             Decision::Allow(chosen) => self.allowed(request, signed_in, (&chosen, true), visit).await,
             Decision::Deny => {
                 audit::denied(&signed_in.session.subject, &request.client_id);
-                let description = "the resource owner refused";
-                to_client(&self.issuer.refused(request, "access_denied", description), visit)
+                match self.issuer.deny(request).await {
+                    Ok(redirect) => self.to_client(&redirect, visit),
+                    Err(error) => self.failed(request, error, visit).await,
+                }
             }
         }
     }

@@ -176,6 +176,17 @@ pub struct Message {
     pub text: String,
     /// For support: `X-Request-Id`.
     pub request_id: String,
+    /// Where one can go from here: what it is called, and where it is below the base.
+    pub link: Option<(&'static str, &'static str)>,
+}
+
+/// On the way to another site, without anything to do: where a redirect might be stopped on its way (UI-2).
+#[derive(Clone, Debug)]
+pub struct Onward {
+    /// Where the browser goes, http or https. It may hold a code: it stands nowhere but in this address.
+    pub location: String,
+    /// The host of it.
+    pub destination: String,
 }
 
 /// A page.
@@ -191,6 +202,8 @@ pub enum Page {
     Account(Account),
     /// Something to read.
     Message(Message),
+    /// On the way to another site.
+    Onward(Onward),
 }
 
 impl Default for Branding {

@@ -72,6 +72,8 @@ pub(super) struct Visit<'v> {
     address: Option<IpAddr>,
     request_id: &'v str,
     now: Timestamp,
+    /// It is a form of one of our pages.
+    from_our_page: bool,
     /// The value of the browser's cookie: what it sent, or a new one.
     browser: String,
     /// `Set-Cookie` lines.
@@ -116,7 +118,9 @@ impl Browser {
             return self.asset(request.uri().path());
         }
         let (address, request_id) = (caller.address, caller.request_id);
-        let mut visit = Visit { request, address, request_id, now, browser: String::new(), cookies: Vec::new() };
+        let from_our_page = request.method() == Method::POST && place != Place::Authorize;
+        let (browser, cookies) = (String::new(), Vec::new());
+        let mut visit = Visit { request, address, request_id, now, from_our_page, browser, cookies };
         let outcome = match self.recognise(&mut visit) {
             Ok(()) => self.step(place, &mut visit).await,
             Err(stop) => Err(stop),

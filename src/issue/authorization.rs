@@ -210,6 +210,14 @@ impl Issuer {
         self.fault(&request.redirect_uri, request.state.as_deref(), Fault { error, description })
     }
 
+    /// The client is told of an error: a request that was pushed is used up by that. Whether it was there
+    /// still, and whether the store answers, does not change what the client is told.
+    pub async fn answered(&self, request: &AuthorizationRequest) {
+        if let Err(AuthorizationError::Unavailable(error)) = self.use_pushed(request).await {
+            tracing::warn!(%error, "a pushed request may be brought again");
+        }
+    }
+
     /// RFC 9126 section 5 and 6: everybody's requests have to be pushed, or this client's.
     fn demands_push(&self, client: &Client) -> bool {
         self.settings.par_required || client.par_required

@@ -38,6 +38,8 @@ pub(super) trait Neutral {
     fn when(&self) -> String;
     /// Its day.
     fn day(&self) -> String;
+    /// The time alone, where it is on the day of `earlier`.
+    fn after(&self, earlier: &str) -> Option<String>;
 }
 
 impl Neutral for str {
@@ -60,6 +62,11 @@ impl Neutral for str {
 
     fn day(&self) -> String {
         moment(self).map_or_else(|| self.line(), |(day, _)| day)
+    }
+
+    fn after(&self, earlier: &str) -> Option<String> {
+        let ((day, time), (other, _)) = moment(self).zip(moment(earlier))?;
+        (day == other).then_some(time)
     }
 }
 

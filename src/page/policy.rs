@@ -8,7 +8,6 @@ use http::header::{
 use http::{HeaderMap, HeaderValue};
 use std::net::Ipv4Addr;
 
-const OPENER: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
 const RESOURCE: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 const PERMISSIONS: HeaderName = HeaderName::from_static("permissions-policy");
 
@@ -21,6 +20,9 @@ const NO_PERMISSIONS: &str = "accelerometer=(), browsing-topics=(), camera=(), d
 const OF_A_LOGO: &str = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; sandbox";
 
 /// The fields of a page whose forms may lead to `destinations`, URIs with spaces between them.
+///
+/// There is no `Cross-Origin-Opener-Policy`: a single page app may sign people in in a popup, and its
+/// callback there needs `window.opener`. An opener reads nothing of our pages, and cannot send their forms.
 pub(super) fn of_page(fields: &mut HeaderMap, destinations: Option<&str>) {
     for (name, value) in [
         (CONTENT_TYPE, "text/html; charset=utf-8"),
@@ -28,7 +30,6 @@ pub(super) fn of_page(fields: &mut HeaderMap, destinations: Option<&str>) {
         (REFERRER_POLICY, "no-referrer"),
         (X_FRAME_OPTIONS, "DENY"),
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (OPENER, "same-origin"),
         (RESOURCE, "same-origin"),
         (PERMISSIONS, NO_PERMISSIONS),
     ] {

@@ -2,7 +2,7 @@
 //! sends back as it is; askama escapes both.
 
 use super::neutral::Neutral;
-use super::{Account, Consent, DeviceCode, Message, Page, Permission, SignIn};
+use super::{Account, AccountApp, AccountSession, Consent, DeviceCode, Message, Onward, Page, Permission, SignIn};
 use askama::Template;
 
 /// What every page knows.
@@ -55,6 +55,28 @@ struct MessageView<'a> {
     page: &'a Message,
 }
 
+#[derive(Template)]
+#[template(path = "onward.html")]
+struct OnwardView<'a> {
+    site: &'a Site,
+    page: &'a Onward,
+}
+
+impl AccountApp {
+    /// When its access ends; on the day on which it was given the time alone.
+    fn end(&self) -> Option<String> {
+        self.until.as_ref().map(|until| until.after(&self.since).unwrap_or_else(|| until.day()))
+    }
+}
+
+impl AccountSession {
+    /// When it was seen last, where that is not the moment in which it began. The one that looks is seen now.
+    fn last_seen(&self) -> Option<String> {
+        let apart = !self.current && self.seen.when() != self.since.when();
+        apart.then(|| self.seen.after(&self.since).unwrap_or_else(|| self.seen.when()))
+    }
+}
+
 impl Permission {
     /// What it allows; the scope token where the configuration has no words for it.
     fn shown(&self) -> String {
@@ -70,5 +92,6 @@ pub(super) fn html(site: &Site, page: &Page) -> askama::Result<String> {
         Page::DeviceCode(page) => DeviceCodeView { site, page }.render(),
         Page::Account(page) => AccountView { site, page }.render(),
         Page::Message(page) => MessageView { site, page }.render(),
+        Page::Onward(page) => OnwardView { site, page }.render(),
     }
 }

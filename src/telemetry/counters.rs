@@ -129,6 +129,8 @@ pub struct Counters {
     pub refresh_reuses: Counter,
     pub(super) issued: [Counter; GRANTS.len()],
     pub(super) refused: [Counter; ENDPOINTS.len()],
+    pub(super) sign_ins: [[Counter; OUTCOMES.len()]; WAYS.len()],
+    pub(super) forged_forms: [Counter; CAUSES.len()],
 }
 
 /// By what tokens are issued; the last is everything else.
@@ -138,7 +140,28 @@ pub(super) const GRANTS: [&str; 7] =
 /// Where token requests are refused; the last is everything else.
 pub(super) const ENDPOINTS: [&str; 5] = ["token", "device_authorization", "introspect", "revoke", "other"];
 
+/// How people sign in.
+pub(super) const WAYS: [&str; 2] = ["password", "provider"];
+
+/// How it ends.
+pub(super) const OUTCOMES: [&str; 2] = ["succeeded", "refused"];
+
+/// Why a form is none of ours; the last is everything else.
+pub(super) const CAUSES: [&str; 5] = ["dialogue", "origin", "session", "state", "other"];
+
 impl Counters {
+    /// Somebody signed in, or was refused.
+    pub fn sign_in(&self, way: &str, outcome: &str) {
+        if let Some((way, outcome)) = position(&WAYS, way).zip(position(&OUTCOMES, outcome)) {
+            self.sign_ins[way][outcome].increment();
+        }
+    }
+
+    /// A form was refused that no page of ours could have sent.
+    pub fn form_refused(&self, cause: &str) {
+        position(&CAUSES, cause).map(|at| &self.forged_forms[at]).into_iter().for_each(Counter::increment);
+    }
+
     /// An access token was issued by `grant`.
     pub fn tokens_issued(&self, grant: &str) {
         position(&GRANTS, grant).map(|at| &self.issued[at]).into_iter().for_each(Counter::increment);

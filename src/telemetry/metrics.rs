@@ -2,7 +2,7 @@
 
 use super::Verdict;
 use super::cells::{CLASSES, HistogramTotals, Ledger, Totals};
-use super::counters::{BOUNDS, Counter, Counters, ENDPOINTS, GRANTS, Gauge};
+use super::counters::{BOUNDS, CAUSES, Counter, Counters, ENDPOINTS, GRANTS, Gauge, OUTCOMES, WAYS};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
 use prometheus_client::metrics::MetricType;
@@ -121,6 +121,9 @@ impl Collector for Kept {
         labelled(&mut encoder, ("tokens_issued", help, "grant"), &GRANTS, &kept.issued)?;
         let help = "Requests for tokens, introspection or revocation that were refused";
         labelled(&mut encoder, ("issuing_refused", help, "endpoint"), &ENDPOINTS, &kept.refused)?;
+        let help = "Forms of pages that were refused, by cause";
+        labelled(&mut encoder, ("forms_refused", help, "cause"), &CAUSES, &kept.forged_forms)?;
+        sign_ins(&mut encoder, kept)?;
         let results = ["failed", "succeeded"].iter().zip([&kept.reloads_failed, &kept.reloads_succeeded]);
         let help = "Configurations that were read after the first";
         let mut family = encoder.encode_descriptor("reloads", help, None, MetricType::Counter)?;
@@ -157,6 +160,18 @@ fn counters<'c>(kept: &'c Counters, dropped: &'c Counter) -> [(&'static str, &'s
         ("refresh_reuses", "Old refresh tokens that came back", &kept.refresh_reuses),
         ("log_lines_dropped", "Log lines that the output was too slow for", dropped),
     ]
+}
+
+fn sign_ins(encoder: &mut DescriptorEncoder<'_>, kept: &Counters) -> fmt::Result {
+    let help = "Sign-ins of people in a browser, by way and outcome";
+    let mut family = encoder.encode_descriptor("sign_ins", help, None, MetricType::Counter)?;
+    for (way, outcomes) in WAYS.iter().zip(&kept.sign_ins) {
+        for (outcome, counter) in OUTCOMES.iter().zip(outcomes) {
+            let labels = [("way", *way), ("outcome", *outcome)];
+            ConstCounter::new(counter.get()).encode(family.encode_family(&labels)?)?;
+        }
+    }
+    Ok(())
 }
 
 fn labelled(

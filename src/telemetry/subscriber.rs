@@ -74,6 +74,9 @@ impl<S: Subscriber> Layer<S> for Tally {
             "token issued" => self.0.tokens_issued(&seen.by),
             "request refused" => self.0.issuing_refused(&seen.endpoint),
             "request failed" => self.0.issuing_failed.increment(),
+            "signed in" => self.0.sign_in(&seen.way, "succeeded"),
+            "sign-in refused" => self.0.sign_in(&seen.way, "refused"),
+            "forged form refused" => self.0.form_refused(&seen.reason),
             "wrong secret" => self.0.wrong_secrets.increment(),
             "token revoked" | "tokens revoked" => self.0.revocations.increment(),
             "refresh token reused, its grant has ended" => self.0.refresh_reuses.increment(),
@@ -88,6 +91,8 @@ struct Seen {
     message: String,
     by: String,
     endpoint: String,
+    reason: String,
+    way: String,
 }
 
 impl Visit for Seen {
@@ -95,6 +100,8 @@ impl Visit for Seen {
         match field.name() {
             "message" => value.clone_into(&mut self.message),
             "by" => value.clone_into(&mut self.by),
+            "reason" => value.clone_into(&mut self.reason),
+            "way" => value.clone_into(&mut self.way),
             "endpoint" => value.clone_into(&mut self.endpoint),
             _ => {}
         }

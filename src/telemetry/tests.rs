@@ -102,6 +102,9 @@ fn what_others_count_is_in_the_metrics() {
     counters.cache_bytes.set(4096);
     counters.reloads_failed.increment();
     counters.tokens_issued("client_credentials");
+    counters.sign_in("provider", "refused");
+    counters.form_refused("origin");
+    counters.form_refused("odd");
     counters.store_lookups.observe(Duration::from_millis(2));
     let text = telemetry.metrics();
     for line in [
@@ -109,6 +112,9 @@ fn what_others_count_is_in_the_metrics() {
         "tollgate_cache_bytes 4096\n",
         "tollgate_reloads_total{result=\"failed\"} 1\n",
         "tollgate_tokens_issued_total{grant=\"client_credentials\"} 1\n",
+        "tollgate_sign_ins_total{way=\"provider\",outcome=\"refused\"} 1\n",
+        "tollgate_forms_refused_total{cause=\"origin\"} 1\n",
+        "tollgate_forms_refused_total{cause=\"other\"} 1\n",
         "tollgate_store_lookup_seconds_count 1\n",
         "tollgate_log_lines_dropped_total 0\n",
         concat!("tollgate_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1\n"),

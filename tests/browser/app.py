@@ -6,6 +6,10 @@ import threading
 import urllib.parse
 
 
+# What the callback of a single page app does in its popup.
+TELL_OPENER = "<script>window.opener?.postMessage(location.search, location.origin)</script>"
+
+
 class App(http.server.ThreadingHTTPServer):
     """Listens on a free port."""
 
@@ -15,6 +19,7 @@ class App(http.server.ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.answers = queue.Queue()
         self.pages = {}
+        self.redirects = {}
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
     @property
@@ -34,24 +39,28 @@ class App(http.server.ThreadingHTTPServer):
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    """`/callback` takes the answer, other paths are pages of a test."""
+    """`/callback` takes the answer, some paths lead elsewhere, other paths are pages of a test."""
 
     def do_GET(self):
         url = urllib.parse.urlsplit(self.path)
         if url.path == "/callback":
             assert self.headers.get("Referer") is None
             self.server.answers.put(urllib.parse.parse_qs(url.query, keep_blank_values=True))
-            self.say(200, "<title>Back in the app</title><h1>Back in the app</h1>")
+            self.say(200, "<title>Back in the app</title><h1>Back in the app</h1>" + TELL_OPENER)
+        elif url.path in self.server.redirects:
+            self.say(302, "", {"Location": f"{self.server.redirects[url.path]}?{url.query}"})
         elif url.path in self.server.pages:
             self.say(200, self.server.pages[url.path])
         else:
             self.say(404, "<h1>Nothing</h1>")
 
-    def say(self, status: int, html: str) -> None:
+    def say(self, status: int, html: str, fields: dict[str, str] | None = None) -> None:
         content = f'<!doctype html><html lang="en"><link rel="icon" href="data:,">{html}'.encode()
         self.send_response(status)
         self.send_header("Content-Type", "text/html; charset=utf-8")
         self.send_header("Content-Length", str(len(content)))
+        for name, value in (fields or {}).items():
+            self.send_header(name, value)
         self.end_headers()
         self.wfile.write(content)
 

@@ -126,6 +126,8 @@ def driver(tmp_path_factory):
     profile = tmp_path_factory.mktemp("profile")
     for argument in (
         "--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--no-proxy-server", "--lang=en",
+        # Names that are not this machine's, for sites that are not on it.
+        "--host-resolver-rules=MAP *.test 127.0.0.1",
         "--disable-background-networking", "--disable-features=PasswordLeakDetection", f"--user-data-dir={profile}",
     ):
         options.add_argument(argument)

@@ -43,7 +43,7 @@ def everything_is_taken_back(person, gateway):
     if person.heading == "Sign in":
         person.sign_in("alice")
     person.sees("^Your account$")
-    while person.has_button("Take back the access"):
+    while person.has_button("Take back access"):
         person.press("Take back")
         person.sees("^Your account$")
 
@@ -61,9 +61,10 @@ def test_access_is_seen_and_taken_back(person, gateway):
     person.page_is_sound("two-apps")
     assert (gateway.read(desktop), gateway.read(web)) == (200, 200)
 
-    person.press("Take back the access of Notebook")
+    person.press("Take back access of Notebook")
     person.sees("^Your account$")
-    assert "Notebook" not in person.text
+    assert "Notebook has no access any more." in person.text
+    assert not person.has_button("Take back access of Notebook")
     assert (gateway.read(desktop), gateway.read(web)) == (200, 401)
     person.page_is_sound("one-taken-back")
 
@@ -74,7 +75,7 @@ def test_all_access_is_taken_back(glance, gateway):
     glance.go(gateway.endpoint("account"))
     glance.driver.find_element("tag name", "summary").click()
     glance.page_is_sound("all")
-    glance.press("Take back all access")
+    glance.press("Take back access of all apps")
     glance.sees("^Your account$")
     assert "No app has access" in glance.text
     assert [gateway.read(token) for token in tokens] == [401, 401]
@@ -110,6 +111,9 @@ def test_somebody_signs_out(person, gateway):
     stolen = {name: cookie["value"] for name, cookie in person.cookies().items()}
     person.press("Sign out")
     person.page_is_sound("signed-out")
+    with person.leaving():
+        person.driver.find_element("link text", "Sign in again").click()
+    person.sees("^Sign in$")
     assert not any("session" in name for name in person.cookies())
     person.go(gateway.endpoint("account"))
     person.sees("^Sign in$")

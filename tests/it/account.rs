@@ -31,12 +31,19 @@ fn what_is_taken_back_ends_at_once() {
     let forms = Form::all(&page, "/oauth2/account");
     let form = forms.iter().find(|form| form.values("client_id") == [APP.0]).unwrap();
     let redirect = browser.submit(form, &[]);
-    assert_eq!(redirect.expect(303).field("location"), "/oauth2/account?done=app");
+    let done = redirect.expect(303).field("location");
+    assert!(done.starts_with("/oauth2/account?done=app&app="), "{done}");
     gateway.get("/notes/1").bearer(&tokens.access).send().expect(401);
     let refresh = [("grant_type", "refresh_token"), ("refresh_token", &*tokens.refresh)];
     gateway.ask(APP, &refresh).expect_error(400, "invalid_grant");
-    let page = browser.get("/oauth2/account?done=app");
-    assert!(page.text().contains("The app has no access any more.") && !page.text().contains("Photo Book"));
+    let text = browser.get(done).text().clone();
+    assert!(text.contains("Photo Book has no access any more."), "{text}");
+    // Only what was done is said: to nobody else, and not because a link says so.
+    for lie in ["/oauth2/account?done=app&app=Photo+Book", "/oauth2/account?done=app"] {
+        let text = browser.get(lie).text().clone();
+        assert!(text.contains("The app has no access any more.") && !text.contains("Photo Book"), "{text}");
+    }
+    assert!(!browser.get("/oauth2/account?done=%3Cb%3E").text().contains("any more"));
     Form::to(&browser.get(&dance::request(APP.0, &[])), "/oauth2/consent");
 }
 
@@ -87,6 +94,7 @@ fn signing_out_ends_the_session_on_both_sides() {
     browser.send(&cross).expect(403);
     let page = browser.submit(&form, &[]);
     assert!(page.expect(200).text().contains("You are signed out"));
+    assert!(page.text().contains("href=\"/oauth2/account\""), "{}", page.text());
     assert!(page.field("set-cookie").contains("Max-Age=0") && browser.cookie("tollgate-session").is_none());
     let page = gateway.get("/oauth2/account").field("Cookie", &format!("tollgate-session={cookie}")).send();
     Form::to(&page, "/oauth2/login");

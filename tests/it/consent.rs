@@ -156,3 +156,23 @@ fn somebody_else_can_be_chosen_on_the_consent_page() {
     let silent = silent.field("Cookie", &format!("tollgate-session={old}")).send();
     assert_eq!(dance::answer(&silent)["error"], "login_required");
 }
+
+/// UI-2: a browser applies `form-action` to every redirect after the form; a page ends the form's chain.
+#[test]
+fn a_browser_is_led_to_a_site_by_a_page_and_to_this_machine_by_a_redirect() {
+    let (_upstream, gateway) = started();
+    let browser = Browser::new(&gateway);
+    let navigate = ("Sec-Fetch-Mode", "navigate");
+    let page = dance::consent_page(&browser, &[]);
+    let request = browser.submission(&Form::to(&page, "/oauth2/consent"), &[("decision", "deny")]);
+    let onward = browser.send(&request.fields(&[navigate]));
+    let text = onward.expect(200).text();
+    assert!(text.contains("content=\"0;url=https://app.example/cb?error=access_denied&#38;"), "{text}");
+    assert_eq!((onward.field("cache-control"), onward.field("referrer-policy")), ("no-store", "no-referrer"));
+    assert!(!onward.has("location") && text.contains("app.example"));
+    let page = browser.get(&dance::request("desktop", &[]));
+    let request = browser.submission(&Form::to(&page, "/oauth2/consent"), &[("decision", "allow")]);
+    assert!(answer(&browser.send(&request.fields(&[navigate]))).contains_key("code"));
+    let silent = browser.request("GET", &dance::request(APP.0, &[("prompt", "none")])).fields(&[navigate]);
+    browser.send(&silent).expect(302);
+}

@@ -1,6 +1,6 @@
 //! Pushed authorization requests (RFC 9126), as the client sees them.
 
-use crate::harness::{Config, Gateway, Response};
+use crate::harness::{ALICE, Browser, Config, Form, Gateway, Response};
 
 const WEBSITE: (&str, &str) = ("website", "website-secret-3Fk7");
 const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
@@ -80,4 +80,28 @@ fn the_metadata_says_that_requests_have_to_be_pushed() {
     let metadata = gateway.get("/.well-known/oauth-authorization-server").send().json();
     assert_eq!(metadata["require_pushed_authorization_requests"], true);
     push(&gateway, "", &[]).expect(201);
+}
+
+/// R9126-4b: to refuse is a decision, and an error is an answer: a request is good for one of them.
+#[test]
+fn a_refusal_and_an_error_use_a_reference_up() {
+    let gateway = gateway();
+    let pushed = |more: &[(&str, &str)]| {
+        let uri = push(&gateway, "", more).json()["request_uri"].as_str().unwrap().to_owned();
+        format!("/oauth2/authorize?client_id={}&request_uri={uri}", WEBSITE.0)
+    };
+    let browser = Browser::new(&gateway);
+    let address = pushed(&[]);
+    let page = browser.sign_in(&browser.get(&address), ALICE);
+    Form::to(&browser.get(&address), "/oauth2/consent");
+    let form = Form::to(&page, "/oauth2/consent");
+    let refused = browser.submit(&form, &[("decision", "deny")]);
+    assert!(refused.expect(303).field("location").contains("error=access_denied"));
+    browser.get(&address).expect(400);
+    browser.submit(&form, &[("decision", "allow")]).expect(400);
+
+    let silent = pushed(&[("prompt", "none")]);
+    let stranger = Browser::new(&gateway);
+    assert!(stranger.get(&silent).expect(302).field("location").contains("error=login_required"));
+    stranger.get(&silent).expect(400);
 }

@@ -13,11 +13,7 @@ use bytes::Bytes;
 use http::{Response, StatusCode};
 
 /// What can have been done, as the page's address and the page itself say it.
-const DONE: [(&str, &str); 3] = [
-    ("app", "The app has no access any more."),
-    ("apps", "No app has access any more."),
-    ("session", "That sign-in has ended."),
-];
+const DONE: [(&str, &str); 2] = [("apps", "No app has access any more."), ("session", "That sign-in has ended.")];
 
 impl Browser {
     /// `GET /oauth2/account`
@@ -43,7 +39,7 @@ impl Browser {
             take_back: form("/account", &Dialogue::TakeBack)?,
             end_session: form("/account", &Dialogue::EndSession)?,
             sign_out: form("/logout", &Dialogue::Leave(None))?,
-            notice: notice(visit.request.uri().query()).map(str::to_owned),
+            notice: self.notice(session, visit),
         };
         Ok(self.page(&Page::Account(page), StatusCode::OK, None))
     }
@@ -76,38 +72,47 @@ impl Browser {
         to(&format!("{}/account?done={done}", self.base), visit)
     }
 
-    async fn take_back(
-        &self,
-        form: &Params<'_>,
-        signed_in: &SignedIn,
-        visit: &Visit<'_>,
-    ) -> Result<&'static str, Stop> {
+    async fn take_back(&self, form: &Params<'_>, signed_in: &SignedIn, visit: &Visit<'_>) -> Result<String, Stop> {
         let subject = &signed_in.session.subject;
         let client_id = form.get("client_id");
-        if let Some(id) = client_id
-            && !self.issuer.access_of(subject, visit.now).await?.iter().any(|access| access.client_id == id)
-        {
+        let access = self.issuer.access_of(subject, visit.now).await?;
+        let of =
+            |id: &str| access.iter().find(|access| access.client_id == id).map(|access| access.client_name.clone());
+        let name = client_id.and_then(of);
+        if client_id.is_some() && name.is_none() {
             // It has been taken back meanwhile.
-            return Ok("app");
+            return Ok("app".to_owned());
         }
         self.issuer.take_back(subject, client_id, visit.now).await?;
         audit::taken_back(subject, client_id);
-        Ok(if client_id.is_some() { "app" } else { "apps" })
+        let Some(name) = name else { return Ok("apps".to_owned()) };
+        // Sealed, so that no link makes the page say what is not so.
+        Ok(format!("app&app={}", self.seal(&Dialogue::TakenBack { name }, Some(&signed_in.session), visit)?))
     }
 
-    async fn end_session(
-        &self,
-        form: &Params<'_>,
-        signed_in: &SignedIn,
-        visit: &Visit<'_>,
-    ) -> Result<&'static str, Stop> {
+    /// What has just been done, as the redirect after it says.
+    fn notice(&self, session: &Session, visit: &Visit<'_>) -> Option<String> {
+        let params = Params::parse(visit.request.uri().query()?.as_bytes(), &[]).ok()?;
+        let done = params.get("done")?;
+        if done != "app" {
+            return DONE.iter().find(|(word, _)| *word == done).map(|(_, text)| (*text).to_owned());
+        }
+        let keys = self.people.store.tag_keys().ok()?;
+        let sealed = params.get("app").unwrap_or_default();
+        Some(match Dialogue::open(sealed, &keys, visit.binding(Some(session)), visit.now) {
+            Ok(Dialogue::TakenBack { name }) => format!("{name} has no access any more."),
+            _ => "The app has no access any more.".to_owned(),
+        })
+    }
+
+    async fn end_session(&self, form: &Params<'_>, signed_in: &SignedIn, visit: &Visit<'_>) -> Result<String, Stop> {
         let subject = &signed_in.session.subject;
         let id = form.get("session").ok_or(Stop::Malformed)?;
         if self.people.sessions.of(subject, visit.now).await?.iter().any(|session| session.id == id) {
             self.people.sessions.end(subject, id).await?;
             audit::signed_out(subject, id);
         }
-        Ok("session")
+        Ok("session".to_owned())
     }
 }
 
@@ -118,23 +123,5 @@ fn account_session(session: Session, current: &Session) -> AccountSession {
         device: session.device,
         since: rfc3339(session.since),
         seen: rfc3339(session.seen),
-    }
-}
-
-/// What has just been done, as the redirect after it says.
-fn notice(query: Option<&str>) -> Option<&'static str> {
-    let done = query?.strip_prefix("done=")?;
-    DONE.iter().find(|(word, _)| *word == done).map(|(_, text)| *text)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_notice_is_one_of_ours() {
-        assert_eq!(notice(Some("done=app")), Some("The app has no access any more."));
-        assert_eq!(notice(Some("done=<b>")), None);
-        assert_eq!(notice(None), None);
     }
 }

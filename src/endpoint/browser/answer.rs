@@ -2,14 +2,17 @@
 
 use super::{Browser, Visit};
 use crate::issue::{IssueError, Redirect};
-use crate::page::{Message, Page};
+use crate::oauth::url::{Url, is_loopback_host};
+use crate::page::{Message, Onward, Page};
 use crate::people::session::SessionError;
 use crate::secret::RandomError;
 use crate::store::StoreError;
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, LOCATION, PRAGMA, REFERRER_POLICY, RETRY_AFTER};
-use http::{HeaderValue, Method, Response, StatusCode};
+use http::{HeaderName, HeaderValue, Method, Response, StatusCode};
 use std::time::Duration;
+
+const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 
 /// How long to wait before asking again where nothing says how long the trouble lasts.
 const SOON: Duration = Duration::from_secs(1);
@@ -73,8 +76,23 @@ impl Browser {
         visit: &Visit<'_>,
     ) -> Response<Bytes> {
         let request_id = visit.request_id.to_owned();
-        let message = Message { status, title, text: text.to_owned(), request_id };
+        let message = Message { status, title, text: text.to_owned(), request_id, link: None };
         self.page(&Page::Message(message), status, None)
+    }
+
+    /// Sends the browser to a client, with what it is told.
+    pub(super) fn to_client(&self, redirect: &Redirect, visit: &Visit<'_>) -> Result<Response<Bytes>, Stop> {
+        self.lead(&redirect.location, visit)
+    }
+
+    /// Sends the browser to another site: by a redirect, or by a page that goes on by itself.
+    pub(super) fn lead(&self, location: &str, visit: &Visit<'_>) -> Result<Response<Bytes>, Stop> {
+        let redirect = to(location, visit)?;
+        if !needs_page(location, visit) {
+            return Ok(redirect);
+        }
+        let (location, destination) = (location.to_owned(), super::destination(location));
+        Ok(self.page(&Page::Onward(Onward { location, destination }), StatusCode::OK, None))
     }
 
     /// The one translation of what stops a step.
@@ -114,15 +132,23 @@ impl Browser {
     }
 }
 
+fn is_web(scheme: &str) -> bool {
+    ["http", "https"].iter().any(|web| scheme.eq_ignore_ascii_case(web))
+}
+
 /// Tells the log what a person is not told.
 pub(super) fn trouble(error: &IssueError, visit: &Visit<'_>) {
     let cause = std::error::Error::source(error).map(tracing::field::display);
     tracing::warn!(%error, cause, request_id = visit.request_id, "a page cannot be served");
 }
 
-/// A redirect to a client, with what it is told.
-pub(super) fn to_client(redirect: &Redirect, visit: &Visit<'_>) -> Result<Response<Bytes>, Stop> {
-    to(&redirect.location, visit)
+/// Whether `location` has to be reached from a page, since a redirect might not arrive: a browser applies the
+/// `form-action` of the page whose form it sent to every redirect that follows, also to those of the site that
+/// it is sent to, which nobody here can know (UI-2).
+fn needs_page(location: &str, visit: &Visit<'_>) -> bool {
+    visit.from_our_page
+        && visit.request.headers().get(SEC_FETCH_MODE).is_some_and(|mode| mode == "navigate")
+        && Url::parse(location).is_some_and(|url| is_web(url.scheme) && !is_loopback_host(url.host))
 }
 
 /// A redirect. After a form it is 303, so that nobody sends the form on (R9700-4.12).

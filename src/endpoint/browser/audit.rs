@@ -7,16 +7,35 @@ use std::net::IpAddr;
 
 const TARGET: &str = "tollgate::audit";
 
+/// How somebody signs in.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Way {
+    /// With a password, here: of a user, or of the login service.
+    Password,
+    /// At the identity provider.
+    Provider,
+}
+
+impl Way {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Password => "password",
+            Self::Provider => "provider",
+        }
+    }
+}
+
 /// Somebody signed in.
-pub(super) fn signed_in(session: &Session, address: Option<IpAddr>) {
+pub(super) fn signed_in(session: &Session, way: Way, address: Option<IpAddr>) {
     let address = address.map(tracing::field::display);
-    tracing::info!(target: TARGET, subject = session.subject.name, session = short(&session.id), address, "signed in");
+    let (subject, session, way) = (&*session.subject.name, short(&session.id), way.as_str());
+    tracing::info!(target: TARGET, subject, session, way, address, "signed in");
 }
 
 /// A sign-in was refused.
-pub(super) fn sign_in_refused(reason: &'static str, address: Option<IpAddr>) {
+pub(super) fn sign_in_refused(way: Way, reason: &'static str, address: Option<IpAddr>) {
     let address = address.map(tracing::field::display);
-    tracing::info!(target: TARGET, reason, address, "sign-in refused");
+    tracing::info!(target: TARGET, way = way.as_str(), reason, address, "sign-in refused");
 }
 
 /// A sign-in has ended by the hand of its owner.

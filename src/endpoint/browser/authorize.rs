@@ -1,7 +1,7 @@
 //! The authorization endpoint (RFC 6749 section 3.1): from a client's request to the sign-in page, the
 //! consent page, or the way back.
 
-use super::answer::{Stop, to, to_client, trouble};
+use super::answer::{Stop, to, trouble};
 use super::dialogue::{Dialogue, Purpose};
 use super::{Browser, SignedIn, Visit, audit};
 use crate::enforce::bearer::is_form;
@@ -33,7 +33,7 @@ impl Browser {
                 None if !redirect.immediate => {
                     self.sign_in_page(&Purpose::Refusal { location: redirect.location }, visit).await
                 }
-                _ => to_client(&redirect, visit),
+                _ => self.to_client(&redirect, visit),
             },
         }
     }
@@ -46,13 +46,13 @@ impl Browser {
     ) -> Result<Response<Bytes>, Stop> {
         let signed_in = match self.signed_in(visit).await {
             Ok(signed_in) => signed_in,
-            Err(stop) => return self.unable(&request, stop, visit),
+            Err(stop) => return self.unable(&request, stop, visit).await,
         };
         match signed_in.filter(|signed_in| !request.needs_sign_in(signed_in.session.authenticated, visit.now)) {
             Some(signed_in) => self.ask(request, &signed_in, visit).await,
             // UI-9
             None if request.is_silent() => {
-                to_client(&self.issuer.refused(&request, "login_required", "nobody has signed in"), visit)
+                self.refuse(&request, ("login_required", "nobody has signed in"), visit).await
             }
             None => self.sign_in_page(&Purpose::Authorize(request), visit).await,
         }
@@ -67,14 +67,14 @@ impl Browser {
     ) -> Result<Response<Bytes>, Stop> {
         let question = match self.issuer.question(&request, &signed_in.user, visit.now).await {
             Ok(question) => question,
-            Err(error) => return self.failed(&request, error, visit),
+            Err(error) => return self.failed(&request, error, visit).await,
         };
         if !question.asked {
             return self.allowed(&request, signed_in, (&question.scope, false), visit).await;
         }
         if request.is_silent() {
-            let description = "the resource owner has to be asked";
-            return to_client(&self.issuer.refused(&request, "consent_required", description), visit);
+            let told = ("consent_required", "the resource owner has to be asked");
+            return self.refuse(&request, told, visit).await;
         }
         self.consent_page(request, &question, signed_in, visit)
     }
@@ -115,14 +115,14 @@ impl Browser {
         match self.issuer.allow(request, owner, scope, visit.now).await {
             Ok(redirect) => {
                 audit::allowed(&signed_in.session.subject, &request.client_id, &scope.to_string(), asked);
-                to_client(&redirect, visit)
+                self.to_client(&redirect, visit)
             }
-            Err(error) => self.failed(request, error, visit),
+            Err(error) => self.failed(request, error, visit).await,
         }
     }
 
     /// R6749-4.1.2.1d: since it is known where the client is, it is told what went wrong.
-    pub(super) fn failed(
+    pub(super) async fn failed(
         &self,
         request: &AuthorizationRequest,
         error: AuthorizationError,
@@ -130,26 +130,40 @@ impl Browser {
     ) -> Result<Response<Bytes>, Stop> {
         match error {
             AuthorizationError::Local(text) => Err(Stop::Local(text)),
-            AuthorizationError::Redirect(redirect) => to_client(&redirect, visit),
-            AuthorizationError::Unavailable(error) => self.unable(request, Stop::Unavailable(error), visit),
+            AuthorizationError::Redirect(redirect) => {
+                self.issuer.answered(request).await;
+                self.to_client(&redirect, visit)
+            }
+            AuthorizationError::Unavailable(error) => self.unable(request, Stop::Unavailable(error), visit).await,
         }
     }
 
+    /// Tells the client an error: that answers its request.
+    async fn refuse(
+        &self,
+        request: &AuthorizationRequest,
+        (error, description): (&'static str, &'static str),
+        visit: &Visit<'_>,
+    ) -> Result<Response<Bytes>, Stop> {
+        self.issuer.answered(request).await;
+        self.to_client(&self.issuer.refused(request, error, description), visit)
+    }
+
     /// Tells the client that it does not work right now, where it is that.
-    pub(super) fn unable(
+    pub(super) async fn unable(
         &self,
         request: &AuthorizationRequest,
         stop: Stop,
         visit: &Visit<'_>,
     ) -> Result<Response<Bytes>, Stop> {
         let Stop::Unavailable(error) = stop else { return Err(stop) };
-        let (code, description) = if matches!(error, IssueError::Random(_)) {
+        let told = if matches!(error, IssueError::Random(_)) {
             ("server_error", "the operating system has no randomness to give")
         } else {
             ("temporarily_unavailable", "try again in a moment")
         };
         trouble(&error, visit);
-        to_client(&self.issuer.refused(request, code, description), visit)
+        self.refuse(request, told, visit).await
     }
 
     /// What somebody has signed in for goes on.
@@ -163,7 +177,7 @@ impl Browser {
             Purpose::Account => to(&format!("{}/account", self.base), visit),
             Purpose::Authorize(request) => self.ask(request, signed_in, visit).await,
             Purpose::Device { user_code } => self.device_after_sign_in(&user_code, signed_in, visit),
-            Purpose::Refusal { location } => to(&location, visit),
+            Purpose::Refusal { location } => self.lead(&location, visit),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The answer to the consent page (UI-5, R6749-10.12).
 
-use super::answer::{Stop, to_client};
+use super::answer::Stop;
 use super::dialogue::{Dialogue, DialogueError};
 use super::{Browser, SignedIn, Visit, audit};
 use crate::issue::AuthorizationRequest;
@@ -56,8 +56,8 @@ impl Browser {
             Decision::Deny => {
                 audit::denied(&signed_in.session.subject, &request.client_id);
                 match self.issuer.deny(request).await {
-                    Ok(redirect) => to_client(&redirect, visit),
-                    Err(error) => self.failed(request, error, visit),
+                    Ok(redirect) => self.to_client(&redirect, visit),
+                    Err(error) => self.failed(request, error, visit).await,
                 }
             }
         }

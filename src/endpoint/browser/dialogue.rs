@@ -60,6 +60,11 @@ pub(super) enum Dialogue {
     EndSession,
     /// What apps may do may be taken back.
     TakeBack,
+    /// What an app could do has been taken back.
+    TakenBack {
+        /// What the app is called.
+        name: String,
+    },
 }
 
 /// What somebody signs in for.

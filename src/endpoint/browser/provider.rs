@@ -5,7 +5,8 @@
 //! seal, so that nobody who sees it can make them. On the way back it is spent, once. Whatever the
 //! provider says, nobody is sent to a client before somebody has signed in.
 
-use super::answer::{Stop, to};
+use super::answer::Stop;
+use super::audit::Way;
 use super::dialogue::{Dialogue, DialogueError, Purpose};
 use super::sign_in::Again;
 use super::{Browser, Visit, audit};
@@ -70,7 +71,7 @@ impl Browser {
         let keys = self.people.store.tag_keys()?;
         let attempt = attempt(state, keys.current(), &purpose, begun);
         match provider.authentication_request(&attempt, visit.now).await {
-            Ok(location) => to(&location, visit),
+            Ok(location) => self.lead(&location, visit),
             Err(error) => self.not_signed_in(&purpose, error, visit).await,
         }
     }
@@ -90,7 +91,7 @@ impl Browser {
         let Dialogue::AtProvider { purpose, begun, .. } = dialogue else { return Ok(self.not_begun_here(visit)) };
         let Some(key) = key else { return self.again(&purpose, (StatusCode::OK, EXPIRED, "too late"), visit).await };
         if !self.spend(state, visit).await? {
-            audit::sign_in_refused("came back twice", visit.address);
+            audit::sign_in_refused(Way::Provider, "came back twice", visit.address);
             return Ok(self.message(StatusCode::BAD_REQUEST, SPENT_ALREADY, visit));
         }
         let attempt = attempt(state.to_owned(), key, &purpose, Timestamp::from_millis(begun));
@@ -107,7 +108,7 @@ impl Browser {
                     }
                     Err(error) => return Err(Stop::Unavailable(error.into())),
                 };
-                let signed_in = self.begin_session(&owner, visit).await?;
+                let signed_in = self.begin_session(&owner, Way::Provider, visit).await?;
                 self.go_on(purpose, &signed_in, visit).await
             }
             Err(error) => self.not_signed_in(&purpose, error, visit).await,
@@ -148,7 +149,7 @@ impl Browser {
         (status, problem, reason): (StatusCode, &'static str, &'static str),
         visit: &Visit<'_>,
     ) -> Result<Response<Bytes>, Stop> {
-        audit::sign_in_refused(reason, visit.address);
+        audit::sign_in_refused(Way::Provider, reason, visit.address);
         self.sign_in_page_again(purpose, Again { status, problem: Some(problem), username: "" }, visit).await
     }
 

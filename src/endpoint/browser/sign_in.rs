@@ -1,11 +1,12 @@
 //! Signing in and out (UI-7, UI-8).
 
 use super::answer::{Stop, retry_after};
+use super::audit::Way;
 use super::dialogue::{Dialogue, DialogueError, Purpose};
 use super::{Browser, SignedIn, Visit, audit};
 use crate::issue::IssueError;
 use crate::oauth::params::Params;
-use crate::page::{App, Form, Page, SignIn};
+use crate::page::{App, Form, Message, Page, SignIn};
 use crate::people::users::ResourceOwner;
 use bytes::Bytes;
 use http::{Response, StatusCode};
@@ -106,7 +107,7 @@ impl Browser {
         };
         match self.owner(&form, visit).await {
             Ok(owner) => {
-                let signed_in = self.begin_session(&owner, visit).await?;
+                let signed_in = self.begin_session(&owner, Way::Password, visit).await?;
                 self.go_on(purpose, &signed_in, visit).await
             }
             Err(refusal) => self.refuse_login(&purpose, (refusal, &form), visit).await,
@@ -141,7 +142,7 @@ impl Browser {
             }
             Refusal::Unavailable(error) => return Err(Stop::Unavailable(error)),
         };
-        audit::sign_in_refused(reason, visit.address);
+        audit::sign_in_refused(Way::Password, reason, visit.address);
         let username = form.get("username").unwrap_or_default();
         let again = Again { status, problem: Some(problem), username };
         let response = self.sign_in_page_again(purpose, again, visit).await?;
@@ -159,7 +160,12 @@ impl Browser {
     }
 
     /// UI-7: what the browser had before ends, and a new session begins.
-    pub(super) async fn begin_session(&self, owner: &ResourceOwner, visit: &mut Visit<'_>) -> Result<SignedIn, Stop> {
+    pub(super) async fn begin_session(
+        &self,
+        owner: &ResourceOwner,
+        way: Way,
+        visit: &mut Visit<'_>,
+    ) -> Result<SignedIn, Stop> {
         let sessions = &self.people.sessions;
         if let Some(cookie) = self.cookies.session(visit.request.headers())
             && let Some(previous) = sessions.find(cookie, visit.now).await?
@@ -168,7 +174,7 @@ impl Browser {
         }
         let (secret, session) = sessions.begin(owner, &visit.device(), visit.now).await?;
         visit.cookies.extend(self.cookies.set_session(secret.reveal()));
-        audit::signed_in(&session, visit.address);
+        audit::signed_in(&session, way, visit.address);
         Ok(SignedIn { session, user: Arc::new(owner.user().clone()) })
     }
 
@@ -190,9 +196,17 @@ impl Browser {
         self.people.sessions.end(&session.subject, &session.id).await?;
         audit::signed_out(&session.subject, &session.id);
         visit.cookies.extend(self.cookies.clear_session());
-        match purpose {
-            Some(purpose) => self.sign_in_page(&as_another(purpose), visit).await,
-            None => Ok(self.message(StatusCode::OK, ("You are signed out", "You can close this page."), visit)),
+        if let Some(purpose) = purpose {
+            self.sign_in_page(&as_another(purpose), visit).await
+        } else {
+            let message = Message {
+                status: StatusCode::OK,
+                title: "You are signed out",
+                text: "You can close this page.".to_owned(),
+                request_id: String::new(),
+                link: Some(("Sign in again", "/account")),
+            };
+            Ok(self.page(&Page::Message(message), StatusCode::OK, None))
         }
     }
 }

@@ -83,6 +83,7 @@ pub(super) fn message(text: &str) -> Message {
         title: "This link does not work",
         text: text.to_owned(),
         request_id: text.to_owned(),
+        link: Some(("Sign in again", "/account")),
     }
 }
 

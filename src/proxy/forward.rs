@@ -19,6 +19,7 @@ mod relay;
 mod request;
 mod response;
 mod trail;
+mod trailers;
 
 pub use self::trail::max_forwards;
 
@@ -31,7 +32,7 @@ use super::route::Action;
 use super::target::Host;
 use super::upstream::{HostHeader, Server, Upstream};
 use crate::enforce::decide::Permit;
-use crate::http1::body::{BodyLength, BodyReader, CHUNK_END, LAST_CHUNK, chunk_head};
+use crate::http1::body::{BodyLength, BodyReader, CHUNK_END, chunk_head};
 use crate::http1::exchange::{Exchange, Outcome};
 use crate::http1::head::ResponseHead;
 use std::cell::{Cell, RefCell};
@@ -393,7 +394,7 @@ fn take_early(job: &Job<'_>, body: &mut BodyReader<'_>, early: &mut Vec<u8>) -> 
         return Ok(Some(Rest { allowance }));
     }
     if chunked {
-        early.extend_from_slice(LAST_CHUNK);
+        job.outgoing.last_chunk(body, early);
     }
     Ok(None)
 }

@@ -116,7 +116,8 @@ async fn converse(
         None => Inbound::Complete(&mut exchange.body),
         Some(Rest { allowance }) => {
             let chunked = job.outgoing.framing == BodyLength::Chunked;
-            let upload = Upload { body: &mut exchange.body, writer, allowance, chunked, pace: &pace };
+            let outgoing = &job.outgoing;
+            let upload = Upload { body: &mut exchange.body, writer, allowance, chunked, outgoing, pace: &pace };
             Inbound::Coming(Box::pin(upload.run()))
         }
     };
@@ -144,6 +145,8 @@ async fn converse(
         patience,
         out: &mut buffers.answer,
         chunked: passing.chunked,
+        response,
+        edits: &job.outgoing.plan.action.response_headers,
         stall: exchange.limits.body_timeout,
         sent: 0,
         begun: false,

@@ -3,8 +3,11 @@
 
 use super::ForwardError;
 use super::inbound::{Inbound, Pace, Patience};
-use crate::http1::body::{BodyError, BodyReader, CHUNK_END, LAST_CHUNK, chunk_head};
+use super::trailers;
+use crate::http1::body::{BodyError, BodyReader, CHUNK_END, chunk_head};
+use crate::http1::head::Response;
 use crate::http1::stream::Writer;
+use crate::proxy::route::HeaderEdits;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -33,6 +36,9 @@ pub(super) struct Downstream<'d, 'c> {
     /// What is not written yet; at first, the head.
     pub(super) out: &'d mut Vec<u8>,
     pub(super) chunked: bool,
+    /// What the content belongs to, and what the operator changes of its fields.
+    pub(super) response: Response<'d>,
+    pub(super) edits: &'d HeaderEdits,
     /// How long a write may take.
     pub(super) stall: Duration,
     /// Octets of content that the client got.
@@ -52,7 +58,7 @@ pub(super) async fn relay(
         if let Some(piece) = body.next_ready().map_err(Stop::Upstream)? {
             down.put(piece, inbound).await?;
         } else if body.is_complete() {
-            return down.finish(inbound).await;
+            return down.finish(body, inbound).await;
         } else {
             down.flush(inbound).await?;
             match inbound.alongside(down.patience.within(TICK, body.next())).await.map_err(Stop::Request)? {
@@ -83,9 +89,9 @@ impl Downstream<'_, '_> {
         Ok(())
     }
 
-    async fn finish(&mut self, inbound: &mut Inbound<'_, '_>) -> Result<(), Stop> {
+    async fn finish(&mut self, body: &BodyReader<'_>, inbound: &mut Inbound<'_, '_>) -> Result<(), Stop> {
         if self.chunked {
-            self.out.extend_from_slice(LAST_CHUNK);
+            trailers::last_chunk(body.trailers(), self.response.connection(), self.edits, self.out);
         }
         self.flush(inbound).await
     }

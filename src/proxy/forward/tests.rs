@@ -4,3 +4,4 @@ mod bodies;
 pub(in crate::proxy) mod fixture;
 mod responses;
 mod servers;
+mod trailers;

@@ -86,7 +86,7 @@ fn hop_by_hop_fields_do_not_pass() {
     let head = head(
         &setup(),
         "Connection: close, X-One\r\nX-One: 1\r\nCONNECTION: keep-alive\r\nconnection: x-two, Upgrade, HTTP2-Settings\r\nX-Two: 2\r\n\
-         Upgrade: h2c\r\nHTTP2-Settings: abc\r\nKeep-Alive: 5\r\nProxy-Connection: x\r\nTE: trailers\r\nTrailer: x\r\nExpect: 100-continue\r\n",
+         Upgrade: h2c\r\nHTTP2-Settings: abc\r\nKeep-Alive: 5\r\nProxy-Connection: x\r\nTE: gzip\r\nTrailer: x\r\nExpect: 100-continue\r\n",
     );
     for name in [
         "connection",

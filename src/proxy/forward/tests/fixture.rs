@@ -300,7 +300,7 @@ impl Hand {
             if let Some((head, body)) = text.split_once("\r\n\r\n") {
                 let length = values(head, "content-length").first().map_or(0, |length| length.parse().unwrap());
                 let chunked = !values(head, "transfer-encoding").is_empty();
-                if if chunked { body.ends_with("0\r\n\r\n") } else { body.len() >= length } {
+                if if chunked { body.contains("0\r\n") && body.ends_with("\r\n\r\n") } else { body.len() >= length } {
                     self.note(&text);
                     return Some(text);
                 }

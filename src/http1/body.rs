@@ -137,6 +137,14 @@ impl<'r> BodyReader<'r> {
         &mut self.reader
     }
 
+    /// What was read behind the body, and the stream from there on: another protocol follows.
+    pub fn take_over(&mut self) -> (Vec<u8>, &mut Reader<'r>) {
+        let mut first = self.ahead[self.used..].to_vec();
+        first.extend(self.spill.drain(self.spill_used..));
+        self.used = self.ahead.len();
+        (first, &mut self.reader)
+    }
+
     /// Ends the reading: how many octets of `ahead` were used, and what was read from the stream
     /// but does not belong to this body.
     pub fn finish(mut self) -> (usize, Vec<u8>) {

@@ -4,6 +4,7 @@
 use super::ForwardError;
 use super::inbound::{Inbound, Pace, Patience};
 use super::trailers;
+use super::vigil::Vigil;
 use crate::http1::body::{BodyError, BodyReader, CHUNK_END, chunk_head};
 use crate::http1::head::Response;
 use crate::http1::stream::Writer;
@@ -27,6 +28,8 @@ pub(super) enum Stop {
     Time,
     /// The request's body cannot be passed on.
     Request(ForwardError),
+    /// What the exchange was allowed by holds no more (PX-15).
+    Revoked,
 }
 
 /// The client's side of a response.
@@ -39,6 +42,7 @@ pub(super) struct Downstream<'d, 'c> {
     /// What the content belongs to, and what the operator changes of its fields.
     pub(super) response: Response<'d>,
     pub(super) edits: &'d HeaderEdits,
+    pub(super) vigil: &'d Vigil<'d>,
     /// How long a write may take.
     pub(super) stall: Duration,
     /// Octets of content that the client got.
@@ -61,7 +65,11 @@ pub(super) async fn relay(
             return down.finish(body, inbound).await;
         } else {
             down.flush(inbound).await?;
-            match inbound.alongside(down.patience.within(TICK, body.next())).await.map_err(Stop::Request)? {
+            let next = inbound.alongside(down.patience.within(TICK, body.next())).await.map_err(Stop::Request)?;
+            if !down.vigil.still_holds().await {
+                return Err(Stop::Revoked);
+            }
+            match next {
                 Ok(Ok(Some(piece))) => down.put(piece, inbound).await?,
                 Ok(Ok(None)) => {}
                 Ok(Err(error)) => return Err(Stop::Upstream(error)),

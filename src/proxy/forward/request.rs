@@ -4,6 +4,7 @@
 //! one of ours removed by naming it in `Connection` (H-conn-3), nor add a second one (IDH-4).
 
 use super::edits::{append_set, content_length, covers, line, value_of};
+use super::upgrade::Offer;
 use super::{Plan, cookies, provenance, trail, trailers};
 use crate::http1::Version;
 use crate::http1::body::{BodyLength, BodyReader};
@@ -30,6 +31,8 @@ pub(super) struct Outgoing<'o> {
     pub(super) identity: &'o [u8],
     /// How the body is framed on the way to the upstream.
     pub(super) framing: BodyLength,
+    /// The protocols that the connection may be switched to, where the client wants that.
+    pub(super) offer: Option<Offer>,
 }
 
 /// What the client's fields held.
@@ -55,8 +58,10 @@ impl Outgoing<'_> {
         line(out, b"host", value_of(&self.plan.action.request_headers, "host").unwrap_or(host));
         let seen = self.passed(out)?;
         self.framed(seen.length, out);
-        // H-te-1
-        if seen.takes_trailers {
+        if let Some(offer) = &self.offer {
+            offer.append(out);
+        } else if seen.takes_trailers {
+            // H-te-1
             out.extend_from_slice(b"te: trailers\r\nconnection: te\r\n");
         }
         self.ours(out);

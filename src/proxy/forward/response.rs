@@ -160,7 +160,7 @@ pub(super) fn interim(response: &Response<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\r\n");
 }
 
-fn status_line(response: &Response<'_>, out: &mut Vec<u8>) {
+pub(super) fn status_line(response: &Response<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(b"HTTP/1.1 ");
     decimal(out, response.status().into());
     out.push(b' ');

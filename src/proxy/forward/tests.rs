@@ -5,3 +5,5 @@ pub(in crate::proxy) mod fixture;
 mod responses;
 mod servers;
 mod trailers;
+mod upgrades;
+mod vigils;

@@ -201,8 +201,7 @@ async fn a_protocol_switch_that_nobody_asked_for_is_a_bad_gateway() {
         Script::answering("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n")
             .await;
     let setup = Setup::to(&[script.port]);
-    let request = "GET /notes HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
-    let done = setup.send(&setup.forwarder(), request).await;
+    let done = setup.send(&setup.forwarder(), GET).await;
     assert!(matches!(done.result, Err(ForwardError::BadGateway(_))));
 }
 

@@ -184,15 +184,15 @@ async fn much_passes_unchanged() {
         .converse(&setup.forwarder(), HANDSHAKE, async |client| {
             let (mut reader, mut writer) = client.into_split();
             let mut received = Vec::new();
-            let send = async {
+            let writing = async {
                 writer.write_all(&sent).await.unwrap();
                 writer.shutdown().await.unwrap();
             };
-            let read = async {
+            let reading = async {
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 reader.read_to_end(&mut received).await.unwrap();
             };
-            tokio::join!(send, read);
+            tokio::join!(writing, reading);
             received
         })
         .await;

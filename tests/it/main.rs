@@ -35,6 +35,7 @@ mod resources;
 mod responses;
 mod scopes;
 mod stores;
+mod streams;
 mod telemetry;
 mod token_endpoint;
 mod trail;

@@ -15,6 +15,7 @@ mod routes;
 mod scopes;
 mod server;
 mod store;
+pub(super) mod tls;
 mod tokens;
 mod upstreams;
 pub(super) mod users;
@@ -89,6 +90,7 @@ pub(super) fn build(
             realm: tokens::realm(&bearer),
             branding: Arc::new(branding::build(&root)),
             trusted: server.trusted,
+            hsts: server.hsts,
             form_body: server.form_body,
             sessions: tokens::sessions(&oauth),
             serve_cached: cache.text_or_default("on_store_outage") == "serve-cached",

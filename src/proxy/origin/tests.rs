@@ -12,7 +12,7 @@ fn origin_of(proxies: &TrustedProxies, fields: &str, peer: &str) -> Origin {
     let limits = Limits { head_size: 1 << 20, ..Limits::default() };
     let mut head = RequestHead::default();
     head.parse(octets.as_bytes(), &limits).unwrap().unwrap();
-    let peer = peer.parse().map_or(Peer::Unix, |remote| Peer::Tcp { remote, local_port: 80 });
+    let peer = peer.parse().map_or(Peer::Unix, |remote| Peer::Tcp { remote, local_port: 80, tls: false });
     proxies.origin(&Request::new(&head, octets.as_bytes()), &peer)
 }
 

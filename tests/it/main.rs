@@ -36,6 +36,8 @@ mod responses;
 mod scopes;
 mod stores;
 mod telemetry;
+mod tls;
+mod tls_upstreams;
 mod token_endpoint;
 mod trail;
 mod users;

@@ -112,5 +112,10 @@ mod tests {
         assert_eq!(named("::1", 9000), "[::1]:9000");
         assert_eq!(named("[::1]", 80), "[::1]");
         assert_eq!(Server::Unix("/run/api.sock".into()).authority(), "localhost");
+        let settings = crate::tls::ClientSettings { unverified: true, ..Default::default() };
+        let tls = ClientTls::new(settings, PROTOCOLS).unwrap();
+        let secured = |port| Server::Https { host: "api.internal".to_owned(), port, tls: tls.clone() };
+        assert_eq!(secured(443).to_string(), "https://api.internal");
+        assert_eq!(secured(8443).to_string(), "https://api.internal:8443");
     }
 }

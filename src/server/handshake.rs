@@ -92,7 +92,7 @@ async fn establish<S: Service>(stream: Stream, peer: &Peer, service: &S, entry: 
     None
 }
 
-fn established(stream: TlsStream, tls: &Arc<ServerTls>) -> Established {
+fn established(stream: Box<TlsStream>, tls: &Arc<ServerTls>) -> Established {
     let names = stream.server_name().and_then(|name| tls.names_for(&name));
     (stream.into(), names)
 }
@@ -101,18 +101,24 @@ fn failure_of(error: &io::Error) -> HandshakeFailure {
     let Some(error) = error.get_ref().and_then(|error| error.downcast_ref::<Error>()) else {
         return HandshakeFailure::Closed;
     };
-    match error {
-        Error::InvalidCertificate(_) | Error::NoCertificatesPresented => HandshakeFailure::ClientCertificate,
-        Error::PeerIncompatible(_) | Error::NoApplicationProtocol => HandshakeFailure::Incompatible,
-        Error::AlertReceived(
-            AlertDescription::BadCertificate
-            | AlertDescription::CertificateUnknown
-            | AlertDescription::CertificateExpired
-            | AlertDescription::UnknownCA,
-        ) => HandshakeFailure::Rejected,
-        _ => HandshakeFailure::Malformed,
+    if matches!(error, Error::InvalidCertificate(_) | Error::NoCertificatesPresented) {
+        HandshakeFailure::ClientCertificate
+    } else if matches!(error, Error::PeerIncompatible(_) | Error::NoApplicationProtocol) {
+        HandshakeFailure::Incompatible
+    } else if matches!(error, Error::AlertReceived(alert) if DISBELIEF.contains(alert)) {
+        HandshakeFailure::Rejected
+    } else {
+        HandshakeFailure::Malformed
     }
 }
+
+/// How clients say that they do not believe a certificate.
+const DISBELIEF: [AlertDescription; 4] = [
+    AlertDescription::BadCertificate,
+    AlertDescription::CertificateUnknown,
+    AlertDescription::CertificateExpired,
+    AlertDescription::UnknownCA,
+];
 
 /// Somebody wrote `http` where it should be `https`.
 async fn say_that_it_is_tls(stream: &mut Stream) {

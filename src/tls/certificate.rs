@@ -59,11 +59,11 @@ impl Certificate {
         let (names, fingerprint) = (Names::of(&parsed), Digest::of(&pem));
         let (begins, expires) = (parsed.validity().not_before, parsed.validity().not_after);
         let private = PrivateKeyDer::from_pem_slice(&secret).map_err(|error| unusable(key, no_key(&error)))?;
-        let certified = CertifiedKey::from_der(certificates, private, &provider()).map_err(|error| match error {
-            rustls::Error::InconsistentKeys(_) => {
-                TlsError::Mismatch { certificate: chain.to_owned(), key: key.to_owned() }
+        let certified = CertifiedKey::from_der(certificates, private, &provider()).map_err(|error| {
+            if matches!(error, rustls::Error::InconsistentKeys(_)) {
+                return TlsError::Mismatch { certificate: chain.to_owned(), key: key.to_owned() };
             }
-            error => unusable(key, error.to_string()),
+            unusable(key, error.to_string())
         })?;
         Ok(Self {
             key: Arc::new(certified),
@@ -98,12 +98,10 @@ impl Certificate {
 
 /// What is wrong with a file that has no key; what it holds is not repeated.
 fn no_key(error: &rustls::pki_types::pem::Error) -> String {
-    match error {
-        rustls::pki_types::pem::Error::NoItemsFound => {
-            "there is no private key in it (PEM without a passphrase: PKCS #8, SEC 1 or PKCS #1)".to_owned()
-        }
-        _ => "it is no PEM".to_owned(),
+    if matches!(error, rustls::pki_types::pem::Error::NoItemsFound) {
+        return "there is no private key in it (PEM without a passphrase: PKCS #8, SEC 1 or PKCS #1)".to_owned();
     }
+    "it is no PEM".to_owned()
 }
 
 fn moment(seconds: i64) -> Timestamp {
@@ -115,13 +113,11 @@ impl Names {
         let mut names = Self::default();
         let Ok(Some(alternatives)) = certificate.subject_alternative_name() else { return names };
         for name in &alternatives.value.general_names {
-            match name {
-                GeneralName::DNSName(name) => names.dns.push(name.to_ascii_lowercase()),
-                GeneralName::IPAddress(octets) => {
-                    let four = <[u8; 4]>::try_from(*octets).map(IpAddr::from);
-                    names.addresses.extend(four.or_else(|_| <[u8; 16]>::try_from(*octets).map(IpAddr::from)));
-                }
-                _ => {}
+            if let GeneralName::DNSName(name) = name {
+                names.dns.push(name.to_ascii_lowercase());
+            } else if let GeneralName::IPAddress(octets) = name {
+                let four = <[u8; 4]>::try_from(*octets).map(IpAddr::from);
+                names.addresses.extend(four.or_else(|_| <[u8; 16]>::try_from(*octets).map(IpAddr::from)));
             }
         }
         names

@@ -121,8 +121,8 @@ fn a_host_that_the_certificate_is_not_for_is_421_where_there_are_several() {
     gateway.get("/public/1").host("A.Example.:8443").send_on(&mut connection).expect(200);
     gateway.get("/public/1").host("b.example").send_on(&mut connection).expect_error(421, "misdirected_request");
     assert_eq!(upstream.requests().len(), 2);
-    let (_authority, _upstream, single) = started("");
-    let mut connection = open(&single, &_authority, "a.example");
+    let (authority, _upstream, single) = started("");
+    let mut connection = open(&single, &authority, "a.example");
     single.get("/public/1").host("b.example").send_on(&mut connection).expect(200);
 }
 
@@ -133,7 +133,7 @@ fn with_client_ca_only_its_clients_get_in() {
     authority.issue("a", &["a.example"]);
     authority.issue("client", &["client.example"]);
     stranger.issue("client", &["client.example"]);
-    let more = format!(", client_ca = {:?}", authority.path("ca.pem"));
+    let more = format!(", client_ca = {}", authority.quoted("ca.pem"));
     let gateway = Gateway::start(config(&authority, &upstream, &more));
     for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
         let with = |shown| {

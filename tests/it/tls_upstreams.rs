@@ -18,7 +18,7 @@ fn authority() -> Authority {
 }
 
 fn believing(authority: &Authority, more: &str) -> String {
-    format!("{{ ca = {:?}{more} }}", authority.path("ca.pem"))
+    format!("{{ ca = {}{more} }}", authority.quoted("ca.pem"))
 }
 
 /// Its own authority, one connection for many requests, and the client's host is not the server's name.
@@ -87,8 +87,8 @@ fn an_upstream_that_asks_who_we_are_is_shown_our_certificate() {
     let front = Front::start(authority.server("server", true), upstream.port(), Ending::Said);
     let gateway = Gateway::start(config(&front, "localhost", &believing(&authority, "")));
     gateway.get("/public/1").send().expect_error(502, "bad_gateway");
-    let (cert, key) = (authority.path("gateway.pem"), authority.path("gateway.key"));
-    let tls = believing(&authority, &format!(", cert = {cert:?}, key = {key:?}"));
+    let (cert, key) = (authority.quoted("gateway.pem"), authority.quoted("gateway.key"));
+    let tls = believing(&authority, &format!(", cert = {cert}, key = {key}"));
     let gateway = Gateway::start(config(&front, "localhost", &tls));
     gateway.get("/public/1").send().expect(200);
 }

@@ -25,7 +25,7 @@ pub struct TlsStream(RefCell<Session>);
 #[derive(Debug)]
 pub enum Accepted {
     /// TLS is spoken.
-    Tls(TlsStream),
+    Tls(Box<TlsStream>),
     /// The client speaks something else, and began with this octet.
     Other(Stream, u8),
 }
@@ -56,14 +56,19 @@ impl TlsStream {
     ///
     /// # Errors
     /// As those of [`accept`](Self::accept).
-    pub async fn connect(stream: Stream, config: Arc<ClientConfig>, name: ServerName<'static>) -> io::Result<Self> {
+    pub async fn connect(
+        stream: Stream,
+        config: Arc<ClientConfig>,
+        name: ServerName<'static>,
+    ) -> io::Result<Box<Self>> {
         let tls = ClientConnection::new(config, name).map_err(io::Error::other)?;
         Self::establish(Session::new(Socket::of(stream)?, Role::Client(tls))).await
     }
 
-    async fn establish(mut session: Session) -> io::Result<Self> {
-        poll_fn(|context| session.poll_handshake(context)).await?;
-        Ok(Self(RefCell::new(session)))
+    async fn establish(session: Session) -> io::Result<Box<Self>> {
+        let stream = Box::new(Self(RefCell::new(session)));
+        poll_fn(|context| stream.0.borrow_mut().poll_handshake(context)).await?;
+        Ok(stream)
     }
 
     /// The name that the client asked for (SNI), in lower case.
@@ -80,9 +85,9 @@ impl TlsStream {
     }
 }
 
-impl From<TlsStream> for Stream {
-    fn from(tls: TlsStream) -> Self {
-        Self::Layered(Box::new(tls))
+impl From<Box<TlsStream>> for Stream {
+    fn from(tls: Box<TlsStream>) -> Self {
+        Self::Layered(tls)
     }
 }
 

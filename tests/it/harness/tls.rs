@@ -52,8 +52,13 @@ impl Authority {
 
     /// `{ cert = …, key = … }`, with what else is given.
     pub(crate) fn pair(&self, file: &str, more: &str) -> String {
-        let (cert, key) = (self.path(&format!("{file}.pem")), self.path(&format!("{file}.key")));
-        format!("{{ cert = {cert:?}, key = {key:?}{more} }}")
+        let (cert, key) = (self.quoted(&format!("{file}.pem")), self.quoted(&format!("{file}.key")));
+        format!("{{ cert = {cert}, key = {key}{more} }}")
+    }
+
+    /// The path of a file as the configuration takes it.
+    pub(crate) fn quoted(&self, file: &str) -> String {
+        format!("\"{}\"", self.path(file).display())
     }
 
     fn read(&self, file: &str) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {

@@ -98,8 +98,10 @@ pub(super) async fn serve<S: Service>(
             // An idle connection holds no buffer.
             state.set(State::Idle);
             let readable = deadline.within(entry.connections.limits().idle_timeout, stream.readable()).await;
-            if !matches!(readable, Ok(Ok(()))) {
-                return;
+            match readable {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) => return,
+                Err(_) => return Box::pin(part(&mut stream, &peer)).await,
             }
             state.set(State::Busy);
             Input::take()
@@ -195,6 +197,14 @@ async fn refuse<S: Service>(stream: &mut Stream, service: &S, error: HeadError, 
     let sent = stream.split().1.write_parts([&head, response.body()]).await;
     if sent.is_ok() {
         linger(stream).await;
+    }
+}
+
+/// The end of a connection that has nothing under way. Over TLS it is said, so that nobody takes it for a cut.
+async fn part(stream: &mut Stream, peer: &Peer) {
+    if peer.is_tls() {
+        // Whatever became of it, the connection ends.
+        let _ = tokio::time::timeout(LINGER, stream.split().1.shutdown()).await;
     }
 }
 

@@ -73,21 +73,23 @@ async fn establish<S: Service>(stream: Stream, peer: &Peer, service: &S, entry: 
     let tls = entry.connections.tls()?;
     let limit = entry.connections.limits().head_timeout;
     let accepted = Deadline::new().within(limit, TlsStream::accept(stream, tls.config())).await;
-    let failure = match accepted {
+    let (failure, error) = match accepted {
         Ok(Ok(Accepted::Tls(stream))) => return Some(established(stream, &tls)),
         Ok(Ok(Accepted::Other(mut stream, first))) => {
             if first.is_ascii_uppercase() {
                 say_that_it_is_tls(&mut stream).await;
             }
-            HandshakeFailure::NotTls
+            (HandshakeFailure::NotTls, None)
         }
-        Ok(Err(error)) => {
-            let failure = failure_of(&error);
-            tracing::debug!(%error, address = ?peer.address(), "a TLS handshake failed: {}", failure.as_str());
-            failure
-        }
-        Err(_) => HandshakeFailure::Timeout,
+        Ok(Err(error)) => (failure_of(&error), Some(error)),
+        Err(_) => (HandshakeFailure::Timeout, None),
     };
+    tracing::debug!(
+        cause = failure.as_str(),
+        error = error.as_ref().map(tracing::field::display),
+        address = peer.address().map(tracing::field::display),
+        "a TLS handshake failed"
+    );
     service.handshake_failed(failure);
     None
 }

@@ -343,6 +343,30 @@ fn the_gateways_own_answers_have_hsts_where_it_is_configured() {
     assert!(!answer(&gateway, "/public/1").has("strict-transport-security"), "that is for the upstream to say");
 }
 
+#[test]
+fn an_idle_connection_is_ended_and_not_cut() {
+    let (authority, upstream) = (Authority::new(), Upstream::start());
+    authority.issue("a", &["a.example"]);
+    let gateway = Gateway::start(config(&authority, &upstream, "").set("limits.idle_timeout", r#""500ms""#));
+    let mut connection = open(&gateway, &authority, "a.example");
+    gateway.get("/public/1").host("a.example").send_on(&mut connection).expect(200);
+    assert!(connection.is_closed() && !connection.was_cut());
+}
+
+/// RFC 7301 section 3.2
+#[test]
+fn a_client_that_speaks_nothing_of_ours_is_refused() {
+    let (authority, _upstream, gateway) = started("");
+    let mut client = (*authority.client()).clone();
+    for (offered, agreed) in [(&["h3", "http/1.1"][..], Some("http/1.1")), (&["h3"], None)] {
+        client.alpn_protocols = offered.iter().map(|name| name.as_bytes().to_vec()).collect();
+        let connection = Connection::secured(gateway.port(), &std::sync::Arc::new(client.clone()), "a.example");
+        let got = connection.ok().map(|connection| connection.tls().alpn_protocol().unwrap().to_vec());
+        assert_eq!(got.as_deref(), agreed.map(str::as_bytes), "{offered:?}");
+    }
+    eventually("it is counted", || failures(&gateway, "incompatible") == 1);
+}
+
 /// SIGTERM ends idle connections, and a response in flight arrives whole.
 #[test]
 fn draining_ends_connections_over_tls() {

@@ -45,11 +45,10 @@ impl TlsStream {
         if first.first().is_some_and(|octet| *octet != HANDSHAKE) {
             return Ok(Accepted::Other(socket.into_stream(), first[0]));
         }
-        let tls = ServerConnection::new(config).map_err(io::Error::other)?;
-        let mut session = Session::new(socket, Role::Server(tls));
-        session.begin(&first)?;
+        let stream = Self::answering(socket, config, &first)?;
         drop(first);
-        Self::establish(session).await.map(Accepted::Tls)
+        stream.establish().await?;
+        Ok(Accepted::Tls(stream))
     }
 
     /// The handshake with a server that must be `name`.
@@ -61,14 +60,26 @@ impl TlsStream {
         config: Arc<ClientConfig>,
         name: ServerName<'static>,
     ) -> io::Result<Box<Self>> {
-        let tls = ClientConnection::new(config, name).map_err(io::Error::other)?;
-        Self::establish(Session::new(Socket::of(stream)?, Role::Client(tls))).await
+        let stream = Self::asking(Socket::of(stream)?, config, name)?;
+        stream.establish().await?;
+        Ok(stream)
     }
 
-    async fn establish(session: Session) -> io::Result<Box<Self>> {
-        let stream = Box::new(Self(RefCell::new(session)));
-        poll_fn(|context| stream.0.borrow_mut().poll_handshake(context)).await?;
-        Ok(stream)
+    /// Made outside of what waits, which is small then: it holds a pointer.
+    fn answering(socket: Socket, config: Arc<ServerConfig>, first: &[u8]) -> io::Result<Box<Self>> {
+        let tls = ServerConnection::new(config).map_err(io::Error::other)?;
+        let mut session = Session::new(socket, Role::Server(tls));
+        session.begin(first)?;
+        Ok(Box::new(Self(RefCell::new(session))))
+    }
+
+    fn asking(socket: Socket, config: Arc<ClientConfig>, name: ServerName<'static>) -> io::Result<Box<Self>> {
+        let tls = ClientConnection::new(config, name).map_err(io::Error::other)?;
+        Ok(Box::new(Self(RefCell::new(Session::new(socket, Role::Client(tls))))))
+    }
+
+    async fn establish(&self) -> io::Result<()> {
+        poll_fn(|context| self.0.borrow_mut().poll_handshake(context)).await
     }
 
     /// The name that the client asked for (SNI), in lower case.

@@ -55,6 +55,7 @@ impl Configuration {
         let telemetry = ours.listen != theirs.listen || ours.log != theirs.log || ours.log_format != theirs.log_format;
         let changes = [
             ("server.listen", self.server.listen != new.server.listen),
+            ("server.tls", self.server.tls.is_some() != new.server.tls.is_some()),
             ("server.workers", self.server.workers != new.server.workers),
             ("telemetry", telemetry),
             ("admin.listen", self.admin.listen != new.admin.listen),

@@ -32,12 +32,13 @@ use crate::proxy::forward::Forwarder;
 use crate::proxy::origin::TrustedProxies;
 use crate::proxy::route::RouteTable;
 use crate::proxy::upstream::Upstream;
-use crate::server::Service;
+use crate::server::{HandshakeFailure, Service};
 use crate::store::Store;
 use crate::store::cache::TokenCache;
 use crate::telemetry::{Recorder, Telemetry};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
+use http::HeaderValue;
 use request_id::RequestIds;
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -70,6 +71,8 @@ pub struct Plan {
     pub recheck: Duration,
     /// Whose forwarding fields are believed.
     pub trusted: TrustedProxies,
+    /// `[server] hsts`: `Strict-Transport-Security` of the gateway's own answers over https (TLS-2).
+    pub hsts: Option<HeaderValue>,
     /// `[limits] form_body`: the longest form that is searched for a token: 413.
     pub form_body: usize,
     /// `[oauth] session_ttl` and `session_idle`.
@@ -165,6 +168,10 @@ impl Service for Worker {
 
     fn accepted(&self) {
         self.shared.telemetry.counters().connections_accepted.increment();
+    }
+
+    fn handshake_failed(&self, failure: HandshakeFailure) {
+        self.shared.telemetry.counters().handshake_failed(failure.as_str());
     }
 
     fn refuse(&self, error: HeadError, peer: &Peer) -> http::Response<Bytes> {

@@ -13,7 +13,7 @@
 //! 4  issue  enforce          the authorization server; the resource server
 //! 3  people                  resource owners
 //! 2  store  http1  telemetry what must be remembered; messages on a connection; logs and metrics
-//! 1  oauth  page             the words of the RFCs; the pages that people see; without I/O
+//! 1  oauth  page  tls         the words of the RFCs; the pages that people see; certificates; no sockets
 //! 0  clock  secret  text     the only reader of time; the only caller of the crypto library; octets
 //! ```
 
@@ -35,3 +35,4 @@ pub mod server;
 pub mod store;
 pub mod telemetry;
 pub mod text;
+pub mod tls;

@@ -4,10 +4,12 @@
 //! on the way of a request. [`bind`] takes the addresses, [`Bound::run`] serves until it is told to end.
 
 mod connection;
+mod handshake;
 mod listener;
 mod places;
 mod worker;
 
+pub use self::handshake::{HandshakeFailure, PROTOCOLS};
 pub use self::listener::BindError;
 use self::listener::Listener;
 use self::places::Places;
@@ -16,6 +18,7 @@ use crate::http1::Limits;
 use crate::http1::exchange::{Exchange, Outcome};
 use crate::http1::head::HeadError;
 use crate::http1::stream::{Listen, Peer};
+use crate::tls::ServerTls;
 use bytes::Bytes;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -35,6 +38,8 @@ pub struct Settings {
     pub limits: Limits,
     /// 10,000 connections at a time, over all workers; further ones wait to be accepted.
     pub connections: usize,
+    /// `[server] tls`: spoken on every TCP listener.
+    pub tls: Option<Arc<ServerTls>>,
 }
 
 /// What answers requests on one thread.
@@ -44,6 +49,9 @@ pub trait Service: 'static {
 
     /// A connection was accepted.
     fn accepted(&self) {}
+
+    /// A connection ended before TLS was agreed on.
+    fn handshake_failed(&self, _failure: HandshakeFailure) {}
 
     /// The answer to a head that was refused before it became a request.
     fn refuse(&self, error: HeadError, peer: &Peer) -> http::Response<Bytes>;
@@ -80,10 +88,11 @@ impl DrainSwitch {
 }
 
 /// What holds for every connection of a server, and may change while it serves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 struct Bounds {
     limits: Limits,
     grace: Duration,
+    tls: Option<Arc<ServerTls>>,
 }
 
 /// Changes the bounds of a server that serves already; what it listens on and its workers stay.
@@ -109,7 +118,7 @@ pub struct Bound {
 pub fn bind(settings: &Settings) -> Result<Bound, BindError> {
     let mut first = Vec::new();
     for listen in &settings.listen {
-        first.push(Listener::bind(listen, listener::PUBLIC_MODE)?);
+        first.push(Listener::bind(listen, listener::PUBLIC_MODE, settings.tls.is_some())?);
     }
     let addresses = first.iter().filter_map(Listener::address).collect();
     let mut workers = vec![first];
@@ -123,16 +132,28 @@ pub fn bind(settings: &Settings) -> Result<Bound, BindError> {
 }
 
 impl Bounds {
-    const fn of(settings: &Settings) -> Self {
-        Self { limits: settings.limits, grace: settings.shutdown_grace }
+    fn of(settings: &Settings) -> Self {
+        Self { limits: settings.limits, grace: settings.shutdown_grace, tls: settings.tls.clone() }
     }
 }
 
 impl Control {
     /// Has the bounds of `settings` hold: for each connection from its next message on, for the number of
-    /// connections at once, for the end when it begins. No connection is cut.
+    /// connections at once, for the end when it begins, for each handshake that begins from now on. No
+    /// connection is cut. Whether TLS is spoken at all stays, as the listeners do; and where nothing of it
+    /// has changed, so do the sessions that clients may resume.
     pub fn apply(&self, settings: &Settings) {
-        self.bounds.send_replace(Bounds::of(settings));
+        let mut next = Bounds::of(settings);
+        self.bounds.send_modify(|bounds| {
+            let goes_on = match (&bounds.tls, &next.tls) {
+                (Some(old), Some(new)) => old.is_same(new),
+                (None, _) | (_, None) => true,
+            };
+            if goes_on {
+                next.tls.clone_from(&bounds.tls);
+            }
+            *bounds = next;
+        });
         self.places.resize(settings.connections);
     }
 }

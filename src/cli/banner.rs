@@ -10,7 +10,8 @@ pub(super) fn print(configuration: &Configuration, addresses: &[SocketAddr]) {
         Listen::Unix(path) => Some(format!("unix:{}", path.display())),
         Listen::Tcp(_) => None,
     });
-    let listens: Vec<String> = addresses.iter().map(|address| format!("http://{address}")).chain(listens).collect();
+    let scheme = if configuration.server.tls.is_some() { "https" } else { "http" };
+    let listens: Vec<String> = addresses.iter().map(|address| format!("{scheme}://{address}")).chain(listens).collect();
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         file = %configuration.file.display(),

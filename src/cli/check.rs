@@ -6,6 +6,8 @@ use crate::config::{self, ConfigErrors, Configuration};
 use crate::enforce::decide::Access;
 use crate::oauth::resource::Resource;
 use crate::proxy::route::{MethodAccess, Route};
+use crate::telemetry::rfc3339;
+use crate::tls::Certificate;
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -29,12 +31,24 @@ pub(super) fn run(file: &Path, arguments: &Arguments) -> Result<(), Failure> {
     }
     let rows: Vec<[String; 6]> = lines(&configuration).map(Line::cells).collect();
     print(&table(["ROUTE", "HOST", "PATH", "METHODS", "NEEDS", "UPSTREAM"], &rows))?;
+    let rows: Vec<[String; 2]> = certificates(&configuration)
+        .map(|certificate| [certificate.names().to_string(), rfc3339(certificate.expires())])
+        .collect();
+    if !rows.is_empty() {
+        print("\n")?;
+        print(&table(["CERTIFICATE", "EXPIRES"], &rows))?;
+    }
     if !configuration.plan.issue.resources.are_configured() {
         return Ok(());
     }
     let rows: Vec<[String; 4]> = configuration.plan.issue.resources.listed().map(resource_cells).collect();
     print("\n")?;
     print(&table(["RESOURCE", "NAME", "AUDIENCE", "SCOPES"], &rows))
+}
+
+/// Those that clients are shown, the default one first.
+fn certificates(configuration: &Configuration) -> impl Iterator<Item = &Certificate> {
+    configuration.server.tls.iter().flat_map(|tls| tls.certificates())
 }
 
 fn resource_cells(resource: &Resource) -> [String; 4] {
@@ -129,12 +143,16 @@ fn right(configuration: &Configuration) -> Value {
             })
         })
         .collect();
+    let certificates: Vec<Value> = certificates(configuration)
+        .map(|one| json!({ "names": one.names().listed(), "expires": rfc3339(one.expires()) }))
+        .collect();
     json!({
         "ok": true,
         "file": configuration.file,
         "warnings": configuration.warnings,
         "routes": routes,
         "resources": resources,
+        "certificates": certificates,
     })
 }
 

@@ -15,6 +15,7 @@ mod routes;
 mod scopes;
 mod server;
 mod store;
+pub(super) mod tls;
 mod tokens;
 mod upstreams;
 pub(super) mod users;
@@ -90,6 +91,7 @@ pub(super) fn build(
             recheck: bearer.duration("recheck").unwrap_or_default(),
             branding: Arc::new(branding::build(&root)),
             trusted: server.trusted,
+            hsts: server.hsts,
             form_body: server.form_body,
             sessions: tokens::sessions(&oauth),
             serve_cached: cache.text_or_default("on_store_outage") == "serve-cached",

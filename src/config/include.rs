@@ -1,6 +1,6 @@
 //! `include`: the files that a configuration consists of, put together.
 
-use super::build::users;
+use super::build::{tls, users};
 use super::error::Report;
 use super::file::{Entry, Node, Table, Value, parse};
 use super::keys::{INCLUDED, Key, Kind, ROOT};
@@ -36,6 +36,7 @@ pub(super) fn assemble(file: &Path, variable: &dyn Fn(&str) -> Option<String>, r
         // Read where users are; watched like the others.
         let users = table.get("users_file").and_then(|entry| Some((entry.node.text()?, &entry.node.at)));
         files.extend(users.map(|(written, at)| users::file(written, at)));
+        files.extend(tls::files(&table));
     }
     Assembled { table, files }
 }

@@ -127,12 +127,28 @@ pub(super) const SERVER: &[Key] = &[
     key("trusted_proxies", TEXTS, "Networks whose forwarding fields are believed; \"unix\" for unix-socket peers."),
     key("shutdown_grace", Kind::Duration("0s", "1h"), "How long requests in flight may take after SIGTERM.")
         .default("30s"),
-    later("tls", "TLS on the listener.", "put a TLS terminator in front and say `behind_tls = true`"),
+    key("tls", Kind::Table(SERVER_TLS), "TLS 1.2 and 1.3 on every TCP listener."),
+    key("hsts", Kind::Duration("0s", "3650d"), "Strict-Transport-Security of the gateway's own answers over https."),
     later(
         "proxy_protocol",
         "The PROXY protocol.",
         "let the proxy send X-Forwarded-For and name it in `trusted_proxies`",
     ),
+];
+
+/// `[server] tls`.
+pub(super) const SERVER_TLS: &[Key] = &[
+    key("cert", Kind::Text, "The certificate and its chain, PEM; for clients that ask for no name or an unknown one.")
+        .required(),
+    key("key", Kind::Text, "The key of the certificate, PEM.").required(),
+    key("client_ca", Kind::Text, "Only clients with a certificate of these authorities are let in."),
+    key("certificates", Kind::List(&Kind::Table(CERTIFICATE)), "Further ones, chosen by the name asked for (SNI)."),
+];
+
+/// `[[server.tls.certificates]]`.
+pub(super) const CERTIFICATE: &[Key] = &[
+    key("cert", Kind::Text, "The certificate and its chain, PEM.").required(),
+    key("key", Kind::Text, "The key of the certificate, PEM.").required(),
 ];
 
 /// `[telemetry]`.
@@ -309,7 +325,7 @@ pub(super) const USERS_FILE: &[Key] = &[key("users", USERS, "Resource owners.")]
 
 /// `[upstreams.NAME]`.
 pub(super) const UPSTREAM: &[Key] = &[
-    key("servers", TEXTS, "`http://HOST:PORT`, `unix:PATH` or `echo:`.").required(),
+    key("servers", TEXTS, "`http://HOST:PORT`, `https://HOST:PORT`, `unix:PATH` or `echo:`.").required(),
     key("balance", Kind::Choice(&["least-loaded", "round-robin"], &[]), "How a server is chosen.")
         .default("least-loaded"),
     key("connect_timeout", SHORT, "504 beyond.").default("1s"),
@@ -319,12 +335,22 @@ pub(super) const UPSTREAM: &[Key] = &[
         .default("client"),
     later("health", "Health checks.", "remove it: a server that cannot be reached is tried less by itself"),
     later("http2", "HTTP/2 to the upstream.", "remove it: HTTP/1.1 is spoken"),
-    later("tls", "TLS to the upstream.", "use http within one machine or a mesh"),
+    key("tls", Kind::Table(UPSTREAM_TLS), "How `https` servers are verified, and what they are shown."),
     later(
         "identity",
         "A signed assertion of identity.",
         "remove it: X-Auth-Subject, X-Auth-Client and X-Auth-Scope are sent",
     ),
+];
+
+/// `[upstreams.NAME] tls`.
+pub(super) const UPSTREAM_TLS: &[Key] = &[
+    key("ca", Kind::Text, "A file with the certification authorities that are believed; else the system's."),
+    key("cert", Kind::Text, "The gateway's own certificate, for servers that ask for one."),
+    key("key", Kind::Text, "Its key."),
+    key("server_name", Kind::Text, "The name that the server's certificate must have; else the host of its URL."),
+    key("verify", Kind::Boolean, "Whether the server is verified; a warning at each start where it is not.")
+        .default("true"),
 ];
 
 /// `[[routes]]`.

@@ -20,6 +20,8 @@ pub(super) enum Failure {
     Malformed(&'static str),
     /// Its head was refused before it became a request.
     Head(HeadError),
+    /// The certificate that the client was shown is for other hosts than the one it asks (H-host-3).
+    Misdirected,
     /// CONNECT.
     Tunnel,
     /// `Expect` with something else than `100-continue`.
@@ -77,6 +79,7 @@ impl Failure {
             Self::Invalid(Invalid::Forged, _) => "forged",
             Self::Invalid(Invalid::Unknown, _) => "unknown",
             Self::Malformed(_) => "malformed",
+            Self::Misdirected => "misdirected",
             Self::NoRoute(NoRoute::MethodNotAllowed(_)) => "method",
             Self::NoRoute(NoRoute::NotFound) => "no_route",
             Self::NoToken(_) => "no_token",
@@ -94,6 +97,7 @@ impl Failure {
             Self::Store(_) | Self::Forward(_) => Verdict::Failed,
             Self::Malformed(_)
             | Self::Head(_)
+            | Self::Misdirected
             | Self::Tunnel
             | Self::Expectation
             | Self::NoRoute(_)
@@ -140,6 +144,11 @@ impl Failure {
             }
             Self::Forward(error) => forward_face(error),
             Self::Head(error) => head_face(*error),
+            Self::Misdirected => face(
+                StatusCode::MISDIRECTED_REQUEST,
+                "misdirected_request",
+                "This host needs a connection of its own: the certificate of this one is for others.",
+            ),
             Self::NoRoute(NoRoute::MethodNotAllowed(_)) => {
                 face(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "The route does not take this method.")
             }
@@ -164,6 +173,7 @@ impl Failure {
             Self::Scope(needed) => Some((Some(BearerErrorCode::InsufficientScope), Some(needed))),
             Self::Malformed(_)
             | Self::Head(_)
+            | Self::Misdirected
             | Self::Tunnel
             | Self::Expectation
             | Self::NoRoute(_)

@@ -7,6 +7,7 @@ use crate::http1::exchange::Exchange;
 use crate::proxy::origin::Origin;
 use crate::proxy::target::Target;
 use bytes::Bytes;
+use http::header::STRICT_TRANSPORT_SECURITY;
 use http::{HeaderName, HeaderValue, Method, Request, Response, Uri};
 
 impl Gateway {
@@ -23,7 +24,15 @@ impl Gateway {
         let caller = Caller { address: origin.address, request_id: id };
         let mut response = self.endpoints.handle(request, &caller).await;
         insert(response.headers_mut(), REQUEST_ID, id);
+        self.secure(&mut response, origin);
         Ok(response)
+    }
+
+    /// An answer of our own over https keeps browsers there (TLS-2).
+    pub(super) fn secure(&self, response: &mut Response<Bytes>, origin: &Origin) {
+        if let Some(hsts) = self.plan.hsts.as_ref().filter(|_| origin.https) {
+            response.headers_mut().insert(STRICT_TRANSPORT_SECURITY, hsts.clone());
+        }
     }
 }
 

@@ -121,6 +121,7 @@ impl Gateway {
             | Failure::Head(_)
             | Failure::Invalid(..)
             | Failure::Malformed(_)
+            | Failure::Misdirected
             | Failure::NoRoute(_)
             | Failure::NoToken(_)
             | Failure::Origin
@@ -128,7 +129,9 @@ impl Gateway {
             | Failure::Tunnel
             | Failure::Untrusted => {}
         }
-        reply(exchange, failure.response(self.challenge(notes.resource), request_id), notes).await
+        let mut response = failure.response(self.challenge(notes.resource), request_id);
+        self.secure(&mut response, asker.origin);
+        reply(exchange, response, notes).await
     }
 
     async fn pass<'g>(
@@ -143,6 +146,9 @@ impl Gateway {
         }
         let target = Target::read(request.target()).map_err(malformed)?;
         let host = self.host(&request, &target)?;
+        if exchange.names.is_some_and(|names| !names.cover(&host.name)) {
+            return Err(Failure::Misdirected);
+        }
         if self.endpoints.owns(target.normal()) {
             if target.oddities() != PathPolicy::default() {
                 return Err(TWO_READINGS);

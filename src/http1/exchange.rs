@@ -5,6 +5,7 @@ use super::deadline::Deadline;
 use super::head::Request;
 use super::stream::{Peer, Writer};
 use super::{Limits, Version, date};
+use crate::tls::Names;
 use bytes::Bytes;
 use http::StatusCode;
 use http::header::{CONNECTION, CONTENT_LENGTH, DATE, TRANSFER_ENCODING};
@@ -43,6 +44,9 @@ pub struct Exchange<'c> {
     pub closing: &'c Cell<bool>,
     /// Whether `100 Continue` was sent.
     pub continued: bool,
+    /// The names of the certificate that the client was shown, where there are several and it asked for
+    /// one.
+    pub names: Option<&'c Names>,
 }
 
 /// As much of an unread body is read and thrown away for the sake of the connection (H-close-1).

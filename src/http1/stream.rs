@@ -1,6 +1,8 @@
 //! A connection's byte stream and who is at the other end. TCP and unix sockets, and what is layered
 //! over them.
 
+pub mod tls;
+
 use std::fmt;
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
@@ -29,6 +31,8 @@ pub enum Peer {
         remote: SocketAddr,
         /// The port of the listener.
         local_port: u16,
+        /// TLS is spoken.
+        tls: bool,
     },
     /// A unix socket.
     Unix,
@@ -41,6 +45,11 @@ impl Peer {
             Self::Tcp { remote, .. } => Some(remote.ip()),
             Self::Unix => None,
         }
+    }
+
+    /// Whether TLS is spoken with the other end.
+    pub const fn is_tls(&self) -> bool {
+        matches!(self, Self::Tcp { tls: true, .. })
     }
 }
 

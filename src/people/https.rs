@@ -1,6 +1,7 @@
 //! A small HTTPS client for what people sign in at: one connection a request, no redirects, a bound on
 //! time and size.
 
+use crate::tls;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, Full, Limited};
@@ -9,9 +10,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use openidconnect::{AsyncHttpClient, HttpRequest, HttpResponse};
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::{ClientConfig, RootCertStore};
+use rustls::ClientConfig;
 use std::fmt;
 use std::io;
 use std::pin::Pin;
@@ -64,15 +63,7 @@ impl Https {
     /// # Errors
     /// When it speaks https alone and there is none to believe.
     pub(super) fn new(timeout: Duration, roots: Option<&[u8]>, tls_alone: bool) -> io::Result<Self> {
-        let mut store = RootCertStore::empty();
-        match roots {
-            Some(pem) => {
-                for certificate in CertificateDer::pem_slice_iter(pem) {
-                    store.add(certificate.map_err(io::Error::other)?).map_err(io::Error::other)?;
-                }
-            }
-            None => drop(store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs)),
-        }
+        let store = tls::roots(roots)?;
         if store.is_empty() && tls_alone {
             return Err(io::Error::other("there is no certificate in them"));
         }

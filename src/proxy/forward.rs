@@ -172,6 +172,7 @@ struct Buffers {
 impl Forwarder {
     /// A forwarder to `upstreams`, which stand at their own `index`. Takes over what `previous` has of
     /// idle connections to servers that are still there; requests in flight keep theirs.
+    #[expect(clippy::mutable_key_type, reason = "what is compared of TLS is its digest, which does not change")]
     pub fn new(upstreams: &[Arc<Upstream>], previous: Option<&Self>) -> Self {
         let mut nodes: HashMap<Server, Rc<Node>> = previous
             .iter()

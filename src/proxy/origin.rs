@@ -50,8 +50,10 @@ impl TrustedProxies {
             Some(address) => self.contains(address),
             None => self.unix,
         };
+        // What the peer itself speaks, where nobody says more.
+        let https = self.behind_tls || peer.is_tls();
         if !trusted {
-            return Origin { address: peer.address(), trusted, https: self.behind_tls };
+            return Origin { address: peer.address(), trusted, https };
         }
         let forwarded = self.client(hops::forwarded(request.values("forwarded")));
         let listed = self.client(hops::x_forwarded_for(request.values("x-forwarded-for")));
@@ -60,7 +62,11 @@ impl TrustedProxies {
             (one, other) if one.address() == other.address() => one.address(),
             _ => None,
         };
-        Origin { address: said.or_else(|| peer.address()), trusted, https: self.https(request, &forwarded) }
+        Origin {
+            address: said.or_else(|| peer.address()),
+            trusted,
+            https: said_https(request, &forwarded).unwrap_or(https),
+        }
     }
 
     fn contains(&self, address: IpAddr) -> bool {
@@ -82,23 +88,20 @@ impl TrustedProxies {
         }
         if complete { Said::Client(outermost) } else { Said::Junk }
     }
+}
 
-    /// The scheme of the client's side: what a trusted peer says, and only where all that it says
-    /// agrees.
-    fn https(&self, request: &Request<'_>, forwarded: &Said) -> bool {
-        let listed = request.values("x-forwarded-proto").last().map(|line| {
-            let last = line.rsplit(|&octet| octet == b',').next().unwrap_or_default();
-            last.trim_ascii().eq_ignore_ascii_case(b"https")
-        });
-        let forwarded = match forwarded {
-            Said::Client(hop) => hop.https,
-            Said::Nothing | Said::Junk => None,
-        };
-        match (listed, forwarded) {
-            (None, None) => self.behind_tls,
-            (listed, forwarded) => listed.unwrap_or(true) && forwarded.unwrap_or(true),
-        }
-    }
+/// The scheme of the client's side: what a trusted peer says, and only where all that it says agrees.
+/// `None`: it says nothing.
+fn said_https(request: &Request<'_>, forwarded: &Said) -> Option<bool> {
+    let listed = request.values("x-forwarded-proto").last().map(|line| {
+        let last = line.rsplit(|&octet| octet == b',').next().unwrap_or_default();
+        last.trim_ascii().eq_ignore_ascii_case(b"https")
+    });
+    let forwarded = match forwarded {
+        Said::Client(hop) => hop.https,
+        Said::Nothing | Said::Junk => None,
+    };
+    (listed.is_some() || forwarded.is_some()).then(|| listed.unwrap_or(true) && forwarded.unwrap_or(true))
 }
 
 /// What a field says of the client.

@@ -1,8 +1,12 @@
 //! What is known of an upstream from its configuration.
 
+use crate::tls::ClientTls;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
+
+/// What is spoken with an upstream over TLS, the preferred first; offered by ALPN.
+pub const PROTOCOLS: &[&[u8]] = &[b"http/1.1"];
 
 /// `[upstreams.NAME]`.
 #[derive(Clone, Debug)]
@@ -37,6 +41,15 @@ pub enum Server {
         /// 80 unless given.
         port: u16,
     },
+    /// `https://HOST:PORT`.
+    Https {
+        /// A name or an address.
+        host: String,
+        /// 443 unless given.
+        port: u16,
+        /// `[upstreams.NAME] tls`.
+        tls: ClientTls,
+    },
     /// `unix:PATH`.
     Unix(PathBuf),
 }
@@ -47,13 +60,15 @@ impl Server {
     pub fn authority(&self) -> String {
         match self {
             Self::Echo | Self::Unix(_) => "localhost".to_owned(),
-            Self::Http { host, port } => {
-                let host =
-                    if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host.clone() };
-                if *port == 80 { host } else { format!("{host}:{port}") }
-            }
+            Self::Http { host, port } => authority(host, *port, 80),
+            Self::Https { host, port, .. } => authority(host, *port, 443),
         }
     }
+}
+
+fn authority(host: &str, port: u16, default: u16) -> String {
+    let host = if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host.to_owned() };
+    if port == default { host } else { format!("{host}:{port}") }
 }
 
 impl fmt::Display for Server {
@@ -61,6 +76,7 @@ impl fmt::Display for Server {
         match self {
             Self::Echo => formatter.write_str("echo:"),
             Self::Http { .. } => write!(formatter, "http://{}", self.authority()),
+            Self::Https { .. } => write!(formatter, "https://{}", self.authority()),
             Self::Unix(path) => write!(formatter, "unix:{}", path.display()),
         }
     }
@@ -96,5 +112,10 @@ mod tests {
         assert_eq!(named("::1", 9000), "[::1]:9000");
         assert_eq!(named("[::1]", 80), "[::1]");
         assert_eq!(Server::Unix("/run/api.sock".into()).authority(), "localhost");
+        let settings = crate::tls::ClientSettings { unverified: true, ..Default::default() };
+        let tls = ClientTls::new(settings, PROTOCOLS).unwrap();
+        let secured = |port| Server::Https { host: "api.internal".to_owned(), port, tls: tls.clone() };
+        assert_eq!(secured(443).to_string(), "https://api.internal");
+        assert_eq!(secured(8443).to_string(), "https://api.internal:8443");
     }
 }

@@ -8,9 +8,11 @@ use crate::http1::deadline::Deadline;
 use crate::http1::exchange::{Exchange, Options, Outcome, head_of};
 use crate::http1::head::{HeadError, Request, RequestHead};
 use crate::http1::stream::{Peer, Stream};
+use crate::tls::Names;
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -76,9 +78,12 @@ enum Reading {
     Refused(HeadError),
 }
 
+/// A byte stream, and the names of the certificate that its client was shown, where there are several.
+pub(super) type Established = (Stream, Option<Arc<Names>>);
+
 /// Serves a connection to its end.
 pub(super) async fn serve<S: Service>(
-    mut stream: Stream,
+    (mut stream, names): Established,
     peer: Peer,
     service: Rc<S>,
     state: Rc<Cell<State>>,
@@ -93,8 +98,10 @@ pub(super) async fn serve<S: Service>(
             // An idle connection holds no buffer.
             state.set(State::Idle);
             let readable = deadline.within(entry.connections.limits().idle_timeout, stream.readable()).await;
-            if !matches!(readable, Ok(Ok(()))) {
-                return;
+            match readable {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) => return,
+                Err(_) => return Box::pin(part(&mut stream, &peer)).await,
             }
             state.set(State::Busy);
             Input::take()
@@ -107,7 +114,7 @@ pub(super) async fn serve<S: Service>(
             Reading::Refused(error) => return Box::pin(refuse(&mut stream, &*service, error, &peer)).await,
         };
         let (outcome, used, spill) = exchange(
-            &mut stream,
+            (&mut stream, names.as_deref()),
             &input,
             length,
             &peer,
@@ -134,7 +141,7 @@ pub(super) async fn serve<S: Service>(
 /// One request and its response. Gives what was used of the buffer behind the head, and what was read
 /// beyond the buffer for the next request.
 async fn exchange<S: Service>(
-    stream: &mut Stream,
+    (stream, names): (&mut Stream, Option<&Names>),
     input: &Input,
     length: usize,
     peer: &Peer,
@@ -145,7 +152,7 @@ async fn exchange<S: Service>(
     let (reader, writer) = stream.split();
     let request = Request::new(&input.head, head);
     let body = BodyReader::new(request.length(), ahead, reader);
-    let mut exchange = Exchange { request, peer, body, writer, deadline, limits, closing, continued: false };
+    let mut exchange = Exchange { request, peer, body, writer, deadline, limits, closing, continued: false, names };
     let outcome = service.serve(&mut exchange).await;
     // A body that is still coming would be taken for the next request.
     let outcome = match outcome {
@@ -193,9 +200,17 @@ async fn refuse<S: Service>(stream: &mut Stream, service: &S, error: HeadError, 
     }
 }
 
+/// The end of a connection that has nothing under way. Over TLS it is said, so that nobody takes it for a cut.
+async fn part(stream: &mut Stream, peer: &Peer) {
+    if peer.is_tls() {
+        // Whatever became of it, the connection ends.
+        let _ = tokio::time::timeout(LINGER, stream.split().1.shutdown()).await;
+    }
+}
+
 /// Says that nothing more will come, and reads for a moment what the client still sends: closing with
 /// octets unread would reset the connection and might take the response with it.
-async fn linger(stream: &mut Stream) {
+pub(super) async fn linger(stream: &mut Stream) {
     let (mut reader, mut writer) = stream.split();
     if writer.shutdown().await.is_err() {
         return;

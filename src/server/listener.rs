@@ -30,7 +30,8 @@ pub struct BindError {
 /// A bound listener, not yet of any runtime.
 #[derive(Debug)]
 pub(super) enum Listener {
-    Tcp(std::net::TcpListener),
+    /// The boolean: TLS is spoken.
+    Tcp(std::net::TcpListener, bool),
     Unix(std::os::unix::net::UnixListener, Option<SocketFile>),
 }
 
@@ -46,11 +47,12 @@ impl Drop for SocketFile {
 }
 
 impl Listener {
-    pub(super) fn bind(listen: &Listen, mode: u32) -> Result<Self, BindError> {
+    /// `tls` is for TCP alone: a unix socket does not leave the machine.
+    pub(super) fn bind(listen: &Listen, mode: u32, tls: bool) -> Result<Self, BindError> {
         match listen {
             Listen::Tcp(address) => alone(*address)
                 .and_then(|()| tcp(*address))
-                .map(Self::Tcp)
+                .map(|listener| Self::Tcp(listener, tls))
                 .map_err(|cause| BindError::new(address.to_string(), cause)),
             Listen::Unix(path) => unix(path, mode)
                 .map(|listener| Self::Unix(listener, Some(SocketFile(path.clone()))))
@@ -61,9 +63,12 @@ impl Listener {
     /// Another listener on the same address, for another worker.
     pub(super) fn sibling(&self) -> Result<Self, BindError> {
         match self {
-            Self::Tcp(listener) => listener.local_addr().and_then(tcp).map(Self::Tcp).map_err(|cause| {
-                BindError::new(self.address().map(|address| address.to_string()).unwrap_or_default(), cause)
-            }),
+            Self::Tcp(listener, tls) => {
+                let sibling = listener.local_addr().and_then(tcp).map(|listener| Self::Tcp(listener, *tls));
+                sibling.map_err(|cause| {
+                    BindError::new(self.address().map(|address| address.to_string()).unwrap_or_default(), cause)
+                })
+            }
             Self::Unix(listener, _) => listener
                 .try_clone()
                 .map(|listener| Self::Unix(listener, None))
@@ -73,7 +78,7 @@ impl Listener {
 
     pub(super) fn address(&self) -> Option<SocketAddr> {
         match self {
-            Self::Tcp(listener) => listener.local_addr().ok(),
+            Self::Tcp(listener, _) => listener.local_addr().ok(),
             Self::Unix(..) => None,
         }
     }
@@ -81,9 +86,9 @@ impl Listener {
     /// Hands the listener over to the runtime of the calling thread.
     pub(super) fn into_accepting(self) -> io::Result<Accepting> {
         match self {
-            Self::Tcp(listener) => {
+            Self::Tcp(listener, tls) => {
                 let local_port = listener.local_addr()?.port();
-                Ok(Accepting::Tcp { listener: TcpListener::from_std(listener)?, local_port })
+                Ok(Accepting::Tcp { listener: TcpListener::from_std(listener)?, local_port, tls })
             }
             Self::Unix(listener, file) => {
                 Ok(Accepting::Unix { listener: UnixListener::from_std(listener)?, _file: file })
@@ -95,18 +100,18 @@ impl Listener {
 /// A listener of one runtime.
 #[derive(Debug)]
 pub(super) enum Accepting {
-    Tcp { listener: TcpListener, local_port: u16 },
+    Tcp { listener: TcpListener, local_port: u16, tls: bool },
     Unix { listener: UnixListener, _file: Option<SocketFile> },
 }
 
 impl Accepting {
     pub(super) async fn accept(&self) -> io::Result<(Stream, Peer)> {
         match self {
-            Self::Tcp { listener, local_port } => {
+            Self::Tcp { listener, local_port, tls } => {
                 let (stream, remote) = listener.accept().await?;
                 stream.set_nodelay(true)?;
                 let remote = SocketAddr::new(remote.ip().to_canonical(), remote.port());
-                Ok((Stream::Tcp(stream), Peer::Tcp { remote, local_port: *local_port }))
+                Ok((Stream::Tcp(stream), Peer::Tcp { remote, local_port: *local_port, tls: *tls }))
             }
             Self::Unix { listener, .. } => {
                 let (stream, _) = listener.accept().await?;
@@ -179,10 +184,10 @@ mod tests {
 
     #[test]
     fn a_port_is_shared_among_siblings_and_with_nobody_else() {
-        let first = Listener::bind(&Listen::Tcp(([127, 0, 0, 1], 0).into()), PUBLIC_MODE).unwrap();
+        let first = Listener::bind(&Listen::Tcp(([127, 0, 0, 1], 0).into()), PUBLIC_MODE, false).unwrap();
         let address = first.address().unwrap();
         assert_eq!(first.sibling().unwrap().address(), Some(address));
-        let error = Listener::bind(&Listen::Tcp(address), PUBLIC_MODE).unwrap_err().to_string();
+        let error = Listener::bind(&Listen::Tcp(address), PUBLIC_MODE, false).unwrap_err().to_string();
         assert!(error.contains(&address.to_string()) && error.contains("another process"), "{error}");
     }
 
@@ -191,14 +196,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("run/a.sock");
         let listen = Listen::Unix(path.clone());
-        let first = Listener::bind(&listen, PRIVATE_MODE).unwrap();
+        let first = Listener::bind(&listen, PRIVATE_MODE, false).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-        assert!(Listener::bind(&listen, PRIVATE_MODE).is_err());
+        assert!(Listener::bind(&listen, PRIVATE_MODE, false).is_err());
         drop(first);
         assert!(!path.exists());
         drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
-        assert!(path.exists() && Listener::bind(&listen, PRIVATE_MODE).is_ok());
+        assert!(path.exists() && Listener::bind(&listen, PRIVATE_MODE, false).is_ok());
         fs::write(&path, "a file").unwrap();
-        assert!(Listener::bind(&listen, PRIVATE_MODE).is_err());
+        assert!(Listener::bind(&listen, PRIVATE_MODE, false).is_err());
     }
 }

@@ -1,11 +1,13 @@
 //! One worker: its runtime, its accept loops, its connections, its end.
 
 use super::connection::{self, State};
+use super::handshake;
 use super::listener::{Accepting, BindError, Listener, PRIVATE_MODE, PUBLIC_MODE};
 use super::places::{Place, Places};
 use super::{Bounds, Drain, Service};
 use crate::http1::Limits;
 use crate::http1::stream::{Listen, Peer, Stream};
+use crate::tls::ServerTls;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::io;
@@ -51,8 +53,8 @@ pub fn serve_one<S: Service>(
     limits: Limits,
     drain: Drain,
 ) -> Result<impl Future<Output = bool> + use<S>, BindError> {
-    let listener = Listener::bind(listen, if private { PRIVATE_MODE } else { PUBLIC_MODE })?;
-    let (_, bounds) = watch::channel(Bounds { limits, grace: Duration::from_secs(1) });
+    let listener = Listener::bind(listen, if private { PRIVATE_MODE } else { PUBLIC_MODE }, false)?;
+    let (_, bounds) = watch::channel(Bounds { limits, grace: Duration::from_secs(1), tls: None });
     let terms = (bounds, Places::new(FEW));
     Ok(async move {
         match listener.into_accepting() {
@@ -138,7 +140,11 @@ impl Connections {
         self.next.set(number.wrapping_add(1));
         let state = Rc::new(Cell::new(State::Busy));
         let entry = Entry { connections: Rc::clone(self), number, _place: place };
-        let task = tokio::task::spawn_local(connection::serve(stream, peer, service, Rc::clone(&state), entry));
+        let task = if peer.is_tls() {
+            tokio::task::spawn_local(handshake::serve(stream, peer, service, Rc::clone(&state), entry))
+        } else {
+            tokio::task::spawn_local(connection::serve((stream, None), peer, service, Rc::clone(&state), entry))
+        };
         self.open.borrow_mut().insert(number, (task.abort_handle(), state));
     }
 
@@ -150,6 +156,11 @@ impl Connections {
             self.limits.set(bounds.borrow_and_update().limits);
         }
         self.limits.get()
+    }
+
+    /// How TLS is spoken with whoever connects now.
+    pub(super) fn tls(&self) -> Option<Arc<ServerTls>> {
+        self.bounds.borrow().borrow().tls.clone()
     }
 
     /// Ends what is idle, waits for the rest; gives whether it finished in time.

@@ -127,11 +127,16 @@ pub struct Counters {
     pub revocations: Counter,
     /// Old refresh tokens that came back.
     pub refresh_reuses: Counter,
+    pub(super) handshakes: [Counter; HANDSHAKES.len()],
     pub(super) issued: [Counter; GRANTS.len()],
     pub(super) refused: [Counter; ENDPOINTS.len()],
     pub(super) sign_ins: [[Counter; OUTCOMES.len()]; WAYS.len()],
     pub(super) forged_forms: [Counter; CAUSES.len()],
 }
+
+/// Why there was no TLS handshake; the last is everything else.
+pub(super) const HANDSHAKES: [&str; 7] =
+    ["client_certificate", "closed", "incompatible", "not_tls", "rejected", "timeout", "malformed"];
 
 /// By what tokens are issued; the last is everything else.
 pub(super) const GRANTS: [&str; 7] =
@@ -160,6 +165,11 @@ impl Counters {
     /// A form was refused that no page of ours could have sent.
     pub fn form_refused(&self, cause: &str) {
         position(&CAUSES, cause).map(|at| &self.forged_forms[at]).into_iter().for_each(Counter::increment);
+    }
+
+    /// A connection ended before TLS was agreed on, because of `cause`.
+    pub fn handshake_failed(&self, cause: &str) {
+        position(&HANDSHAKES, cause).map(|at| &self.handshakes[at]).into_iter().for_each(Counter::increment);
     }
 
     /// An access token was issued by `grant`.

@@ -2,7 +2,7 @@
 
 use super::Verdict;
 use super::cells::{CLASSES, HistogramTotals, Ledger, Totals};
-use super::counters::{BOUNDS, CAUSES, Counter, Counters, ENDPOINTS, GRANTS, Gauge, OUTCOMES, WAYS};
+use super::counters::{BOUNDS, CAUSES, Counter, Counters, ENDPOINTS, GRANTS, Gauge, HANDSHAKES, OUTCOMES, WAYS};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
 use prometheus_client::metrics::MetricType;
@@ -119,6 +119,8 @@ impl Collector for Kept {
         }
         let help = "Access tokens issued, by grant";
         labelled(&mut encoder, ("tokens_issued", help, "grant"), &GRANTS, &kept.issued)?;
+        let help = "Connections that ended before TLS was agreed on, by cause";
+        labelled(&mut encoder, ("tls_handshakes_failed", help, "cause"), &HANDSHAKES, &kept.handshakes)?;
         let help = "Requests for tokens, introspection or revocation that were refused";
         labelled(&mut encoder, ("issuing_refused", help, "endpoint"), &ENDPOINTS, &kept.refused)?;
         let help = "Forms of pages that were refused, by cause";

@@ -11,6 +11,7 @@ mod http;
 mod ports;
 mod provider;
 mod redis;
+mod tls;
 mod upstream;
 
 pub(crate) use browser::{Browser, Form};
@@ -21,6 +22,7 @@ pub(crate) use http::{Connection, Request, Response, Tokens, form_encoded};
 pub(crate) use ports::free_port;
 pub(crate) use provider::{GATE, Provider};
 pub(crate) use redis::Redis;
+pub(crate) use tls::{Authority, Ending, Front};
 pub(crate) use upstream::{Next, Recorded, Upstream};
 
 use std::time::{Duration, Instant};

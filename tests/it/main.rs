@@ -37,6 +37,8 @@ mod scopes;
 mod stores;
 mod streams;
 mod telemetry;
+mod tls;
+mod tls_upstreams;
 mod token_endpoint;
 mod trail;
 mod users;

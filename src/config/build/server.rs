@@ -1,7 +1,7 @@
 //! `[server]`, `[limits]`, `[telemetry]`, `[admin]`: where the gateway listens and for whom.
 
 use super::address::{is_local, listen};
-use super::path;
+use super::{path, tls};
 use crate::config::file::Node;
 use crate::config::section::Section;
 use crate::http1::Limits;
@@ -10,6 +10,7 @@ use crate::oauth::url::{Url, is_loopback_host};
 use crate::proxy::origin::TrustedProxies;
 use crate::telemetry::LogFormat;
 use crate::{admin, server, telemetry};
+use http::HeaderValue;
 use ipnet::IpNet;
 use std::net::IpAddr;
 
@@ -23,6 +24,8 @@ pub(super) struct Server<'f> {
     pub(super) trusted: TrustedProxies,
     /// `[limits] form_body`.
     pub(super) form_body: usize,
+    /// `[server] hsts`, as it is sent.
+    pub(super) hsts: Option<HeaderValue>,
     listeners: Vec<(&'f Node, Listen)>,
 }
 
@@ -30,19 +33,38 @@ pub(super) struct Server<'f> {
 pub(super) fn build<'f>(server: &Section<'f>, limits: &Section<'_>) -> Server<'f> {
     let behind_tls = server.boolean("behind_tls");
     let listeners = listeners(server, behind_tls);
+    check_tls(server, &listeners);
     let settings = server::Settings {
         listen: listeners.iter().map(|(_, listen)| listen.clone()).collect(),
         workers: server.number("workers").unwrap_or_else(cores),
         shutdown_grace: server.duration("shutdown_grace").unwrap_or_default(),
         limits: message_limits(limits),
         connections: limits.number("connections").unwrap_or_default(),
+        tls: tls::server(server),
     };
     Server {
         settings,
         public_url: public_url(server, behind_tls),
         trusted: trusted(server, behind_tls),
         form_body: size(limits, "form_body"),
+        hsts: server.duration("hsts").map(|age| hsts(age.as_secs())),
         listeners,
+    }
+}
+
+fn hsts(seconds: u64) -> HeaderValue {
+    HeaderValue::try_from(format!("max-age={seconds}")).unwrap_or(HeaderValue::from_static("max-age=0"))
+}
+
+/// What `tls` is good for.
+fn check_tls(server: &Section<'_>, listeners: &[(&Node, Listen)]) {
+    let Some(entry) = server.entry("tls") else { return };
+    if !listeners.is_empty() && !listeners.iter().any(|(_, listen)| matches!(listen, Listen::Tcp(_))) {
+        server.report.warning(&entry.key_at, "`tls` is spoken over TCP alone, and there are unix sockets only");
+    } else if let Some(node) = server.node("public_url")
+        && server.text("public_url").is_some_and(|url| url.starts_with("http:"))
+    {
+        server.report.warning(&node.at, "`public_url` is http, but the gateway speaks TLS: clients need https");
     }
 }
 
@@ -71,11 +93,11 @@ fn listeners<'f>(server: &Section<'f>, behind_tls: bool) -> Vec<(&'f Node, Liste
     let mut listeners: Vec<(&Node, Listen)> = Vec::new();
     for (node, text) in server.texts("listen") {
         let Some(listen) = listen(node, text, report) else { continue };
-        if !is_local(&listen) && !behind_tls {
+        if !is_local(&listen) && !behind_tls && server.entry("tls").is_none() {
             report.problem(
                 &node.at,
                 "tokens would cross the network without encryption here",
-                "put a TLS terminator in front and say `behind_tls = true`, or listen on loopback or a unix socket",
+                "write `tls = { cert = \"…\", key = \"…\" }`; or put a TLS terminator in front and say `behind_tls = true`; or listen on loopback or a unix socket",
             );
         }
         if let Some((first, _)) = listeners.iter().find(|(_, known)| collide(known, &listen)) {

@@ -1,5 +1,6 @@
 //! `[upstreams.NAME]`.
 
+use super::tls;
 use crate::config::error::Report;
 use crate::config::file::{Entry, Node};
 use crate::config::keys::UPSTREAM;
@@ -7,6 +8,7 @@ use crate::config::section::Section;
 use crate::config::shape::nearest;
 use crate::oauth::url::Url;
 use crate::proxy::upstream::{Balance, HostHeader, Server, Upstream};
+use crate::tls::ClientTls;
 use std::sync::Arc;
 
 /// Every upstream, at its `index`.
@@ -45,10 +47,15 @@ fn upstream(index: usize, entry: &Entry, report: &Report) -> Upstream {
         report.problem(&node.at, "an upstream needs a server", SERVER_HELP);
     }
     let servers = section.texts("servers");
+    let is_secured = servers.iter().any(|(_, text)| text.starts_with("https:"));
+    if let Some(unused) = section.entry("tls").filter(|_| !is_secured && !servers.is_empty()) {
+        report.problem(&unused.key_at, "`tls` is for servers with `https:`, and there is none", SERVER_HELP);
+    }
+    let tls = is_secured.then(|| tls::upstream(&section)).flatten();
     Upstream {
         name: entry.key.clone(),
         index,
-        servers: servers.into_iter().filter_map(|(node, text)| server(node, text, report)).collect(),
+        servers: servers.into_iter().filter_map(|(node, text)| server(node, text, tls.as_ref(), report)).collect(),
         balance: match section.text_or_default("balance") {
             "round-robin" => Balance::RoundRobin,
             _ => Balance::LeastLoaded,
@@ -63,33 +70,39 @@ fn upstream(index: usize, entry: &Entry, report: &Report) -> Upstream {
     }
 }
 
-const SERVER_HELP: &str = "write \"http://127.0.0.1:9000\", \"unix:/run/app.sock\" or \"echo:\"";
+const SERVER_HELP: &str =
+    "write \"http://127.0.0.1:9000\", \"https://api.internal\", \"unix:/run/app.sock\" or \"echo:\"";
 
-fn server(node: &Node, text: &str, report: &Report) -> Option<Server> {
+fn server(node: &Node, text: &str, tls: Option<&ClientTls>, report: &Report) -> Option<Server> {
     if text == "echo:" {
         return Some(Server::Echo);
     }
     if let Some(path) = text.strip_prefix("unix:").filter(|path| !path.is_empty()) {
         return Some(Server::Unix(path.into()));
     }
-    if text.starts_with("https:") {
-        report.later(&node.at, "TLS to an upstream (`https:`)", "use http within one machine or a mesh");
-        return None;
-    }
-    let server = http(text);
-    if server.is_none() {
+    let Some((host, port, is_https)) = address(text) else {
         // A URL may hold a password, and is not repeated.
         report.problem(&node.at, "this is no server", SERVER_HELP);
+        return None;
+    };
+    if !is_https {
+        return Some(Server::Http { host, port });
     }
-    server
+    let tls = tls?;
+    if tls.name_of(&host).is_none() {
+        report.problem(&node.at, "no certificate can be for this host", "name the one to expect: `tls.server_name`");
+        return None;
+    }
+    Some(Server::Https { host, port, tls: tls.clone() })
 }
 
-/// `http://HOST[:PORT][/]` and nothing else: a path belongs into a route's `rewrite`.
-fn http(text: &str) -> Option<Server> {
-    let url = Url::parse(text).filter(|url| url.scheme == "http")?;
+/// `http://HOST[:PORT][/]`, `https://` likewise, and nothing else: a path belongs into a route's `rewrite`.
+fn address(text: &str) -> Option<(String, u16, bool)> {
+    let url = Url::parse(text).filter(|url| matches!(url.scheme, "http" | "https"))?;
     let bare = url.user_info.is_none() && url.path.trim_end_matches('/').is_empty() && !url.has_query_or_fragment;
-    let port = url.port.unwrap_or(80);
-    (bare && port != 0).then(|| Server::Http { host: url.host.to_owned(), port })
+    let is_https = url.scheme == "https";
+    let port = url.port.unwrap_or(if is_https { 443 } else { 80 });
+    (bare && port != 0).then(|| (url.host.to_owned(), port, is_https))
 }
 
 #[cfg(test)]
@@ -98,10 +111,11 @@ mod tests {
 
     #[test]
     fn an_http_server_is_a_host_and_a_port() {
-        let named = |host: &str, port| Some(Server::Http { host: host.to_owned(), port });
-        assert_eq!(http("http://127.0.0.1:9000"), named("127.0.0.1", 9000));
-        assert_eq!(http("http://app.internal/"), named("app.internal", 80));
-        assert_eq!(http("http://[::1]:9000"), named("[::1]", 9000));
+        let named = |host: &str, port, is_https| Some((host.to_owned(), port, is_https));
+        assert_eq!(address("http://127.0.0.1:9000"), named("127.0.0.1", 9000, false));
+        assert_eq!(address("http://app.internal/"), named("app.internal", 80, false));
+        assert_eq!(address("http://[::1]:9000"), named("[::1]", 9000, false));
+        assert_eq!(address("https://app.internal"), named("app.internal", 443, true));
         for text in [
             "",
             "127.0.0.1:9000",
@@ -115,7 +129,7 @@ mod tests {
             "ftp://a",
             "http://a#f",
         ] {
-            assert_eq!(http(text), None, "{text}");
+            assert_eq!(address(text), None, "{text}");
         }
     }
 }

@@ -5,6 +5,7 @@
 use super::*;
 use crate::config::keys::{Key, Kind, ROOT};
 use std::collections::BTreeSet;
+use std::sync::LazyLock;
 
 const FILE: &str = include_str!("../testdata/every_key.toml");
 
@@ -21,6 +22,32 @@ const CHANGES: &[(&str, &str, &str)] = &[
     ("server.behind_tls", "behind_tls", "behind_tls = true"),
     ("server.trusted_proxies", "trusted_proxies", "trusted_proxies = []"),
     ("server.shutdown_grace", "shutdown_grace", "shutdown_grace = \"6s\""),
+    ("server.hsts", "hsts", "hsts = \"1d\""),
+    (
+        "server.tls.cert",
+        "tls = { cert",
+        "tls = { cert = \"two.pem\", key = \"two.key\", client_ca = \"ca.pem\", certificates = [{ cert = \"two.pem\", key = \"two.key\" }] }",
+    ),
+    (
+        "server.tls.key",
+        "tls = { cert",
+        "tls = { cert = \"three.pem\", key = \"three.key\", client_ca = \"ca.pem\", certificates = [{ cert = \"two.pem\", key = \"two.key\" }] }",
+    ),
+    (
+        "server.tls.client_ca",
+        "tls = { cert",
+        "tls = { cert = \"one.pem\", key = \"one.key\", certificates = [{ cert = \"two.pem\", key = \"two.key\" }] }",
+    ),
+    (
+        "server.tls.certificates.cert",
+        "tls = { cert",
+        "tls = { cert = \"one.pem\", key = \"one.key\", client_ca = \"ca.pem\" }",
+    ),
+    (
+        "server.tls.certificates.key",
+        "tls = { cert",
+        "tls = { cert = \"one.pem\", key = \"one.key\", client_ca = \"ca.pem\", certificates = [{ cert = \"three.pem\", key = \"three.key\" }] }",
+    ),
     ("telemetry.listen", "listen = \"127.0.0.1:19090\"", "listen = \"127.0.0.1:2\""),
     ("telemetry.log", "log =", "log = \"debug\""),
     ("telemetry.log_format", "log_format", "log_format = \"json\""),
@@ -94,6 +121,23 @@ const CHANGES: &[(&str, &str, &str)] = &[
     ("upstreams.response_timeout", "response_timeout", "response_timeout = \"2s\""),
     ("upstreams.retries", "retries", "retries = 0"),
     ("upstreams.host_header", "host_header", "host_header = \"client\""),
+    (
+        "upstreams.tls.ca",
+        "tls = { ca",
+        "tls = { ca = \"two.pem\", cert = \"one.pem\", key = \"one.key\", server_name = \"b.example\" }",
+    ),
+    (
+        "upstreams.tls.cert",
+        "tls = { ca",
+        "tls = { ca = \"ca.pem\", cert = \"two.pem\", key = \"two.key\", server_name = \"b.example\" }",
+    ),
+    ("upstreams.tls.key", "tls = { ca", "tls = { ca = \"ca.pem\", server_name = \"b.example\" }"),
+    ("upstreams.tls.server_name", "tls = { ca", "tls = { ca = \"ca.pem\", cert = \"one.pem\", key = \"one.key\" }"),
+    (
+        "upstreams.tls.verify",
+        "tls = { ca",
+        "tls = { ca = \"ca.pem\", cert = \"one.pem\", key = \"one.key\", server_name = \"b.example\", verify = false }",
+    ),
     ("routes.name", "name = \"shelf\"", "name = \"x\""),
     ("routes.host", "host =", "host = \"a.example\""),
     ("routes.path", "path = \"/shelf", "path = \"/x/{id}/{*rest}\""),
@@ -160,9 +204,18 @@ fn with_login() -> String {
     format!("{before}{login}[upstreams.notes]{after}")
 }
 
+static AUTHORITY: LazyLock<String> = LazyLock::new(authority);
+
 fn authority() -> String {
     rcgen::generate_simple_self_signed(["login.example".to_owned()]).unwrap().cert.pem()
 }
+
+/// Three certificates and their keys, the same in each test.
+static PAIRS: LazyLock<Vec<(String, String)>> = LazyLock::new(|| {
+    let make = |name: &str| rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
+    let made = ["one.example", "two.example", "three.example"].map(make);
+    made.iter().map(|made| (made.cert.pem(), made.signing_key.serialize_pem())).collect()
+});
 
 fn load(text: &str) -> Configuration {
     let svg = |width| format!("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\"/>");
@@ -173,8 +226,14 @@ fn load(text: &str) -> Configuration {
         ("more.toml", ""),
         ("logo.svg", &svg(1)),
         ("other.svg", &svg(2)),
-        ("ca.pem", &authority()),
+        ("ca.pem", &AUTHORITY),
         ("other.pem", &(authority() + &authority())),
+        ("one.pem", &PAIRS[0].0),
+        ("one.key", &PAIRS[0].1),
+        ("two.pem", &PAIRS[1].0),
+        ("two.key", &PAIRS[1].1),
+        ("three.pem", &PAIRS[2].0),
+        ("three.key", &PAIRS[2].1),
     ]);
     folder.load().unwrap_or_else(|errors| panic!("{text}\n{errors}"))
 }
@@ -194,7 +253,8 @@ fn said(configuration: &Configuration) -> String {
     let hash = plan.users.get("alice").map(|user| user.password_hash.clone());
     let secrets = plan.clients.iter().flat_map(|client| &client.secrets).map(ToString::to_string);
     let hashes: Vec<String> = hash.into_iter().chain(secrets).collect();
-    let last = format!("{}{:?}{:?}{}{}", plan.realm, plan.recheck, plan.trusted, plan.form_body, plan.serve_cached);
+    let last = format!("{}{:?}{:?}{}", plan.realm, plan.recheck, plan.trusted, plan.form_body);
+    let last = format!("{last}{}{:?}", plan.serve_cached, plan.hsts);
     let all = format!("{first}{rest}{hashes:?}{last}{:?}{:?}", plan.branding, plan.sessions);
     // Each file is in a folder of its own, which stands in the places of the routes.
     all.replace(&configuration.file.display().to_string(), "")
@@ -307,7 +367,9 @@ fn the_schema_and_the_known_keys_are_the_same() {
     paths(ROOT, "", &mut known);
     let later: Vec<_> = in_schema.difference(&known).collect();
     assert!(known.is_subset(&in_schema));
-    assert!(later.iter().any(|path| *path == "server.tls") && later.iter().any(|path| *path == "routes.cors"));
+    assert!(
+        later.iter().any(|path| *path == "server.proxy_protocol") && later.iter().any(|path| *path == "routes.cors")
+    );
     assert!(later.len() > 10 && !later.iter().any(|path| path.starts_with("limits")), "{later:?}");
     assert_eq!(schema["properties"]["limits"]["properties"]["head_fields"]["default"], 100);
     assert_eq!(schema["properties"]["server"]["required"], serde_json::json!(["listen", "public_url"]));

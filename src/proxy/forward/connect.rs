@@ -2,7 +2,9 @@
 
 use super::pool::Node;
 use crate::http1::stream::Stream;
+use crate::http1::stream::tls::TlsStream;
 use crate::proxy::upstream::Server;
+use crate::tls::ClientTls;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -22,15 +24,28 @@ pub(super) async fn connect(node: &Node, limit: Duration) -> io::Result<Stream> 
 
 async fn open(node: &Node, limit: Duration) -> io::Result<Stream> {
     match &node.server {
-        Server::Http { host, port } => {
-            let addresses = resolve(node, host, *port).await?;
-            let stream = first_of(&addresses, limit).await?;
-            stream.set_nodelay(true)?;
-            Ok(Stream::Tcp(stream))
+        Server::Http { host, port } => tcp(node, host, *port, limit).await,
+        Server::Https { host, port, tls } => {
+            let stream = tcp(node, host, *port, limit).await?;
+            secured(stream, host, tls).await
         }
         Server::Unix(path) => Ok(Stream::Unix(UnixStream::connect(path).await?)),
         Server::Echo => Err(io::ErrorKind::Unsupported.into()),
     }
+}
+
+async fn tcp(node: &Node, host: &str, port: u16, limit: Duration) -> io::Result<Stream> {
+    let addresses = resolve(node, host, port).await?;
+    let stream = first_of(&addresses, limit).await?;
+    stream.set_nodelay(true)?;
+    Ok(Stream::Tcp(stream))
+}
+
+/// The handshake; whom the server must be is verified in it (TLS-3).
+async fn secured(stream: Stream, host: &str, tls: &ClientTls) -> io::Result<Stream> {
+    let name = tls.name_of(host).ok_or_else(|| io::Error::other("its certificate cannot be for this host"))?;
+    let secured = TlsStream::connect(stream, tls.config(), name).await;
+    secured.map(Stream::from).map_err(|error| io::Error::new(error.kind(), format!("TLS: {error}")))
 }
 
 /// Every address in turn; each but the last has only a share of the time, so that one that does not

@@ -12,7 +12,8 @@ fn origin_of(proxies: &TrustedProxies, fields: &str, peer: &str) -> Origin {
     let limits = Limits { head_size: 1 << 20, ..Limits::default() };
     let mut head = RequestHead::default();
     head.parse(octets.as_bytes(), &limits).unwrap().unwrap();
-    let peer = peer.parse().map_or(Peer::Unix, |remote| Peer::Tcp { remote, local_port: 80 });
+    let (tls, peer) = peer.strip_prefix("tls ").map_or((false, peer), |peer| (true, peer));
+    let peer = peer.parse().map_or(Peer::Unix, |remote| Peer::Tcp { remote, local_port: 80, tls });
     proxies.origin(&Request::new(&head, octets.as_bytes()), &peer)
 }
 
@@ -106,6 +107,10 @@ fn the_scheme_is_what_the_trusted_peer_says() {
     let behind = TrustedProxies { behind_tls: true, ..proxies() };
     assert!(origin_of(&behind, "", PROXY).https && origin_of(&behind, "", "192.0.2.1:1").https);
     assert!(!origin_of(&behind, "X-Forwarded-Proto: http\r\n", PROXY).https);
+    let over_tls = |fields, peer| origin_of(&proxies(), fields, peer).https;
+    assert!(over_tls("", "tls 10.0.0.1:1") && over_tls("", "tls 192.0.2.1:1"), "what the peer itself speaks");
+    assert!(over_tls("X-Forwarded-Proto: http\r\n", "tls 192.0.2.1:1"), "a stranger is not believed");
+    assert!(!over_tls("X-Forwarded-Proto: http\r\n", "tls 10.0.0.1:1"));
 }
 
 #[test]

@@ -5,6 +5,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -13,6 +14,8 @@ const PATIENCE: Duration = Duration::from_secs(15);
 #[derive(Debug)]
 pub(crate) struct Connection {
     stream: TcpStream,
+    tls: Option<Box<rustls::ClientConnection>>,
+    cut: bool,
     unread: Vec<u8>,
     sent: Vec<u8>,
 }
@@ -22,13 +25,52 @@ impl Connection {
         let stream = TcpStream::connect(("127.0.0.1", port)).unwrap_or_else(|error| panic!("port {port}: {error}"));
         stream.set_nodelay(true).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
-        Self { stream, unread: Vec::new(), sent: Vec::new() }
+        Self { stream, tls: None, cut: false, unread: Vec::new(), sent: Vec::new() }
+    }
+
+    /// One over TLS, to a gateway whose certificate is for `name`; the handshake has succeeded as far as the client sees.
+    pub(crate) fn secured(port: u16, config: &Arc<rustls::ClientConfig>, name: &str) -> std::io::Result<Self> {
+        let mut connection = Self::open(port);
+        connection.stream.set_read_timeout(Some(PATIENCE))?;
+        let name = name.to_owned().try_into().expect("a name");
+        let mut tls = rustls::ClientConnection::new(Arc::clone(config), name).expect("a configuration that works");
+        while tls.is_handshaking() {
+            tls.complete_io(&mut connection.stream)?;
+        }
+        connection.tls = Some(Box::new(tls));
+        Ok(connection)
+    }
+
+    /// What was agreed on.
+    pub(crate) fn tls(&self) -> &rustls::ClientConnection {
+        self.tls.as_ref().expect("a connection over TLS")
+    }
+
+    /// Whether the stream over TLS ended without `close_notify`.
+    pub(crate) fn was_cut(&self) -> bool {
+        self.cut
+    }
+
+    /// Whether something comes before the connection ends.
+    pub(crate) fn is_alive(&mut self) -> bool {
+        self.fill()
+    }
+
+    fn write_all(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        match &mut self.tls {
+            None => self.stream.write_all(bytes),
+            Some(tls) => {
+                let mut stream = rustls::Stream::new(&mut **tls, &mut self.stream);
+                stream.write_all(bytes)?;
+                stream.flush()
+            }
+        }
     }
 
     /// Sends octets. The other side may have closed already: what it answered is what counts.
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) -> &mut Self {
         let bytes = bytes.as_ref();
-        let _ = self.stream.write_all(bytes);
+        let _ = self.write_all(bytes);
         if self.sent.len() < 4096 {
             self.sent.extend_from_slice(&bytes[..bytes.len().min(4096)]);
         }
@@ -37,7 +79,7 @@ impl Connection {
 
     /// Whether octets could be sent.
     pub(crate) fn try_send(&mut self, bytes: &[u8]) -> std::io::Result<()> {
-        self.stream.write_all(bytes)
+        self.write_all(bytes)
     }
 
     /// Says that no more will be sent.
@@ -158,8 +200,17 @@ impl Connection {
         self.stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let mut buffer = [0; 16384];
         let start = Instant::now();
-        match self.stream.read(&mut buffer) {
+        let read = match &mut self.tls {
+            None => self.stream.read(&mut buffer),
+            Some(tls) => rustls::Stream::new(&mut **tls, &mut self.stream).read(&mut buffer),
+        };
+        match read {
             Ok(0) => false,
+            Err(error) if self.tls.is_some() && error.kind() == ErrorKind::UnexpectedEof => {
+                self.cut = true;
+                false
+            }
+            Err(error) if self.tls.is_some() && error.kind() == ErrorKind::InvalidData => false,
             Ok(count) => {
                 self.unread.extend_from_slice(&buffer[..count]);
                 true

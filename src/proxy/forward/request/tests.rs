@@ -19,7 +19,8 @@ fn head_from(setup: &Setup, request: &[u8], peer: &str) -> Result<String, Looped
     let mut parsed = RequestHead::default();
     let length = parsed.parse(request, &limits).unwrap().expect("a whole head");
     let request = Request::new(&parsed, &request[..length]);
-    let peer = peer.parse::<SocketAddr>().map_or(Peer::Unix, |remote| Peer::Tcp { remote, local_port: 8080 });
+    let peer =
+        peer.parse::<SocketAddr>().map_or(Peer::Unix, |remote| Peer::Tcp { remote, local_port: 8080, tls: false });
     let plan = setup.plan();
     let framing = request.length();
     let identity = setup.identity.unwrap_or_default();

@@ -151,7 +151,7 @@ impl Setup {
         stream: TcpStream,
         work: impl AsyncFnOnce(&Plan<'_>, &mut Exchange<'_>) -> T,
     ) -> T {
-        let peer = Peer::Tcp { remote: stream.peer_addr().unwrap(), local_port: 8080 };
+        let peer = Peer::Tcp { remote: stream.peer_addr().unwrap(), local_port: 8080, tls: false };
         let mut stream = Stream::Tcp(stream);
         let (reader, writer) = stream.split();
         let mut head = RequestHead::default();
@@ -167,6 +167,7 @@ impl Setup {
             limits: &self.limits,
             closing: &Cell::new(self.closing),
             continued: false,
+            names: None,
         };
         if let Body::Started(start) = self.body {
             assert_eq!(exchange.body.next_ready().unwrap(), Some(start));

@@ -3,7 +3,7 @@
 use super::fields::{Side, edits};
 use super::scopes::Scopes;
 use super::upstreams::Upstreams;
-use super::{access, path, resources, tokens};
+use super::{access, cors, path, rate_limit, resources, tokens};
 use crate::config::file::{Node, Value};
 use crate::config::keys::ROUTE;
 use crate::config::section::Section;
@@ -11,7 +11,7 @@ use crate::config::source::Place;
 use crate::enforce::bearer::Methods;
 use crate::issue::Settings;
 use crate::oauth::resource::{Resources, RouteResource};
-use crate::proxy::route::{Action, Rewrite, RouteError, RouteSpec, RouteTable};
+use crate::proxy::route::{Action, MethodAccess, Rewrite, RouteError, RouteSpec, RouteTable};
 use crate::proxy::target::PathPolicy;
 use std::collections::HashMap;
 use std::net::Ipv6Addr;
@@ -27,6 +27,8 @@ pub(super) struct Surroundings<'s> {
     pub(super) methods: Methods,
     /// `[oauth]`: the gateway's own paths.
     pub(super) issue: &'s Settings,
+    /// Other nodes see the store too.
+    pub(super) has_shared_store: bool,
 }
 
 /// Reads `[[routes]]`, and `[[resources]]` above them.
@@ -89,7 +91,7 @@ fn route(section: &Section<'_>, at: &Place, place: String, surroundings: &Surrou
         section.report.later(&entry.key_at, "`upgrade = true`", "remove it: nothing is upgraded in this version");
     }
     let access = access::read(section, at, path.unwrap_or_default(), surroundings.scopes);
-    let action = action(section, path.unwrap_or_default(), surroundings);
+    let action = action(section, path.unwrap_or_default(), access.as_ref(), surroundings);
     let path = path?;
     Some(RouteSpec {
         name: section.text("name").unwrap_or(path).to_owned(),
@@ -138,7 +140,12 @@ fn folded_host(section: &Section<'_>, node: &Node, host: &str) -> Option<String>
     None
 }
 
-fn action(section: &Section<'_>, path: &str, surroundings: &Surroundings<'_>) -> Option<Action> {
+fn action(
+    section: &Section<'_>,
+    path: &str,
+    access: Option<&MethodAccess>,
+    surroundings: &Surroundings<'_>,
+) -> Option<Action> {
     let upstream = section.node("upstream").zip(section.text("upstream"));
     let upstream = upstream.and_then(|(node, name)| surroundings.upstreams.find(node, name, section.report));
     let keeps = |name| section.text_or_default(name) == "keep";
@@ -147,6 +154,8 @@ fn action(section: &Section<'_>, path: &str, surroundings: &Surroundings<'_>) ->
     let response_headers = edits(&headers, Side::Response);
     let rewrite = rewrite(section, path);
     let bearer = bearer(section, surroundings.methods);
+    let rate_limit = rate_limit::read(section, path, access, surroundings);
+    let cors = cors::read(section, access);
     Some(Action {
         upstream: upstream?,
         bearer,
@@ -162,6 +171,8 @@ fn action(section: &Section<'_>, path: &str, surroundings: &Surroundings<'_>) ->
         request_headers,
         response_headers,
         report_only: section.boolean("report_only"),
+        rate_limit,
+        cors,
     })
 }
 

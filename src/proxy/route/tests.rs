@@ -27,6 +27,8 @@ fn action(path_policy: PathPolicy) -> Arc<Action> {
         request_headers: HeaderEdits::default(),
         response_headers: HeaderEdits::default(),
         report_only: false,
+        rate_limit: None,
+        cors: None,
     })
 }
 

@@ -66,6 +66,8 @@ impl Setup {
                 request_headers: HeaderEdits::default(),
                 response_headers: HeaderEdits::default(),
                 report_only: false,
+                rate_limit: None,
+                cors: None,
             },
             origin: Origin { address: Some([127, 0, 0, 1].into()), trusted: false, https: false },
             host: Host { raw: "api.example.com", name: Cow::Borrowed("api.example.com") },
@@ -109,6 +111,7 @@ impl Setup {
             strip_authorization: self.strip_authorization,
             body: self.body,
             token_in_query: self.token_in_query,
+            standing: None,
         }
     }
 

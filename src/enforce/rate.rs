@@ -70,6 +70,17 @@ pub struct Terms {
     pub shared: bool,
 }
 
+impl fmt::Display for Terms {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { requests, per, burst, by, shared } = self;
+        write!(f, "{requests} per {per:?} by {}", by.as_str())?;
+        if burst != requests {
+            write!(f, ", {burst} at once")?;
+        }
+        if *shared { f.write_str(", shared") } else { Ok(()) }
+    }
+}
+
 /// The limit of one route.
 #[derive(Clone, Debug)]
 pub struct RateLimit {

@@ -30,7 +30,6 @@ use crate::admin;
 use crate::gateway::Plan;
 use crate::issue::Clients;
 use crate::people::users::Users;
-use crate::store::Location;
 use crate::store::cache::CacheSettings;
 use std::path::Path;
 use std::sync::Arc;
@@ -61,14 +60,7 @@ pub(super) fn build(
     issue.device = tokens::device(&oauth, &clients);
     let users = users::build(&root, &scopes, variable);
     let methods = tokens::methods(&bearer, "methods").unwrap_or(tokens::HEADER_ONLY);
-    let store = store::build(&root.section("store", STORE));
-    let surroundings = routes::Surroundings {
-        scopes: &scopes,
-        upstreams: &upstreams,
-        methods,
-        issue: &issue,
-        has_shared_store: matches!(store.location, Location::Redis(_)),
-    };
+    let surroundings = routes::Surroundings { scopes: &scopes, upstreams: &upstreams, methods, issue: &issue };
     let provider = provider::build(&root, &issue, variable);
     let (routes, resources) = routes::build(&root, &surroundings);
     clients::check_introspection(&root, &resources);
@@ -81,7 +73,7 @@ pub(super) fn build(
     server::check_demo(&server, &admin, &root);
     Configuration {
         file: file.to_owned(),
-        store,
+        store: store::build(&root.section("store", STORE)),
         cache: CacheSettings {
             max_size: cache.size("max_size").unwrap_or_default(),
             ttl: cache.duration("ttl").unwrap_or_default(),

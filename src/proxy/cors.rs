@@ -105,20 +105,20 @@ impl Cors {
 
     /// Pages may send these as well.
     pub fn with_headers(mut self, names: &[HeaderName]) -> Self {
-        names.iter().for_each(|name| add(&mut self.headers, name.as_str()));
+        add(&mut self.headers, names.iter().map(HeaderName::as_str));
         self
     }
 
     /// Pages may read these as well.
     pub fn with_exposed(mut self, names: &[HeaderName]) -> Self {
-        names.iter().for_each(|name| add(&mut self.exposed, name.as_str()));
+        add(&mut self.exposed, names.iter().map(HeaderName::as_str));
         self
     }
 
     /// An MCP server stands behind it.
     pub fn serve_mcp(&mut self) {
-        MCP_HEADERS.iter().for_each(|name| add(&mut self.headers, name));
-        MCP_EXPOSED.iter().for_each(|name| add(&mut self.exposed, name));
+        add(&mut self.headers, MCP_HEADERS.into_iter());
+        add(&mut self.exposed, MCP_EXPOSED.into_iter());
     }
 
     /// Whether `origin` is named, by itself or by its parent.
@@ -177,9 +177,11 @@ pub fn is_ours(name: &[u8]) -> bool {
     name.get(..PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(PREFIX))
 }
 
-fn add(list: &mut String, name: &str) {
-    if list.split(", ").all(|known| known != name) {
-        list.push_str(", ");
-        list.push_str(name);
+fn add<'n>(list: &mut String, names: impl Iterator<Item = &'n str>) {
+    for name in names {
+        if list.split(", ").all(|known| known != name) {
+            list.push_str(", ");
+            list.push_str(name);
+        }
     }
 }

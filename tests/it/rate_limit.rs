@@ -34,6 +34,15 @@ fn passes(times: usize, send: impl Fn() -> Response) {
     send().expect_error(429, "rate_limited");
 }
 
+#[track_caller]
+fn is_refused(refused: &Response) {
+    refused.expect_error(429, "rate_limited");
+    assert_eq!(refused.field("cache-control"), "no-store");
+    assert!((1100..=1200).contains(&refused.field("retry-after").parse::<u32>().unwrap()), "{refused:?}");
+    assert_eq!(refused.field("ratelimit-policy"), "\"client\";q=3;w=3600");
+    assert_eq!(refused.field("ratelimit"), "\"client\";r=0;t=3600");
+}
+
 /// LIM-429, and the fields of draft-ietf-httpapi-ratelimit-headers.
 #[test]
 fn a_request_too_many_is_told_when_to_come_again() {
@@ -48,11 +57,7 @@ fn a_request_too_many_is_told_when_to_come_again() {
         assert!(!passed.has("retry-after"));
     }
     let refused = send();
-    refused.expect_error(429, "rate_limited");
-    assert_eq!(refused.field("cache-control"), "no-store");
-    assert!((1100..=1200).contains(&refused.field("retry-after").parse::<u32>().unwrap()), "{refused:?}");
-    assert_eq!(refused.field("ratelimit-policy"), "\"client\";q=3;w=3600");
-    assert_eq!(refused.field("ratelimit"), "\"client\";r=0;t=3600");
+    is_refused(&refused);
     assert_eq!(gateway.event(&refused)["reason"], "rate_limited");
     assert_eq!(upstream.requests().len(), 3, "PX-1: none reaches the upstream");
     assert!(gateway.metrics().contains("tollgate_refusals_total{reason=\"rate_limited\"} 1"));
@@ -234,9 +239,7 @@ fn the_nodes_of_a_redis_count_together() {
     let passed = one.get("/any/x").bearer(&token).send();
     assert!(passed.expect(200).field("ratelimit").starts_with("\"client\";r=0;"), "{passed:?}");
     for gateway in [&one, &two] {
-        let refused = gateway.get("/any/x").bearer(&token).send();
-        refused.expect_error(429, "rate_limited");
-        assert!((1100..=1200).contains(&refused.field("retry-after").parse::<u32>().unwrap()), "{refused:?}");
+        is_refused(&gateway.get("/any/x").bearer(&token).send());
         assert!(gateway.metrics().contains("tollgate_limits_counted_alone_total 0"));
     }
     two.get("/any/x").bearer(&token_of(&two, READER)).send().expect(200);

@@ -1,25 +1,15 @@
 //! `rate_limit` of a route.
 
-use super::routes::Surroundings;
-use crate::config::keys::RATE_LIMIT;
+use super::store;
+use crate::config::keys::{RATE_LIMIT, ROUTE, STORE};
 use crate::config::section::Section;
 use crate::enforce::rate::{By, RateLimit, Terms};
 use crate::proxy::route::MethodAccess;
 
 /// Reads the limit of the route that `route` is.
-pub(super) fn read(
-    route: &Section<'_>,
-    path: &str,
-    access: Option<&MethodAccess>,
-    surroundings: &Surroundings<'_>,
-) -> Option<RateLimit> {
+pub(super) fn read(route: &Section<'_>, path: &str, access: Option<&MethodAccess>) -> Option<RateLimit> {
     route.node("rate_limit")?.table()?;
     let section = route.section("rate_limit", RATE_LIMIT);
-    let shared = section.boolean("shared");
-    if let Some(entry) = section.entry("shared").filter(|_| shared && !surroundings.has_shared_store) {
-        let help = "remove it, or point `url` in `[store]` at a Redis";
-        section.report.problem(&entry.key_at, "no other node sees this store: there is nobody to count with", help);
-    }
     let requests = section.number("requests")?;
     let terms = Terms {
         requests,
@@ -30,10 +20,24 @@ pub(super) fn read(
             "subject" => By::Subject,
             _ => By::Client,
         },
-        shared,
+        shared: section.boolean("shared"),
     };
     // Routes of one path take different methods.
     let methods = access.map(|access| access.named().join(" ")).unwrap_or_default();
     let text = |name| route.text(name).unwrap_or_default();
     Some(RateLimit::new(terms, &[text("host"), path, text("name"), &methods]))
+}
+
+/// Nodes count together in a store that all of them see.
+pub(super) fn check_shared(root: &Section<'_>) {
+    if store::is_shared(&root.section("store", STORE)) {
+        return;
+    }
+    for (_, route) in root.tables("routes", ROUTE) {
+        let section = route.section("rate_limit", RATE_LIMIT);
+        if let Some(entry) = section.entry("shared").filter(|_| section.boolean("shared")) {
+            let help = "remove it, or point `url` in `[store]` at a Redis";
+            root.report.problem(&entry.key_at, "no other node sees this store: there is nobody to count with", help);
+        }
+    }
 }

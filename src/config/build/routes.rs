@@ -27,8 +27,6 @@ pub(super) struct Surroundings<'s> {
     pub(super) methods: Methods,
     /// `[oauth]`: the gateway's own paths.
     pub(super) issue: &'s Settings,
-    /// Other nodes see the store too.
-    pub(super) has_shared_store: bool,
 }
 
 /// Reads `[[routes]]`, and `[[resources]]` above them.
@@ -47,6 +45,7 @@ pub(super) fn build(root: &Section<'_>, surroundings: &Surroundings<'_>) -> (Rou
         places.insert(place.clone(), &node.at);
         specs.extend(route(&section, &node.at, place, surroundings));
     }
+    rate_limit::check_shared(root);
     let resources = resources::build(root, &mut specs, surroundings);
     let table = RouteTable::new(specs).unwrap_or_else(|errors| {
         for error in &errors {
@@ -154,7 +153,7 @@ fn action(
     let response_headers = edits(&headers, Side::Response);
     let rewrite = rewrite(section, path);
     let bearer = bearer(section, surroundings.methods);
-    let rate_limit = rate_limit::read(section, path, access, surroundings);
+    let rate_limit = rate_limit::read(section, path, access);
     let cors = cors::read(section, access);
     Some(Action {
         upstream: upstream?,

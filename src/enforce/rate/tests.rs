@@ -74,6 +74,10 @@ fn everybody_is_counted_by_what_the_limit_says_and_else_by_what_there_is() {
     assert_ne!(key(By::Subject, Some(&app), "192.0.2.1"), key(By::Subject, Some(&alice), "192.0.2.1"));
     assert_eq!(key(By::Subject, Some(&app), "192.0.2.1"), key(By::Subject, Some(&app), "192.0.2.2"));
     assert_eq!(key(By::Ip, Some(&alice), "192.0.2.1"), key(By::Ip, Some(&bob), "192.0.2.1"));
+}
+
+#[test]
+fn without_a_token_networks_are_counted() {
     for by in [By::Client, By::Subject, By::Ip] {
         assert_ne!(key(by, None, "192.0.2.1"), key(by, None, "192.0.2.2"));
         assert_eq!(key(by, None, "unix"), key(by, None, "unix"));

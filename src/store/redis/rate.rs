@@ -16,7 +16,7 @@ impl Redis {
     ) -> Result<Counted, StoreError> {
         let key = format!("tg:l:{}", hex(key));
         let numbers = [pace.every, pace.slack].map(|time| micros(time).to_string());
-        let input = Input { keys: &[key.as_bytes()], arguments: &numbers.each_ref().map(|number| number.as_bytes()) };
+        let input = Input { keys: &[key.as_bytes()], arguments: &numbers.each_ref().map(String::as_bytes) };
         // Asked twice it may count twice: that errs on the side of the limit.
         let answer: Answer<(i64, u64)> =
             self.connection.call_within(patience, &self.scripts.count, input, Retry::Once).await?;

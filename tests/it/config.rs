@@ -203,7 +203,7 @@ fn every_documented_key_is_taken() {
         .file("logo.svg", logo)
         .file("users.htpasswd", "")
         .env("APP_SECRET", "from-the-environment-0123456789");
-    command.run(&["check"]).expect(0).says("shelf:{id}").says("(report only)");
+    command.run(&["check"]).expect(0).says("shelf:{id}").says("(report only; 100 per 1s by client, 200 at once)");
 }
 
 /// `${NAME}` in any string comes from the environment; unset is an error with its place.

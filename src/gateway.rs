@@ -11,6 +11,7 @@ mod judgement;
 mod notes;
 mod own;
 mod passage;
+mod recheck;
 mod request_id;
 mod wanted;
 
@@ -67,6 +68,8 @@ pub struct Plan {
     pub bearer: Methods,
     /// `[bearer] realm`.
     pub realm: String,
+    /// `[bearer] recheck`: how often the token of a long exchange is checked again; zero: never.
+    pub recheck: Duration,
     /// Whose forwarding fields are believed.
     pub trusted: TrustedProxies,
     /// `[limits] form_body`: the longest form that is searched for a token: 413.

@@ -23,6 +23,8 @@ pub struct Limits {
     pub body_timeout: Duration,
     /// 60 s between requests: silent close.
     pub idle_timeout: Duration,
+    /// 1 h without an octet either way of a connection that was switched to another protocol.
+    pub tunnel_idle_timeout: Duration,
     /// 32 KiB of request line and fields: 431.
     pub head_size: usize,
     /// 100 fields: 431.
@@ -37,6 +39,7 @@ impl Default for Limits {
             head_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(30),
             idle_timeout: Duration::from_secs(60),
+            tunnel_idle_timeout: Duration::from_secs(3600),
             head_size: 32 * 1024,
             head_fields: 100,
             target_size: 16 * 1024,

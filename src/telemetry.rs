@@ -115,6 +115,8 @@ pub struct Event<'e> {
     pub upstream: Option<Duration>,
     /// Octets of the response's content.
     pub sent: u64,
+    /// Octets that came from the client over a WebSocket or the like; the content of requests is not counted.
+    pub received: u64,
 }
 
 /// The target of the line that each request gets.

@@ -89,6 +89,7 @@ pub(super) fn build(
             provider,
             bearer: methods,
             realm: tokens::realm(&bearer),
+            recheck: bearer.duration("recheck").unwrap_or_default(),
             branding: Arc::new(branding::build(&root)),
             trusted: server.trusted,
             form_body: server.form_body,

@@ -6,6 +6,8 @@
 pub(super) enum Kind {
     /// `true` or `false`.
     Boolean,
+    /// `true` or `false`, or this.
+    BooleanOr(&'static Kind),
     /// One of these words; the others belong to a later version.
     Choice(&'static [&'static str], &'static [&'static str]),
     /// A duration between these two.
@@ -70,6 +72,7 @@ const TEXTS: Kind = Kind::List(&Kind::Text);
 const WORDS: Kind = Kind::TextOr(&TEXTS);
 const SHORT: Kind = Kind::Duration("1ms", "1h");
 const LONG: Kind = Kind::Duration("1s", "3650d");
+const UPGRADE: Kind = Kind::BooleanOr(&WORDS);
 const KEEP: Kind = Kind::Choice(&["refuse", "keep"], &[]);
 const PKCE: Kind = Kind::Choice(&["required", "optional"], &[]);
 const PAR: Kind = Kind::Choice(&["optional", "required"], &[]);
@@ -164,6 +167,8 @@ pub(super) const CACHE: &[Key] = &[
 pub(super) const BEARER: &[Key] = &[
     key("methods", METHODS, "Where a token may stand (RFC 6750 sections 2.1 to 2.3); only the header unless given."),
     key("realm", Kind::Text, "The realm of challenges.").default("tollgate"),
+    key("recheck", Kind::Duration("0s", "1h"), "How often the token of a long exchange is checked again; 0s: never.")
+        .default("30s"),
 ];
 
 /// `[oauth]`.
@@ -202,6 +207,8 @@ pub(super) const LIMITS: &[Key] = &[
     key("head_timeout", SHORT, "408: the head of a request did not arrive.").default("10s"),
     key("body_timeout", SHORT, "408: a body made no progress.").default("30s"),
     key("idle_timeout", SHORT, "A connection without a request is closed.").default("60s"),
+    key("tunnel_idle_timeout", Kind::Duration("1s", "7d"), "A WebSocket on which nothing comes either way is closed.")
+        .default("1h"),
     key("head_size", Kind::Size("1KiB", "1MiB"), "431 beyond.").default("32KiB"),
     key("head_fields", Kind::Integer(1, 1024), "431 beyond.").default("100"),
     key("target_size", Kind::Size("64B", "1MiB"), "414 beyond.").default("16KiB"),
@@ -338,7 +345,7 @@ pub(super) const ROUTE: &[Key] = &[
     key("empty_segments", KEEP, "Whether // may.").default("refuse"),
     key("path_parameters", KEEP, "Whether ; may.").default("refuse"),
     key("report_only", Kind::Boolean, "Decide and log, but let everything pass.").default("false"),
-    key("upgrade", Kind::Boolean, "Whether WebSocket may pass; not in this version.").default("false"),
+    key("upgrade", UPGRADE, "Whether WebSocket may pass; or which protocols, or \"any\".").default("true"),
     key("cors", Kind::Table(CORS), "Which pages may read its responses; without it the upstream says it."),
     key("rate_limit", Kind::Table(RATE_LIMIT), "429 beyond."),
 ];

@@ -43,6 +43,7 @@ fn default_value(kind: &Kind, text: &str) -> Value {
 fn kind(kind: &Kind) -> Value {
     match kind {
         Kind::Boolean => json!({ "type": "boolean" }),
+        Kind::BooleanOr(other) => json!({ "anyOf": [{ "type": "boolean" }, self::kind(other)] }),
         Kind::Choice(words, _) => json!({ "enum": words }),
         Kind::Duration(..) => json!({ "type": "string", "pattern": "^([0-9]+(ms|s|m|h|d)|.*\\$\\{.*)$" }),
         Kind::Integer(least, most) => json!({ "type": "integer", "minimum": least, "maximum": most }),

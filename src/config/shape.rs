@@ -107,13 +107,14 @@ impl Checker<'_> {
             }
             (Kind::Named(kind), Value::Table(table)) => self.named(table, kind, name),
             (Kind::TextOr(_) | Kind::Text, Value::Text(_))
-            | (Kind::Boolean | Kind::TextOr(Kind::Boolean), Value::Boolean(_))
+            | (Kind::Boolean | Kind::BooleanOr(_) | Kind::TextOr(Kind::Boolean), Value::Boolean(_))
             | (Kind::RouteScopes | Kind::Later(_), _)
             | (_, Value::Broken) => {}
             (Kind::TextOr(kind @ Kind::List(_)), Value::List(_))
             | (Kind::TextOr(kind @ Kind::Table(_)), Value::Table(_)) => {
                 self.node(node, kind, name);
             }
+            (Kind::BooleanOr(kind), _) => self.node(node, kind, name),
             (Kind::Choice(words, later), Value::Text(text)) => self.choice(node, &text.text, words, later),
             (Kind::Duration(least, most), Value::Text(text)) => {
                 self.bounded(node, duration(&text.text), [*least, *most].map(duration), DURATION_HELP, (least, most));
@@ -176,6 +177,7 @@ impl Checker<'_> {
 fn expected(kind: &Kind) -> (&'static str, String) {
     match kind {
         Kind::Boolean => ("a boolean", "write true or false".to_owned()),
+        Kind::BooleanOr(other) => expected(other),
         Kind::Choice(words, _) => ("a string", format!("write one of: {}", words.join(", "))),
         Kind::Duration(..) => ("a duration", DURATION_HELP.to_owned()),
         Kind::Integer(least, most) => ("a whole number", format!("write a number from {least} to {most}")),

@@ -270,7 +270,7 @@ fn body_face(error: &CollectError) -> Face {
 fn forward_face(error: &ForwardError) -> Face {
     match error {
         ForwardError::BadBody(why) => face(StatusCode::BAD_REQUEST, "invalid_request", why),
-        ForwardError::BadGateway(_) | ForwardError::ClientGone => {
+        ForwardError::BadGateway(_) | ForwardError::ClientGone | ForwardError::Revoked => {
             face(StatusCode::BAD_GATEWAY, "bad_gateway", "The upstream did not give a valid response.")
         }
         ForwardError::BodyStalled => body_face(&CollectError::Stalled),
@@ -319,6 +319,7 @@ const fn forward_reason(error: &ForwardError) -> &'static str {
         ForwardError::ClientGone => "client_gone",
         ForwardError::ConnectTimeout => "connect_timeout",
         ForwardError::ResponseTimeout => "response_timeout",
+        ForwardError::Revoked => "token_ended",
     }
 }
 

@@ -31,6 +31,7 @@ pub(super) struct Notes<'g> {
     pub(super) status: u16,
     pub(super) upstream: Option<Duration>,
     pub(super) sent: u64,
+    pub(super) received: u64,
     /// The request that a decision was asked for, which the log is about.
     pub(super) described: Option<Box<Described>>,
 }
@@ -52,6 +53,7 @@ impl Notes<'_> {
             status: 0,
             upstream: None,
             sent: 0,
+            received: 0,
             described: None,
         }
     }

@@ -4,6 +4,7 @@ use super::Gateway;
 use super::credential::{Sent, Taken};
 use super::failure::{Failure, REQUEST_ID};
 use super::notes::Notes;
+use super::recheck::Recheck;
 use super::request_id::RequestIds;
 use super::wanted::{TWO_READINGS, malformed};
 use crate::clock;
@@ -20,6 +21,7 @@ use crate::telemetry::Event;
 use bytes::Bytes;
 use http::{Response, StatusCode, header};
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::time::Duration;
 
 /// Who asks, and under which identifier.
@@ -65,6 +67,7 @@ impl Gateway {
             duration: notes.duration(),
             upstream: notes.upstream,
             sent: notes.sent,
+            received: notes.received,
         });
         outcome
     }
@@ -89,6 +92,7 @@ impl Gateway {
             duration: Duration::ZERO,
             upstream: None,
             sent: 0,
+            received: 0,
         });
         response
     }
@@ -104,7 +108,7 @@ impl Gateway {
         notes.reason = failure.reason();
         let request_id = asker.id;
         match failure {
-            Failure::Forward(ForwardError::ClientGone) => {
+            Failure::Forward(ForwardError::ClientGone | ForwardError::Revoked) => {
                 notes.waited();
                 return Outcome::Abort;
             }
@@ -187,6 +191,13 @@ impl Gateway {
             Some(rewrite) => Cow::Owned(rewrite.apply(matched, target).map_err(malformed)?),
         };
         let consumed = permit.identity().is_some() && matches!(taken.token, Ok(Some(Sent::Header(_))));
+        let checked = permit.identity().filter(|_| !action.report_only && !self.plan.recheck.is_zero());
+        let recheck = checked.map(|identity| Recheck {
+            gateway: self,
+            taken,
+            expires_at: identity.expires_at,
+            unanswered: Cell::new(false),
+        });
         let plan = forward::Plan {
             start: notes.now(),
             action,
@@ -199,12 +210,17 @@ impl Gateway {
             body: taken.body.as_body(),
             token_in_query: matches!(taken.token, Ok(Some(Sent::Query(_)))),
             standing: notes.standing.as_ref(),
+            watched: recheck.as_ref().map(|watch| forward::Watched { watch, every: self.plan.recheck }),
         };
         let forwarded = self.forwarder.send(permit, &plan, exchange).await.map_err(Failure::Forward)?;
         notes.status = forwarded.status;
         notes.waited_until(forwarded.ended);
         notes.upstream = Some(forwarded.waited);
         notes.sent = forwarded.sent;
+        notes.received = forwarded.received;
+        if forwarded.revoked {
+            notes.reason = "token_ended";
+        }
         Ok(forwarded.outcome)
     }
 }

@@ -6,6 +6,7 @@ mod chunked;
 mod tests;
 
 use self::chunked::{Decoder, Piece};
+use super::head::Field;
 use super::stream::Reader;
 
 /// How a body is framed (RFC 9112 section 6).
@@ -80,7 +81,7 @@ impl<'r> BodyReader<'r> {
     }
 
     /// The next piece of content without the framing, never empty; `None`: the body is complete.
-    /// A chunked body's trailers are checked and dropped (H-trl-1, SMUG-15). Cancel-safe.
+    /// A chunked body's trailers are checked and kept apart, see [`trailers`](Self::trailers). Cancel-safe.
     ///
     /// # Errors
     /// When the body is malformed, ends early, or the stream fails.
@@ -110,6 +111,16 @@ impl<'r> BodyReader<'r> {
         self.complete
     }
 
+    /// The trailer fields of a chunked body that has been read to its end: they belong to the body, and
+    /// must never be taken for fields of the head (H-trl-1).
+    pub fn trailers(&self) -> impl Iterator<Item = Field<'_>> {
+        let lines = self.decoder.trailers().split(|&octet| octet == b'\n');
+        lines.filter_map(|line| {
+            let (name, value) = line.split_at_checked(memchr::memchr(b':', line)?)?;
+            Some(Field { name, value: value.get(1..)?.trim_ascii() })
+        })
+    }
+
     /// How the body is framed.
     pub const fn length(&self) -> BodyLength {
         self.length
@@ -124,6 +135,14 @@ impl<'r> BodyReader<'r> {
     /// awaited. Reading from it takes octets away from the body.
     pub const fn reader(&mut self) -> &mut Reader<'r> {
         &mut self.reader
+    }
+
+    /// What was read behind the body, and the stream from there on: another protocol follows.
+    pub fn take_over(&mut self) -> (Vec<u8>, &mut Reader<'r>) {
+        let mut first = self.ahead[self.used..].to_vec();
+        first.extend(self.spill.drain(self.spill_used..));
+        self.used = self.ahead.len();
+        (first, &mut self.reader)
     }
 
     /// Ends the reading: how many octets of `ahead` were used, and what was read from the stream
@@ -212,5 +231,5 @@ pub fn chunk_head(out: &mut Vec<u8>, size: usize) {
 /// What follows each chunk's data.
 pub const CHUNK_END: &[u8] = b"\r\n";
 
-/// The last chunk, without trailers.
-pub const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
+/// The last chunk; trailers may follow, and then an empty line.
+pub const LAST_CHUNK: &[u8] = b"0\r\n";

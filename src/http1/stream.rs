@@ -162,6 +162,18 @@ impl Reader<'_> {
         }
     }
 
+    /// Waits until there is something to read or the stream has ended, without holding a buffer.
+    ///
+    /// # Errors
+    /// Those of the socket.
+    pub async fn readable(&self) -> io::Result<()> {
+        match self {
+            Self::Tcp(half) => half.readable().await,
+            Self::Unix(half) => half.readable().await,
+            Self::Layered(layer) => poll_fn(|context| layer.poll_readable(context)).await,
+        }
+    }
+
     /// Whether the other end has finished its side of the stream or lost it, without waiting and without
     /// reading.
     pub fn is_closed(&self) -> bool {

@@ -115,15 +115,16 @@ impl Directory {
     }
 
     /// The user of a name in any spelling, as long as there is one that is not disabled, as if the user
-    /// had signed in now: for what an operator does in somebody's name.
+    /// had signed in now: for what an operator does in somebody's name. The store is asked about every name,
+    /// so that time does not tell whose is configured.
     ///
     /// # Errors
     /// When the store cannot answer.
     pub async fn named(&self, name: &str, now: Timestamp) -> Result<Option<(Arc<User>, SignIn)>, StoreError> {
+        let record = self.active(name, now).await?;
         if let Some(user) = self.configured.get(name) {
             return Ok(Some((Arc::clone(user), SignIn { subject: user.subject(), since: now })));
         }
-        let record = self.active(name, now).await?;
         Ok(record.map(|record| (Arc::new(record.user()), SignIn::from((&record, now)))))
     }
 

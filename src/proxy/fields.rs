@@ -83,6 +83,60 @@ pub(super) fn response_fate(name: &[u8]) -> ResponseFate {
     }
 }
 
+/// Whether a trailer field may pass, in either direction, by its name alone (H-trl-1, SMUG-15, RFC 9110
+/// section 6.5.1): whoever merges trailers into the head must not get anything by them that frames,
+/// routes, authenticates, identifies or controls. Spelled differently, such a name is still one.
+pub(super) fn trailer_passes(name: &[u8]) -> bool {
+    let mut folded = [0; LONGEST];
+    let Some(folded) = folded.get_mut(..name.len()) else { return false };
+    for (to, &from) in folded.iter_mut().zip(name) {
+        *to = fold(from);
+    }
+    if matches!(request_fate(name), Fate::Drop | Fate::Forwarding | Fate::Ours)
+        || response_fate(folded) != ResponseFate::Pass
+    {
+        return false;
+    }
+    // RFC 9530 has digests in trailers.
+    let content = folded.starts_with(b"content-") && folded != b"content-digest";
+    !content && !is_control(folded)
+}
+
+/// Fields that control, condition or authenticate (RFC 9110 section 6.5.1).
+fn is_control(folded: &[u8]) -> bool {
+    const PREFIXES: [&[u8]; 5] = [b"if-", b"accept-", b"sec-", b"access-control-", b"proxy-"];
+    matches!(
+        folded,
+        b"age"
+            | b"from"
+            | b"allow"
+            | b"range"
+            | b"accept"
+            | b"cookie"
+            | b"origin"
+            | b"pragma"
+            | b"cookie2"
+            | b"expires"
+            | b"referer"
+            | b"refresh"
+            | b"alt-svc"
+            | b"warning"
+            | b"location"
+            | b"priority"
+            | b"set-cookie"
+            | b"set-cookie2"
+            | b"user-agent"
+            | b"retry-after"
+            | b"max-forwards"
+            | b"surrogate-control"
+            | b"clear-site-data"
+            | b"www-authenticate"
+            | b"authentication-info"
+            | b"cdn-cache-control"
+            | b"strict-transport-security"
+    ) || PREFIXES.iter().any(|prefix| folded.starts_with(prefix))
+}
+
 /// Whether two names are one after folding.
 pub(super) fn same_folded(left: &[u8], right: &[u8]) -> bool {
     left.len() == right.len() && left.iter().zip(right).all(|(&left, &right)| fold(left) == fold(right))

@@ -19,20 +19,27 @@ mod relay;
 mod request;
 mod response;
 mod trail;
+mod trailers;
+mod tunnel;
+mod upgrade;
+mod vigil;
 
 pub use self::trail::max_forwards;
+pub use self::vigil::{Watch, Watched};
 
 use self::attempt::{Failed, Job, Rest, Stage, attempt};
 use self::balance::{Dice, Servers, Tried};
 use self::pool::{Connection, Node};
 use self::request::Outgoing;
+use self::upgrade::Offer;
+use self::vigil::Vigil;
 use super::origin::Origin;
 use super::route::Action;
 use super::target::Host;
 use super::upstream::{HostHeader, Server, Upstream};
 use crate::enforce::decide::Permit;
 use crate::enforce::rate::Standing;
-use crate::http1::body::{BodyLength, BodyReader, CHUNK_END, LAST_CHUNK, chunk_head};
+use crate::http1::body::{BodyLength, BodyReader, CHUNK_END, chunk_head};
 use crate::http1::exchange::{Exchange, Outcome};
 use crate::http1::head::ResponseHead;
 use std::cell::{Cell, RefCell};
@@ -77,6 +84,8 @@ pub struct Plan<'p> {
     pub token_in_query: bool,
     /// Where the client stands with the route's limit, which the response says.
     pub standing: Option<&'p Standing>,
+    /// Who is asked whether a long exchange may go on; `None`: it may.
+    pub watched: Option<Watched<'p>>,
 }
 
 /// The content of a forwarded request.
@@ -104,6 +113,10 @@ pub struct Forwarded {
     pub ended: Instant,
     /// Octets of content that the client got.
     pub sent: u64,
+    /// Octets that came from the client over a connection that was switched to another protocol.
+    pub received: u64,
+    /// It was cut off because what it was allowed by holds no more.
+    pub revoked: bool,
 }
 
 /// Nothing of a response has been sent to the client yet.
@@ -124,6 +137,9 @@ pub enum ForwardError {
     /// 413.
     #[error("the request's body is too large")]
     BodyTooLarge,
+    /// What the request was allowed by holds no more (PX-15): 502, or no answer.
+    #[error("the token has ended")]
+    Revoked,
     /// 504: connecting took too long.
     #[error("the upstream could not be connected to in time")]
     ConnectTimeout,
@@ -229,11 +245,13 @@ impl Forwarder {
                 peer: exchange.peer,
                 identity: identity.unwrap_or_default(),
                 framing,
+                offer: Offer::of(&exchange.request, framing, &plan.action.upgrade),
             },
             upstream,
             identified: identity.is_some(),
             repeatable: framing == BodyLength::None && matches!(exchange.request.method(), "GET" | "HEAD" | "OPTIONS"),
             rest: None,
+            vigil: Vigil::new(plan.watched, start),
             start,
             until: plan.action.timeout.map(|timeout| start + timeout),
         };
@@ -396,7 +414,7 @@ fn take_early(job: &Job<'_>, body: &mut BodyReader<'_>, early: &mut Vec<u8>) -> 
         return Ok(Some(Rest { allowance }));
     }
     if chunked {
-        early.extend_from_slice(LAST_CHUNK);
+        job.outgoing.last_chunk(body, early);
     }
     Ok(None)
 }

@@ -10,10 +10,12 @@ mod table;
 mod template;
 #[cfg(test)]
 mod tests;
+mod upgrade;
 
 pub use few::Few;
 pub use rewrite::Rewrite;
 pub use table::RouteTable;
+pub use upgrade::{Upgrade, is_tunnelled};
 
 use super::cors::Cors;
 use super::target::{PathPolicy, Target};
@@ -141,6 +143,8 @@ pub struct Action {
     pub request_headers: HeaderEdits,
     /// Edits of the response's fields.
     pub response_headers: HeaderEdits,
+    /// To which protocols a connection may be switched.
+    pub upgrade: Upgrade,
     /// Decide and log, but let everything pass.
     pub report_only: bool,
     /// How often it may be used.

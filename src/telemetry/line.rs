@@ -65,6 +65,10 @@ fn json(line: &mut Vec<u8>, stamp: &str, event: &Event<'_>) {
     }
     line.extend_from_slice(b",\"sent\":");
     text::decimal(line, event.sent);
+    if event.received > 0 {
+        line.extend_from_slice(b",\"received\":");
+        text::decimal(line, event.received);
+    }
     line.push(b'}');
 }
 
@@ -93,6 +97,10 @@ fn pretty(line: &mut Vec<u8>, stamp: &str, event: &Event<'_>, colours: bool) {
     }
     line.extend_from_slice(b" sent=");
     text::decimal(line, event.sent);
+    if event.received > 0 {
+        line.extend_from_slice(b" received=");
+        text::decimal(line, event.received);
+    }
     pair(line, "request_id", Some(event.request_id));
 }
 
@@ -236,6 +244,7 @@ mod tests {
             duration: Duration::from_micros(12_034),
             upstream: Some(Duration::from_micros(7)),
             sent: 1234,
+            received: 0,
         }
     }
 

@@ -46,6 +46,7 @@ fn event(route: Option<(usize, &'static str)>, verdict: Verdict, status: u16) ->
         duration: Duration::from_micros(400),
         upstream: None,
         sent: 10,
+        received: 0,
     }
 }
 

@@ -82,11 +82,10 @@ def test_taking_back_and_signing_out(typist, gateway):
         request.tokens()
     typist.go(gateway.endpoint("account"))
     assert typist.tab() == "Sign out", "the first of the page"
-    typist.tab_to("Take back the access of Notebook")
+    typist.tab_to("Take back access of Notebook")
     typist.shoot("focus-take-back")
     typist.send(Keys.ENTER)
-    typist.sees("^Your account$")
-    assert "Notebook" not in typist.text
+    typist.wait(lambda: "Notebook has no access any more." in typist.text, "the notice")
     typist.tab_to("Sign out")
     typist.send(Keys.SPACE)
     typist.go(gateway.endpoint("account"))

@@ -172,7 +172,6 @@ fn keys_of_later_versions_are_refused_with_a_message() {
         ("[upstreams.notes]", "tls = { ca = \"a\" }"),
         ("[upstreams.notes]", "health = { path = \"/\", interval = \"5s\" }"),
         ("[upstreams.notes]", "identity = \"jwt\""),
-        ("[[routes]]", "upgrade = true"),
     ] {
         let text = RIGHT.replacen(section, &format!("{section}\n{line}"), 1);
         let output = check(&text);

@@ -37,6 +37,7 @@ mod resources;
 mod responses;
 mod scopes;
 mod stores;
+mod streams;
 mod telemetry;
 mod token_endpoint;
 mod trail;

@@ -61,6 +61,7 @@ fn a_request_too_many_is_told_when_to_come_again() {
     assert_eq!(gateway.event(&refused)["reason"], "rate_limited");
     assert_eq!(upstream.requests().len(), 3, "PX-1: none reaches the upstream");
     assert!(gateway.metrics().contains("tollgate_refusals_total{reason=\"rate_limited\"} 1"));
+    gateway.cli(&["explain", "GET", "/any/x", "--scope", "notes:read"]).expect(0).says("limit: 3 per 3600s by client");
     let other = gateway.get("/notes/x").bearer(&token).send();
     assert!(other.expect(200).values("ratelimit").is_empty(), "a route without a limit");
 }

@@ -11,7 +11,7 @@ use crate::config::source::Place;
 use crate::enforce::bearer::Methods;
 use crate::issue::Settings;
 use crate::oauth::resource::{Resources, RouteResource};
-use crate::proxy::route::{Action, MethodAccess, Rewrite, RouteError, RouteSpec, RouteTable};
+use crate::proxy::route::{Action, MethodAccess, Rewrite, RouteError, RouteSpec, RouteTable, Upgrade, is_tunnelled};
 use crate::proxy::target::PathPolicy;
 use std::collections::HashMap;
 use std::net::Ipv6Addr;
@@ -85,9 +85,6 @@ fn route(section: &Section<'_>, at: &Place, place: String, surroundings: &Surrou
     let host = written.map_or(Some(None), |(node, host)| folded_host(section, node, host).map(Some));
     if let Some(node) = section.node("name").filter(|node| node.text() == Some("")) {
         section.report.problem(&node.at, "the name is empty", "leave it out: the path is the name then");
-    }
-    if let Some(entry) = section.entry("upgrade").filter(|entry| matches!(entry.node.value, Value::Boolean(true))) {
-        section.report.later(&entry.key_at, "`upgrade = true`", "remove it: nothing is upgraded in this version");
     }
     let access = access::read(section, at, path.unwrap_or_default(), surroundings.scopes);
     let action = action(section, path.unwrap_or_default(), access.as_ref(), surroundings);
@@ -169,10 +166,34 @@ fn action(
         timeout: section.duration("timeout"),
         request_headers,
         response_headers,
+        upgrade: upgrade(section),
         report_only: section.boolean("report_only"),
         rate_limit,
         cors,
     })
+}
+
+/// `true` is WebSocket, `"any"` all that can be; else those that are named.
+fn upgrade(section: &Section<'_>) -> Upgrade {
+    let websocket = || Upgrade::Only(vec!["websocket".to_owned()]);
+    let Some(node) = section.node("upgrade") else { return websocket() };
+    if let Value::Boolean(allowed) = node.value {
+        return if allowed { websocket() } else { Upgrade::default() };
+    }
+    if node.text() == Some("any") {
+        return Upgrade::Any;
+    }
+    let named = section.texts("upgrade");
+    for (node, name) in named.iter().filter(|(_, name)| !is_protocol(name)) {
+        let help = "name protocols as clients do, \"websocket\" or \"spdy/3.1\", or write \"any\"";
+        section.report.problem(&node.at, format!("`{name}` is nothing that a connection is switched to here"), help);
+    }
+    Upgrade::Only(named.into_iter().map(|(_, name)| name.to_ascii_lowercase()).collect())
+}
+
+fn is_protocol(name: &str) -> bool {
+    let is_text = |octet: u8| octet.is_ascii_alphanumeric() || b"-._+/".contains(&octet);
+    is_tunnelled(name.as_bytes()) && name != "any" && name.bytes().all(is_text)
 }
 
 fn rewrite(section: &Section<'_>, path: &str) -> Option<Rewrite> {

@@ -55,6 +55,7 @@ fn message_limits(limits: &Section<'_>) -> Limits {
         head_timeout: limits.duration("head_timeout").unwrap_or_default(),
         body_timeout: limits.duration("body_timeout").unwrap_or_default(),
         idle_timeout: limits.duration("idle_timeout").unwrap_or_default(),
+        tunnel_idle_timeout: limits.duration("tunnel_idle_timeout").unwrap_or_default(),
         head_size: size(limits, "head_size"),
         head_fields: limits.number("head_fields").unwrap_or_default(),
         target_size: size(limits, "target_size"),

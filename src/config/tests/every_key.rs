@@ -10,8 +10,8 @@ const FILE: &str = include_str!("../testdata/every_key.toml");
 
 const HTPASSWD: &str = "carol:$2y$04$nDsEwrRWuCzmZD0QV4QYduRb1K1fPbBBSRuaoYwk1cIQW4zKkcNCi\n";
 
-/// `include`, and keys with a single value: nothing can follow from a change.
-const WITHOUT_EFFECT: [&str; 2] = ["include", "routes.upgrade"];
+/// Nothing can follow from a change.
+const WITHOUT_EFFECT: [&str; 1] = ["include"];
 
 /// The key, the line of the file that is replaced, and by what.
 const CHANGES: &[(&str, &str, &str)] = &[
@@ -33,6 +33,7 @@ const CHANGES: &[(&str, &str, &str)] = &[
     ("cache.on_store_outage", "on_store_outage", "on_store_outage = \"deny\""),
     ("bearer.methods", "methods", "methods = [\"header\"]"),
     ("bearer.realm", "realm", "realm = \"x\""),
+    ("bearer.recheck", "recheck", "recheck = \"0s\""),
     ("oauth.path", "path = \"/oauth2\"", "path = \"/a\""),
     ("oauth.access_token_ttl", "access_token_ttl", "access_token_ttl = \"2h\""),
     ("oauth.refresh_token_ttl", "refresh_token_ttl", "refresh_token_ttl = \"2h\""),
@@ -54,6 +55,7 @@ const CHANGES: &[(&str, &str, &str)] = &[
     ("limits.head_timeout", "head_timeout", "head_timeout = \"11s\""),
     ("limits.body_timeout", "body_timeout", "body_timeout = \"11s\""),
     ("limits.idle_timeout", "idle_timeout", "idle_timeout = \"11s\""),
+    ("limits.tunnel_idle_timeout", "tunnel_idle_timeout", "tunnel_idle_timeout = \"2h\""),
     ("limits.head_size", "head_size", "head_size = \"8KiB\""),
     ("limits.head_fields", "head_fields", "head_fields = 50"),
     ("limits.target_size", "target_size", "target_size = \"8KiB\""),
@@ -110,6 +112,7 @@ const CHANGES: &[(&str, &str, &str)] = &[
     ("routes.encoded_percent", "encoded_percent", "encoded_percent = \"refuse\""),
     ("routes.empty_segments", "empty_segments", "empty_segments = \"refuse\""),
     ("routes.path_parameters", "path_parameters", "path_parameters = \"refuse\""),
+    ("routes.upgrade", "upgrade = [", "upgrade = \"any\""),
     ("routes.report_only", "report_only", "report_only = false"),
     ("routes.rate_limit.requests", "rate_limit.requests", "rate_limit.requests = 99"),
     ("routes.rate_limit.per", "rate_limit.per", "rate_limit.per = \"2s\""),
@@ -205,7 +208,7 @@ fn said(configuration: &Configuration) -> String {
     let hash = plan.users.get("alice").map(|user| user.password_hash.clone());
     let secrets = plan.clients.iter().flat_map(|client| &client.secrets).map(ToString::to_string);
     let hashes: Vec<String> = hash.into_iter().chain(secrets).collect();
-    let last = format!("{}{:?}{}{}", plan.realm, plan.trusted, plan.form_body, plan.serve_cached);
+    let last = format!("{}{:?}{:?}{}{}", plan.realm, plan.recheck, plan.trusted, plan.form_body, plan.serve_cached);
     let all = format!("{first}{rest}{hashes:?}{last}{:?}{:?}", plan.branding, plan.sessions);
     // Each file is in a folder of its own, which stands in the places of the routes.
     all.replace(&configuration.file.display().to_string(), "")
@@ -263,7 +266,7 @@ fn no_key_is_left_out_of_the_test_before() {
 /// Whether `text` is a value of `kind`.
 fn fits(kind: Kind, text: &str) -> bool {
     match kind {
-        Kind::Boolean => text == "true" || text == "false",
+        Kind::Boolean | Kind::BooleanOr(_) => text == "true" || text == "false",
         Kind::Choice(words, _) => words.contains(&text),
         Kind::Duration(..) => crate::config::value::duration(text).is_some(),
         Kind::Integer(..) => text.parse::<i64>().is_ok(),

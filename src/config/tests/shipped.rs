@@ -60,7 +60,7 @@ fn the_alternatives_of_the_contract_load_or_belong_to_a_later_version() {
         ("[upstreams.notes]", "identity = \"jwt\"", true),
         ("[[routes]]", "encoded_slash = \"keep\"", false),
         ("[[routes]]", "upgrade = false", false),
-        ("[[routes]]", "upgrade = true", true),
+        ("[[routes]]", "upgrade = true", false),
         ("[[routes]]", "report_only = true", false),
         ("[oauth]", "registration = \"open\"", false),
         ("[oauth]", "registration = \"token\"", false),

@@ -1,9 +1,12 @@
-//! The chunked coding (RFC 9112 section 7.1), read strictly: SMUG-9, SMUG-15, LIM-chunk.
+//! The chunked coding (RFC 9112 section 7.1), read strictly: SMUG-9, SMUG-15, LIM-chunk. Extensions are
+//! dropped, the trailer fields kept apart.
 
 use crate::http1::head::{is_text, is_token};
 
 /// All extensions of a body together, and all its trailers, may take this many octets each.
 const MOST_EXTRA: usize = 16 * 1024;
+/// Trailer fields of a body.
+const MOST_TRAILERS: usize = 100;
 /// Digits of a chunk's size.
 const MOST_DIGITS: u8 = 16;
 
@@ -37,6 +40,9 @@ pub(super) struct Decoder {
     /// Octets left of the chunk.
     left: u64,
     extra: usize,
+    /// The trailer fields as they came, each with its line end; almost always empty.
+    trailers: Vec<u8>,
+    trailer_count: usize,
 }
 
 /// What was found: `input[from..to]` is content (maybe empty); `to` octets are used.
@@ -48,7 +54,12 @@ pub(super) struct Piece {
 
 impl Decoder {
     pub(super) const fn new() -> Self {
-        Self { state: State::Size(0), left: 0, extra: 0 }
+        Self { state: State::Size(0), left: 0, extra: 0, trailers: Vec::new(), trailer_count: 0 }
+    }
+
+    /// The trailer fields as they came, each with its line end.
+    pub(super) fn trailers(&self) -> &[u8] {
+        &self.trailers
     }
 
     pub(super) fn is_done(&self) -> bool {
@@ -94,11 +105,15 @@ impl Decoder {
             (State::DataCr, b'\r') => State::DataLf,
             (State::DataLf, b'\n') => State::Size(0),
             (State::TrailerStart, b'\r') => State::EndLf,
-            (State::TrailerStart | State::TrailerName, _) if is_token(octet) => self.extra(State::TrailerName)?,
-            (State::TrailerName, b':') => self.extra(State::TrailerValue)?,
-            (State::TrailerValue, b'\r') => State::TrailerLf,
-            (State::TrailerValue, _) if is_text(octet) => self.extra(State::TrailerValue)?,
-            (State::TrailerLf, b'\n') => State::TrailerStart,
+            (State::TrailerStart, _) if is_token(octet) => {
+                self.trailer_count += 1;
+                self.trailer(octet, State::TrailerName)?
+            }
+            (State::TrailerName, _) if is_token(octet) => self.trailer(octet, State::TrailerName)?,
+            (State::TrailerName, b':') => self.trailer(octet, State::TrailerValue)?,
+            (State::TrailerValue, b'\r') => self.trailer(octet, State::TrailerLf)?,
+            (State::TrailerValue, _) if is_text(octet) => self.trailer(octet, State::TrailerValue)?,
+            (State::TrailerLf, b'\n') => self.trailer(octet, State::TrailerStart)?,
             (State::EndLf, b'\n') => State::Done,
             _ => return Err("the chunked coding is malformed"),
         })
@@ -114,6 +129,15 @@ impl Decoder {
         }
         self.left = (self.left << 4) | value;
         Ok(State::Size(digits + 1))
+    }
+
+    fn trailer(&mut self, octet: u8, next: State) -> Result<State, &'static str> {
+        if self.trailer_count > MOST_TRAILERS {
+            return Err("the body has too many trailers");
+        }
+        let next = self.extra(next)?;
+        self.trailers.push(octet);
+        Ok(next)
     }
 
     fn extra(&mut self, next: State) -> Result<State, &'static str> {
@@ -178,11 +202,14 @@ mod tests {
 
     /// LIM-chunk, H-trl-1, SMUG-12
     #[test]
-    fn extensions_and_trailers_are_dropped_and_what_follows_is_left() {
+    fn extensions_are_dropped_and_trailers_kept_and_what_follows_is_left() {
         let input = b"5;a=\"x;\\\"y\";b\r\nhello\r\n1\r\n!\r\n0\r\nContent-Length: 7\r\nx: y\r\n\r\nGET /";
         for step in [1, 2, 3, 1000] {
             assert_eq!(decode(input, step).unwrap(), (b"hello!".to_vec(), input.len() - 5, true));
         }
+        let many = |count: usize| [b"0\r\n".as_slice(), &b"a: b\r\n".repeat(count), b"\r\n"].concat();
+        assert!(decode(&many(MOST_TRAILERS), 7).is_ok());
+        assert!(decode(&many(MOST_TRAILERS + 1), 7).is_err());
         let endless = [b"5;".as_slice(), &vec![b'a'; 20_000]].concat();
         assert!(decode(&endless, 7).is_err());
     }
@@ -204,7 +231,7 @@ mod tests {
                 coded.extend_from_slice(part);
                 coded.extend_from_slice(b"\r\n");
             }
-            coded.extend_from_slice(super::super::LAST_CHUNK);
+            coded.extend_from_slice(b"0\r\n\r\n");
             prop_assert_eq!(decode(&coded, 11).unwrap(), (parts.concat(), coded.len(), true));
         }
     }

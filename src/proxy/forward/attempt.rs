@@ -5,16 +5,20 @@ use super::pool::{Connection, Node};
 use super::relay::{Downstream, Stop, TICK, relay};
 use super::request::Outgoing;
 use super::response::{Answer, Passing, interim};
+use super::tunnel::{End, Ended, Tally, carry};
+use super::upgrade::{Offer, switching};
+use super::vigil::Vigil;
 use super::{Buffers, ForwardError, Forwarded};
-use crate::http1::Version;
 use crate::http1::body::{BodyLength, BodyReader};
 use crate::http1::deadline::Elapsed;
 use crate::http1::exchange::{Exchange, Outcome};
 use crate::http1::head::{Response, ResponseHead};
 use crate::http1::stream::{Reader, Stream, Writer};
+use crate::http1::{Limits, Version};
 use crate::proxy::upstream::Upstream;
 use std::pin::pin;
 use std::rc::Rc;
+use std::time::Duration;
 use tokio::time::Instant;
 
 /// A head that a fresh connection certainly takes in one piece: when its write fails, nothing of it
@@ -35,6 +39,8 @@ pub(super) struct Job<'j> {
     pub(super) repeatable: bool,
     /// The body goes on behind what is already in the buffers: how many octets more it may have.
     pub(super) rest: Option<Rest>,
+    /// Who is asked whether a long exchange may go on.
+    pub(super) vigil: Vigil<'j>,
     pub(super) start: Instant,
     /// When the route's time is up.
     pub(super) until: Option<Instant>,
@@ -112,19 +118,13 @@ async fn converse(
     first_write(job, &mut writer, &mut patience, buffers).await?;
 
     let pace = Pace::new(job.start);
-    let mut inbound = match job.rest {
-        None => Inbound::Complete(&mut exchange.body),
-        Some(Rest { allowance }) => {
-            let chunked = job.outgoing.framing == BodyLength::Chunked;
-            let upload = Upload { body: &mut exchange.body, writer, allowance, chunked, pace: &pace };
-            Inbound::Coming(Box::pin(upload.run()))
-        }
-    };
+    let (mut inbound, writer) = inbound(job, &mut exchange.body, writer, &pace);
     let mut heads = Heads {
         reader: &mut reader,
         bytes: &mut buffers.response,
         head: &mut buffers.response_head,
         method: job.outgoing.request.method(),
+        offer: job.outgoing.offer.as_ref(),
         client: (exchange.request.version() == Version::Http11).then_some(&mut exchange.writer),
         scratch: &mut buffers.answer,
     };
@@ -134,6 +134,17 @@ async fn converse(
 
     let (head, ahead) = buffers.response.split_at_checked(length).unwrap_or_default();
     let response = Response::new(&buffers.response_head, head);
+    if response.status() == 101 {
+        let (Inbound::Complete(body), Some(writer)) = (inbound, writer) else {
+            return Err(invalid("a protocol switch beside a body"));
+        };
+        switching(&response, job.outgoing.plan, &mut buffers.answer);
+        let ends = Ends { body, client: &mut exchange.writer, upstream: (reader, writer), first: ahead.to_vec() };
+        let head = std::mem::take(buffers).answer;
+        let times = (patience, exchange.limits);
+        let forwarded = Box::pin(switched(job, head, ends, times)).await?;
+        return Ok((Forwarded { waited, ..forwarded }, false));
+    }
     let uploaded = inbound.is_complete();
     let persist = exchange.request.persistent() && !exchange.closing.get() && uploaded;
     let answer = Answer { plan: job.outgoing.plan, request: job.outgoing.request, identified: job.identified, persist };
@@ -144,16 +155,74 @@ async fn converse(
         patience,
         out: &mut buffers.answer,
         chunked: passing.chunked,
+        response,
+        edits: &job.outgoing.plan.action.response_headers,
+        vigil: &job.vigil,
         stall: exchange.limits.body_timeout,
         sent: 0,
         begun: false,
     };
     let ended = relay(&mut body, &mut down, &mut inbound, &pace).await;
+    let revoked = matches!(ended, Err(Stop::Revoked));
     let whole = ended.is_ok() && uploaded && body.finish() == (ahead.len(), Vec::new());
     let (sent, begun) = (down.sent, down.begun);
     let outcome = outcome(ended, begun, passing)?;
-    let reusable = whole && response.persistent() && response.length() != BodyLength::Close;
-    Ok((Forwarded { status: response.status(), outcome, waited, ended: Instant::now(), sent }, reusable))
+    // An upstream that was offered another protocol may think of the connection otherwise (WS-3).
+    let plain = response.length() != BodyLength::Close && job.outgoing.offer.is_none();
+    let reusable = whole && response.persistent() && plain;
+    let ended = Instant::now();
+    Ok((Forwarded { status: response.status(), outcome, waited, ended, sent, received: 0, revoked }, reusable))
+}
+
+/// The request's body beside the response; and the way to the upstream where there is none.
+fn inbound<'a, 'c, 'w: 'a>(
+    job: &'a Job<'_>,
+    body: &'a mut BodyReader<'c>,
+    writer: Writer<'w>,
+    pace: &'a Pace,
+) -> (Inbound<'a, 'c>, Option<Writer<'w>>) {
+    let Some(Rest { allowance }) = job.rest else { return (Inbound::Complete(body), Some(writer)) };
+    let chunked = job.outgoing.framing == BodyLength::Chunked;
+    let upload = Upload { body, writer, allowance, chunked, outgoing: &job.outgoing, pace };
+    (Inbound::Coming(Box::pin(upload.run())), None)
+}
+
+/// Both ends of a connection that is switched to another protocol.
+struct Ends<'e, 'c, 'u> {
+    body: &'e mut BodyReader<'c>,
+    client: &'e mut Writer<'c>,
+    upstream: (Reader<'u>, Writer<'u>),
+    /// What the upstream sent behind its head.
+    first: Vec<u8>,
+}
+
+/// Passes the 101 on, and then whatever comes (WS-2). The route's time was for the handshake.
+async fn switched(
+    job: &Job<'_>,
+    head: Vec<u8>,
+    ends: Ends<'_, '_, '_>,
+    (mut patience, limits): (Patience<'_>, &Limits),
+) -> Result<Forwarded, Failed> {
+    let written = patience.within(limits.body_timeout, ends.client.write_all(&head)).await;
+    if !matches!(written, Ok(Ok(()))) {
+        return Err(ForwardError::ClientGone.into());
+    }
+    drop(head);
+    let tally = Tally::new();
+    let (first, reader) = ends.body.take_over();
+    let client = End { reader, writer: ends.client, first };
+    let (mut reader, mut writer) = ends.upstream;
+    let upstream = End { reader: &mut reader, writer: &mut writer, first: ends.first };
+    let ended = carry(client, upstream, &tally, (patience.deadline, limits.tunnel_idle_timeout), &job.vigil).await;
+    Ok(Forwarded {
+        status: 101,
+        outcome: if ended == Ended::Finished { Outcome::Close } else { Outcome::Abort },
+        waited: Duration::ZERO,
+        ended: Instant::now(),
+        sent: tally.to_client.get(),
+        received: tally.from_client.get(),
+        revoked: ended == Ended::Revoked,
+    })
 }
 
 /// The head, and what is here of the body, in one write.
@@ -190,6 +259,7 @@ fn outcome(ended: Result<(), Stop>, begun: bool, passing: Passing) -> Result<Out
         Err(Stop::Client) => Err(ForwardError::ClientGone),
         Err(Stop::Time) => Err(ForwardError::ResponseTimeout),
         Err(Stop::Request(error)) => Err(error),
+        Err(Stop::Revoked) => Err(ForwardError::Revoked),
     }
 }
 
@@ -227,6 +297,9 @@ impl Waits<'_> {
             if inbound.client_is_gone() {
                 return Err(ForwardError::ClientGone.into());
             }
+            if !self.job.vigil.holds(now).await {
+                return Err(ForwardError::Revoked.into());
+            }
         }
     }
 
@@ -251,6 +324,7 @@ struct Heads<'h, 'u, 'c> {
     bytes: &'h mut Vec<u8>,
     head: &'h mut ResponseHead,
     method: &'h str,
+    offer: Option<&'h Offer>,
     /// Where interim responses go; nowhere for HTTP/1.0.
     client: Option<&'h mut Writer<'c>>,
     scratch: &'h mut Vec<u8>,
@@ -263,7 +337,8 @@ impl Heads<'_, '_, '_> {
         let mut interims = 0;
         loop {
             while let Some(length) = self.parsed()? {
-                if Response::new(self.head, self.bytes).status() >= 200 {
+                let response = Response::new(self.head, self.bytes);
+                if response.status() >= 200 || self.offer.is_some_and(|offer| offer.is_accepted(&response)) {
                     return Ok(length);
                 }
                 interims += 1;
@@ -291,7 +366,7 @@ impl Heads<'_, '_, '_> {
         self.head.parse(self.bytes, self.method).map_err(|error| invalid(error.0))
     }
 
-    /// H-1xx: 102 and 103 go on to the client; a 100 is ours to send; nobody asked for a 101 (SMUG-22).
+    /// H-1xx: 102 and 103 go on to the client; a 100 is ours to send; nobody asked for this 101 (SMUG-22).
     async fn interim(&mut self) -> Result<(), Failed> {
         let response = Response::new(self.head, self.bytes);
         match (response.status(), &mut self.client) {

@@ -48,7 +48,7 @@ pub(super) async fn echo(
         Ok(Err(_)) | Err(_) => Outcome::Abort,
     };
     let sent = u64::try_from(content.len()).unwrap_or(u64::MAX);
-    Ok(Forwarded { status: 200, outcome, waited, ended: Instant::now(), sent })
+    Ok(Forwarded { status: 200, outcome, waited, ended: Instant::now(), sent, received: 0, revoked: false })
 }
 
 async fn collect(job: &Job<'_>, start: &[u8], exchange: &mut Exchange<'_>) -> Result<Vec<u8>, ForwardError> {

@@ -2,7 +2,8 @@
 //! before the request is complete, and then both go on at the same time.
 
 use super::ForwardError;
-use crate::http1::body::{BodyError, BodyReader, CHUNK_END, LAST_CHUNK, chunk_head};
+use super::request::Outgoing;
+use crate::http1::body::{BodyError, BodyReader, CHUNK_END, chunk_head};
 use crate::http1::deadline::{Deadline, Elapsed};
 use crate::http1::stream::Writer;
 use std::cell::Cell;
@@ -78,6 +79,7 @@ pub(super) struct Upload<'a, 'c, 'w> {
     /// How many octets may still come.
     pub(super) allowance: Option<u64>,
     pub(super) chunked: bool,
+    pub(super) outgoing: &'a Outgoing<'a>,
     pub(super) pace: &'a Pace,
 }
 
@@ -105,8 +107,12 @@ impl<'a, 'c> Upload<'a, 'c, '_> {
             }
         }
         self.pace.wait_for(Waiting::Upstream);
-        if self.chunked && self.writer.write_all(LAST_CHUNK).await.is_err() {
-            return Ok(Inbound::Stopped(self.body));
+        if self.chunked {
+            frame.clear();
+            self.outgoing.last_chunk(self.body, &mut frame);
+            if self.writer.write_all(&frame).await.is_err() {
+                return Ok(Inbound::Stopped(self.body));
+            }
         }
         self.pace.wait_for(Waiting::Upstream);
         Ok(Inbound::Complete(self.body))

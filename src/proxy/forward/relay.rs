@@ -3,8 +3,12 @@
 
 use super::ForwardError;
 use super::inbound::{Inbound, Pace, Patience};
-use crate::http1::body::{BodyError, BodyReader, CHUNK_END, LAST_CHUNK, chunk_head};
+use super::trailers;
+use super::vigil::Vigil;
+use crate::http1::body::{BodyError, BodyReader, CHUNK_END, chunk_head};
+use crate::http1::head::Response;
 use crate::http1::stream::Writer;
+use crate::proxy::route::HeaderEdits;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -24,6 +28,8 @@ pub(super) enum Stop {
     Time,
     /// The request's body cannot be passed on.
     Request(ForwardError),
+    /// What the exchange was allowed by holds no more (PX-15).
+    Revoked,
 }
 
 /// The client's side of a response.
@@ -33,6 +39,10 @@ pub(super) struct Downstream<'d, 'c> {
     /// What is not written yet; at first, the head.
     pub(super) out: &'d mut Vec<u8>,
     pub(super) chunked: bool,
+    /// What the content belongs to, and what the operator changes of its fields.
+    pub(super) response: Response<'d>,
+    pub(super) edits: &'d HeaderEdits,
+    pub(super) vigil: &'d Vigil<'d>,
     /// How long a write may take.
     pub(super) stall: Duration,
     /// Octets of content that the client got.
@@ -52,10 +62,14 @@ pub(super) async fn relay(
         if let Some(piece) = body.next_ready().map_err(Stop::Upstream)? {
             down.put(piece, inbound).await?;
         } else if body.is_complete() {
-            return down.finish(inbound).await;
+            return down.finish(body, inbound).await;
         } else {
             down.flush(inbound).await?;
-            match inbound.alongside(down.patience.within(TICK, body.next())).await.map_err(Stop::Request)? {
+            let next = inbound.alongside(down.patience.within(TICK, body.next())).await.map_err(Stop::Request)?;
+            if !down.vigil.still_holds().await {
+                return Err(Stop::Revoked);
+            }
+            match next {
                 Ok(Ok(Some(piece))) => down.put(piece, inbound).await?,
                 Ok(Ok(None)) => {}
                 Ok(Err(error)) => return Err(Stop::Upstream(error)),
@@ -83,9 +97,9 @@ impl Downstream<'_, '_> {
         Ok(())
     }
 
-    async fn finish(&mut self, inbound: &mut Inbound<'_, '_>) -> Result<(), Stop> {
+    async fn finish(&mut self, body: &BodyReader<'_>, inbound: &mut Inbound<'_, '_>) -> Result<(), Stop> {
         if self.chunked {
-            self.out.extend_from_slice(LAST_CHUNK);
+            trailers::last_chunk(body.trailers(), self.response.connection(), self.edits, self.out);
         }
         self.flush(inbound).await
     }

@@ -4,9 +4,10 @@
 //! one of ours removed by naming it in `Connection` (H-conn-3), nor add a second one (IDH-4).
 
 use super::edits::{append_set, content_length, covers, line, value_of};
-use super::{Plan, cookies, provenance, trail};
+use super::upgrade::Offer;
+use super::{Plan, cookies, provenance, trail, trailers};
 use crate::http1::Version;
-use crate::http1::body::BodyLength;
+use crate::http1::body::{BodyLength, BodyReader};
 use crate::http1::head::{Field, Request};
 use crate::http1::stream::Peer;
 use crate::proxy::fields::{Fate, Named, list, request_fate};
@@ -30,6 +31,8 @@ pub(super) struct Outgoing<'o> {
     pub(super) identity: &'o [u8],
     /// How the body is framed on the way to the upstream.
     pub(super) framing: BodyLength,
+    /// The protocols that the connection may be switched to, where the client wants that.
+    pub(super) offer: Option<Offer>,
 }
 
 /// What the client's fields held.
@@ -39,6 +42,8 @@ struct Seen {
     length: bool,
     /// The request is part of a trace.
     trace: bool,
+    /// The client understands trailers.
+    takes_trailers: bool,
 }
 
 /// The request has been here before (H-via).
@@ -53,6 +58,12 @@ impl Outgoing<'_> {
         line(out, b"host", value_of(&self.plan.action.request_headers, "host").unwrap_or(host));
         let seen = self.passed(out)?;
         self.framed(seen.length, out);
+        if let Some(offer) = &self.offer {
+            offer.append(out);
+        } else if seen.takes_trailers {
+            // H-te-1
+            out.extend_from_slice(b"te: trailers\r\nconnection: te\r\n");
+        }
         self.ours(out);
         if !seen.trace && !covers(&self.plan.action.request_headers, b"traceparent") {
             trail::traceparent(self.plan.request_id, out);
@@ -60,6 +71,11 @@ impl Outgoing<'_> {
         append_set(out, &self.plan.action.request_headers);
         out.extend_from_slice(b"\r\n");
         Ok(())
+    }
+
+    /// Appends the end of a chunked body whose content has been sent.
+    pub(super) fn last_chunk(&self, body: &BodyReader<'_>, out: &mut Vec<u8>) {
+        trailers::last_chunk(body.trailers(), self.request.connection(), &self.plan.action.request_headers, out);
     }
 
     fn request_line(&self, out: &mut Vec<u8>) {
@@ -82,7 +98,10 @@ impl Outgoing<'_> {
         for field in self.request.fields() {
             let passes = match request_fate(field.name) {
                 Fate::Pass => limit.is_none() || !field.is("max-forwards"),
-                Fate::Drop => false,
+                Fate::Drop => {
+                    self.made_anew(&field, &mut seen, out);
+                    false
+                }
                 Fate::Forwarding => self.plan.origin.trusted && !provenance::is_made_here(field.name),
                 Fate::Ours => {
                     seen.length |= field.is("content-length");
@@ -98,6 +117,21 @@ impl Outgoing<'_> {
             trail::forwarded(limit, out);
         }
         Ok(seen)
+    }
+
+    /// Of what belongs to the connection: trailers may be announced, and that they are understood may be said.
+    fn made_anew(&self, field: &Field<'_>, seen: &mut Seen, out: &mut Vec<u8>) {
+        match field.name.len() {
+            2 if field.is("te") => {
+                let modern = self.request.version() == Version::Http11;
+                seen.takes_trailers |=
+                    modern && list(field.value).any(|coding| coding.eq_ignore_ascii_case(b"trailers"));
+            }
+            7 if self.framing == BodyLength::Chunked && field.is("trailer") => {
+                trailers::announced(field.value, &self.plan.action.request_headers, out);
+            }
+            _ => {}
+        }
     }
 
     /// Of the fields that the gateway looks at, two may pass.

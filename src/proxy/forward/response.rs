@@ -2,7 +2,7 @@
 
 use super::caching::{self, Audience};
 use super::edits::{append_set, content_length, covers, line};
-use super::{Plan, cookies};
+use super::{Plan, cookies, trailers};
 use crate::http1::body::BodyLength;
 use crate::http1::head::{Field, Request, Response};
 use crate::http1::{Version, date};
@@ -22,12 +22,15 @@ pub(super) struct Answer<'a> {
 }
 
 /// What the upstream says, of what is not simply passed on.
+#[expect(clippy::struct_excessive_bools, reason = "each is one field that was there or not")]
 #[derive(Clone, Copy, Debug, Default)]
 struct Said {
     /// A `Date` that was passed on.
     date: bool,
     cache_control: bool,
     vary: bool,
+    /// Trailers are announced.
+    trailer: bool,
 }
 
 /// How the content goes to the client.
@@ -62,6 +65,10 @@ impl Answer<'_> {
         append_set(out, edits);
         self.append_ours(out);
         let passing = self.framed(response, out);
+        if said.trailer && passing.chunked {
+            let announced = response.values("trailer");
+            announced.for_each(|value| trailers::announced(value, edits, out));
+        }
         out.extend_from_slice(b"\r\n");
         passing
     }
@@ -97,7 +104,10 @@ impl Answer<'_> {
                     said.vary = true;
                     false
                 }
-                ResponseFate::Drop => false,
+                ResponseFate::Drop => {
+                    said.trailer |= field.is("trailer");
+                    false
+                }
             };
             if passes && !named.contains(field.name) && !covers(edits, field.name) {
                 line(out, field.name, field.value);
@@ -164,7 +174,7 @@ pub(super) fn interim(response: &Response<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\r\n");
 }
 
-fn status_line(response: &Response<'_>, out: &mut Vec<u8>) {
+pub(super) fn status_line(response: &Response<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(b"HTTP/1.1 ");
     decimal(out, response.status().into());
     out.push(b' ');

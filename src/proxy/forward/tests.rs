@@ -4,3 +4,6 @@ mod bodies;
 pub(in crate::proxy) mod fixture;
 mod responses;
 mod servers;
+mod trailers;
+mod upgrades;
+mod vigils;

@@ -26,6 +26,7 @@ fn action(path_policy: PathPolicy) -> Arc<Action> {
         timeout: None,
         request_headers: HeaderEdits::default(),
         response_headers: HeaderEdits::default(),
+        upgrade: crate::proxy::route::Upgrade::Only(vec!["websocket".to_owned()]),
         report_only: false,
         rate_limit: None,
         cors: None,

@@ -24,7 +24,8 @@ fn head_from(setup: &Setup, request: &[u8], peer: &str) -> Result<String, Looped
     let framing = request.length();
     let identity = setup.identity.unwrap_or_default();
     let mut out = Vec::new();
-    Outgoing { plan: &plan, request, peer: &peer, identity, framing }.write(setup.host.raw.as_bytes(), &mut out)?;
+    Outgoing { plan: &plan, request, peer: &peer, identity, framing, offer: None }
+        .write(setup.host.raw.as_bytes(), &mut out)?;
     Ok(String::from_utf8_lossy(&out).into_owned())
 }
 
@@ -86,7 +87,7 @@ fn hop_by_hop_fields_do_not_pass() {
     let head = head(
         &setup(),
         "Connection: close, X-One\r\nX-One: 1\r\nCONNECTION: keep-alive\r\nconnection: x-two, Upgrade, HTTP2-Settings\r\nX-Two: 2\r\n\
-         Upgrade: h2c\r\nHTTP2-Settings: abc\r\nKeep-Alive: 5\r\nProxy-Connection: x\r\nTE: trailers\r\nTrailer: x\r\nExpect: 100-continue\r\n",
+         Upgrade: h2c\r\nHTTP2-Settings: abc\r\nKeep-Alive: 5\r\nProxy-Connection: x\r\nTE: gzip\r\nTrailer: x\r\nExpect: 100-continue\r\n",
     );
     for name in [
         "connection",

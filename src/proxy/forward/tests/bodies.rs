@@ -58,7 +58,7 @@ async fn a_body_is_passed_on_as_it_comes() {
         } else {
             assert_eq!(
                 body, "5\r\nhello\r\n4\r\n wor\r\n2\r\nld\r\n0\r\n\r\n",
-                "framed anew, without extensions and trailers"
+                "framed anew, without extensions and forged trailers"
             );
         }
     }

@@ -7,7 +7,7 @@ use crate::http1::deadline::Deadline;
 use crate::http1::exchange::Exchange;
 use crate::http1::head::{Request, RequestHead};
 use crate::http1::stream::{Peer, Stream};
-use crate::proxy::forward::{Body, Buffers, ForwardError, Forwarded, Forwarder, Plan};
+use crate::proxy::forward::{Body, Buffers, ForwardError, Forwarded, Forwarder, Plan, Watched};
 use crate::proxy::origin::Origin;
 use crate::proxy::route::{Action, HeaderEdits};
 use crate::proxy::target::{Host, PathPolicy};
@@ -41,6 +41,7 @@ pub(in crate::proxy) struct Setup {
     pub(in crate::proxy) identity: Option<&'static [u8]>,
     pub(in crate::proxy) limits: Limits,
     pub(in crate::proxy) closing: bool,
+    pub(in crate::proxy) watched: Option<Watched<'static>>,
 }
 
 impl Setup {
@@ -65,6 +66,7 @@ impl Setup {
                 timeout: None,
                 request_headers: HeaderEdits::default(),
                 response_headers: HeaderEdits::default(),
+                upgrade: crate::proxy::route::Upgrade::Only(vec!["websocket".to_owned()]),
                 report_only: false,
                 rate_limit: None,
                 cors: None,
@@ -80,6 +82,7 @@ impl Setup {
             identity: Some(IDENTITY),
             limits: Limits::default(),
             closing: false,
+            watched: None,
         }
     }
 
@@ -112,6 +115,7 @@ impl Setup {
             body: self.body,
             token_in_query: self.token_in_query,
             standing: None,
+            watched: self.watched,
         }
     }
 
@@ -303,7 +307,7 @@ impl Hand {
             if let Some((head, body)) = text.split_once("\r\n\r\n") {
                 let length = values(head, "content-length").first().map_or(0, |length| length.parse().unwrap());
                 let chunked = !values(head, "transfer-encoding").is_empty();
-                if if chunked { body.ends_with("0\r\n\r\n") } else { body.len() >= length } {
+                if if chunked { body.contains("0\r\n") && body.ends_with("\r\n\r\n") } else { body.len() >= length } {
                     self.note(&text);
                     return Some(text);
                 }

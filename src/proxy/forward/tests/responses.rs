@@ -43,17 +43,13 @@ async fn a_response_with_a_length_passes_as_it_is() {
 #[tokio::test]
 async fn chunks_are_framed_anew() {
     let script = Script::answering(
-        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2;x=y\r\nhe\r\n003\r\nllo\r\n0\r\nX-Trailer: no\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2;x=y\r\nhe\r\n003\r\nllo\r\n0\r\nX-Trailer: yes\r\n\r\n",
     )
     .await;
     let setup = Setup::to(&[script.port]);
     let done = setup.send(&setup.forwarder(), GET).await;
     assert_eq!(done.field("transfer-encoding"), ["chunked"]);
-    assert!(
-        done.content().ends_with("\r\n0\r\n\r\n")
-            && !done.content().contains(';')
-            && !done.received.contains("X-Trailer")
-    );
+    assert!(done.content().ends_with("\r\n0\r\nX-Trailer: yes\r\n\r\n") && !done.content().contains(';'));
     assert_eq!(done.result.unwrap().sent, 5);
 }
 
@@ -205,8 +201,7 @@ async fn a_protocol_switch_that_nobody_asked_for_is_a_bad_gateway() {
         Script::answering("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n")
             .await;
     let setup = Setup::to(&[script.port]);
-    let request = "GET /notes HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
-    let done = setup.send(&setup.forwarder(), request).await;
+    let done = setup.send(&setup.forwarder(), GET).await;
     assert!(matches!(done.result, Err(ForwardError::BadGateway(_))));
 }
 

@@ -257,6 +257,11 @@ fn a_node_counts_alone_while_redis_does_not_answer() {
     );
     let token = gateway.token("notes:read");
     gateway.get("/any/x").bearer(&token).send().expect(200);
+    // The cache is believed from the moment when the store has proved that it answers.
+    eventually("the token is cached", || {
+        gateway.get("/notes/x").bearer(&token).send().expect(200);
+        !gateway.metrics().contains("tollgate_cache_hits_total 0\n")
+    });
     redis.freeze();
     let start = Instant::now();
     passes(3, || gateway.get("/any/x").bearer(&token).send());

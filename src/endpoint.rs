@@ -2,6 +2,7 @@
 //! and `people`.
 
 mod browser;
+mod cors;
 mod form;
 mod json;
 mod location;
@@ -101,6 +102,22 @@ impl Endpoints {
         if endpoint == Endpoint::Form(Form::DeviceAuthorization) && self.issuer.settings().device.is_none() {
             return response::not_found();
         }
+        if !cors::is_open(endpoint) {
+            return self.answer_at(endpoint, request, caller, now).await;
+        }
+        if cors::is_preflight(request) {
+            return cors::preflight(endpoint.allowed());
+        }
+        cors::opened(self.answer_at(endpoint, request, caller, now).await)
+    }
+
+    async fn answer_at(
+        &self,
+        endpoint: Endpoint,
+        request: &Request<Bytes>,
+        caller: &Caller<'_>,
+        now: Timestamp,
+    ) -> Response<Bytes> {
         if !endpoint.allows(request.method()) {
             return response::method_not_allowed(endpoint.allowed());
         }

@@ -3,6 +3,7 @@
 //! [`Worker`] holds what one thread needs and makes a `Gateway` anew when the configuration in
 //! force has changed; a request keeps the one that it began with.
 
+mod cors;
 mod credential;
 mod decision;
 mod failure;
@@ -18,6 +19,7 @@ use crate::endpoint::{self, Endpoints, People};
 use crate::enforce::bearer::Methods;
 use crate::enforce::challenge::Challenge;
 use crate::enforce::guard::{Directory, Guard, GuardSettings, Identity};
+use crate::enforce::rate::Limiter;
 use crate::http1::exchange::{Exchange, Outcome};
 use crate::http1::head::HeadError;
 use crate::http1::stream::Peer;
@@ -117,6 +119,8 @@ pub struct Shared {
     pub cache: Arc<TokenCache<Arc<Identity>>>,
     /// Failed attempts.
     pub throttle: Arc<Throttle>,
+    /// The counts of the routes' limits.
+    pub limiter: Arc<Limiter>,
     /// Logs and metrics.
     pub telemetry: Arc<Telemetry>,
 }
@@ -186,6 +190,9 @@ struct Gateway {
     endpoints: Endpoints,
     forwarder: Forwarder,
     recorder: Recorder,
+    limiter: Arc<Limiter>,
+    /// Where limits that nodes share are counted.
+    store: Store,
     resources: Arc<Resources>,
     /// That of each resource, at its index.
     challenges: Vec<Challenge>,
@@ -219,7 +226,7 @@ impl Gateway {
             Arc::clone(&plan.clients),
             people.directory.clone(),
             Arc::clone(&plan.scopes),
-            store,
+            store.clone(),
             Arc::clone(&shared.throttle),
         );
         let settings = endpoint::Settings { realm: plan.realm.clone(), bearer: plan.bearer };
@@ -231,6 +238,8 @@ impl Gateway {
             challenges: plan.issue.resources.iter().map(|resource| challenge(&plan, &resource.identifier)).collect(),
             challenge: challenge(&plan, &plan.issue.issuer),
             resources: Arc::clone(&plan.issue.resources),
+            limiter: Arc::clone(&shared.limiter),
+            store,
             authority: own::authority(&plan.issue.issuer).to_owned(),
             guard,
             plan,

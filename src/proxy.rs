@@ -1,6 +1,7 @@
 //! The way to the upstreams: one reading of a request's target, the route it takes, and the
 //! forwarding itself.
 
+pub mod cors;
 pub mod fields;
 pub mod forward;
 pub mod origin;

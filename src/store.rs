@@ -13,6 +13,7 @@ mod embedded;
 mod family;
 mod feed;
 mod patience;
+mod rate;
 mod record;
 mod redis;
 mod survey;
@@ -22,6 +23,7 @@ mod contract;
 
 pub use document::{Document, Kind};
 pub use feed::Listener;
+pub use rate::{Counted, Pace};
 pub use record::{ClientRecord, Filter, Issue, Issued, Listed, Rotated, Rotation, SelfRegistered};
 
 use crate::clock::Timestamp;

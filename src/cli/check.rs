@@ -73,7 +73,10 @@ impl Line<'_> {
     fn cells(self) -> [String; 6] {
         let spec = &self.route.spec;
         let host = spec.host.clone().unwrap_or_else(|| "*".to_owned());
-        let needs = if spec.action.report_only { format!("{} (report only)", self.needs) } else { self.needs };
+        let report_only = spec.action.report_only.then(|| "report only".to_owned());
+        let limit = spec.action.rate_limit.as_ref().map(|limit| limit.terms().to_string());
+        let remarks: Vec<String> = report_only.into_iter().chain(limit).collect();
+        let needs = if remarks.is_empty() { self.needs } else { format!("{} ({})", self.needs, remarks.join("; ")) };
         [spec.name.clone(), host, spec.path.clone(), self.methods, needs, spec.action.upstream.name.clone()]
     }
 }
@@ -127,6 +130,8 @@ fn right(configuration: &Configuration) -> Value {
                 "needs": line.needs,
                 "resource": resource.identifier,
                 "report_only": spec.action.report_only,
+                "rate_limit": spec.action.rate_limit.as_ref().map(|limit| limit.terms().to_string()),
+                "cors": spec.action.cors.is_some(),
                 "upstream": spec.action.upstream.name,
             })
         })

@@ -72,6 +72,7 @@ pub(super) struct Explained {
     route: Option<String>,
     resource: Option<String>,
     needs: Option<String>,
+    limit: Option<String>,
     verdict: Verdict,
     status: Option<u16>,
     reason: String,
@@ -92,7 +93,8 @@ impl Explained {
         };
         let (route, needs, verdict) = (or_none(&self.route), or_none(&self.needs), self.verdict.as_str());
         let resource = self.resource.as_ref().map(|uri| format!("resource: {uri}\n")).unwrap_or_default();
-        format!("route: {route}\n{resource}needs: {needs}\nverdict: {verdict}\nreason: {reason}\n")
+        let limit = self.limit.as_ref().map(|limit| format!("limit: {limit}\n")).unwrap_or_default();
+        format!("route: {route}\n{resource}needs: {needs}\n{limit}verdict: {verdict}\nreason: {reason}\n")
     }
 
     fn json(&self) -> Value {
@@ -100,6 +102,7 @@ impl Explained {
             "route": self.route,
             "resource": self.resource,
             "needs": self.needs,
+            "limit": self.limit,
             "verdict": self.verdict.as_str(),
             "status": self.status,
             "reason": self.reason,
@@ -113,6 +116,7 @@ impl Explained {
             route: None,
             resource: None,
             needs: None,
+            limit: None,
             verdict: Verdict::Denied,
             status: Some(status),
             reason: reason.into(),
@@ -164,6 +168,7 @@ fn own(target: &Target<'_>) -> Explained {
         route: Some("the gateway's own endpoint".to_owned()),
         resource: None,
         needs: Some("public".to_owned()),
+        limit: None,
         verdict: Verdict::Public,
         status: None,
         reason: "ok: answered by the gateway itself".to_owned(),
@@ -184,6 +189,7 @@ fn decided(plan: &Plan, matched: &Matched<'_>, target: &Target<'_>, token: Optio
         route: Some(route),
         resource: resources.are_configured().then(|| resource.identifier.clone()),
         needs: Some(needed(matched.access, &params)),
+        limit: spec.action.rate_limit.as_ref().map(|limit| limit.terms().to_string()),
         verdict,
         status,
         reason,

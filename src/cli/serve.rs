@@ -12,6 +12,7 @@ use self::watch::Watch;
 use super::{banner, output};
 use crate::admin::Transport;
 use crate::config::{self, Configuration};
+use crate::enforce::rate::Limiter;
 use crate::gateway::{Shared, Worker};
 use crate::http1::Limits;
 use crate::http1::stream::Listen;
@@ -177,6 +178,7 @@ impl Process {
             store,
             cache,
             throttle: Arc::new(Throttle::new()),
+            limiter: Arc::new(Limiter::new()),
             telemetry: Arc::clone(telemetry),
         });
         let phase = Rc::new(Cell::new(Phase::Starting));

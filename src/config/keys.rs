@@ -372,8 +372,27 @@ pub(super) const ROUTE: &[Key] = &[
     key("path_parameters", KEEP, "Whether ; may.").default("refuse"),
     key("report_only", Kind::Boolean, "Decide and log, but let everything pass.").default("false"),
     key("upgrade", UPGRADE, "Whether WebSocket may pass; or which protocols, or \"any\".").default("true"),
-    later("cors", "CORS by the gateway.", "remove it: preflights are forwarded, and the upstream answers them"),
-    later("rate_limit", "Rate limits by route.", REMOVE),
+    key("cors", Kind::Table(CORS), "Which pages may read its responses; without it the upstream says it."),
+    key("rate_limit", Kind::Table(RATE_LIMIT), "429 beyond."),
+];
+
+/// `rate_limit` of a route.
+pub(super) const RATE_LIMIT: &[Key] = &[
+    key("requests", Kind::Integer(1, 1_000_000), "This many requests …").required(),
+    key("per", Kind::Duration("1s", "1d"), "… in this time.").required(),
+    key("by", Kind::Choice(&["client", "subject", "ip"], &[]), "Who is counted.").default("client"),
+    key("burst", Kind::Integer(1, 1_000_000), "This many at once; else as many as `requests`."),
+    key("shared", Kind::Boolean, "All nodes of a Redis count together.").default("false"),
+];
+
+/// `cors` of a route.
+pub(super) const CORS: &[Key] = &[
+    key("origins", TEXTS, "`https://app.example.com`, `https://*.example.com`, or `*` for everybody.").required(),
+    key("credentials", Kind::Boolean, "Whether cookies and the like may be sent.").default("false"),
+    key("methods", TEXTS, "What pages may ask for; else what the route takes."),
+    key("headers", TEXTS, "Fields that pages may send beside the usual ones."),
+    key("expose", TEXTS, "Fields that pages may read beside the usual ones."),
+    key("max_age", Kind::Duration("0s", "1d"), "How long a browser keeps the answer to a preflight.").default("10m"),
 ];
 
 /// `headers` of a route.

@@ -47,7 +47,7 @@ impl Gateway {
         let described = Described::read(request).map_err(Failure::Malformed)?;
         let bytes = described.head(request);
         notes.described = Some(Box::new(described));
-        let mut response = match self.examine(&bytes, limits, notes).await {
+        let mut response = match self.examine(&bytes, limits, asker, notes).await {
             Ok(permit) => permitted(&permit),
             Err(failure) => {
                 notes.verdict = failure.verdict();
@@ -58,12 +58,19 @@ impl Gateway {
                 refused(failure.response(self.challenge(notes.resource), asker.id))
             }
         };
+        notes.complete(response.headers_mut(), request);
         insert(response.headers_mut(), REQUEST_ID, asker.id);
         Ok(response)
     }
 
     /// The way of a request, up to where it would be forwarded.
-    async fn examine<'g>(&'g self, bytes: &[u8], limits: &Limits, notes: &mut Notes<'g>) -> Result<Permit, Failure> {
+    async fn examine<'g>(
+        &'g self,
+        bytes: &[u8],
+        limits: &Limits,
+        asker: &Asker<'_>,
+        notes: &mut Notes<'g>,
+    ) -> Result<Permit, Failure> {
         let mut head = RequestHead::default();
         let Some(length) = head.parse(bytes, limits).map_err(Failure::Head)? else {
             return Err(Failure::Malformed("the described request is not complete"));
@@ -84,7 +91,7 @@ impl Gateway {
             rewrite.apply(&wanted.matched, &target).map_err(|_| TWO_READINGS)?;
         }
         let mut taken = Taken::from_head(&request, &target, wanted.methods());
-        self.decide(&wanted, &target, &mut taken, notes).await
+        self.decide(&wanted, &target, &mut taken, asker, notes).await
     }
 }
 

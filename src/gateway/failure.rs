@@ -2,6 +2,7 @@
 
 use crate::enforce::challenge::Challenge;
 use crate::enforce::guard::Invalid;
+use crate::enforce::rate;
 use crate::http1::exchange::CollectError;
 use crate::http1::head::HeadError;
 use crate::oauth::error::BearerErrorCode;
@@ -12,6 +13,7 @@ use crate::telemetry::Verdict;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use serde::Serialize;
+use std::time::Duration;
 
 /// Why a request is not forwarded, or got no response from its upstream. One variant a step.
 #[derive(Debug)]
@@ -42,6 +44,8 @@ pub(super) enum Failure {
     Store(StoreError),
     /// A page of an origin that the resource does not admit (MCP-13).
     Origin,
+    /// The route's limit (LIM-429); how long to wait.
+    RateLimited(Duration),
     /// A scope is missing: the one that would pass.
     Scope(String),
     /// The upstream.
@@ -84,6 +88,7 @@ impl Failure {
             Self::NoRoute(NoRoute::NotFound) => "no_route",
             Self::NoToken(_) => "no_token",
             Self::Origin => "origin",
+            Self::RateLimited(_) => "rate_limited",
             Self::Scope(_) => "insufficient_scope",
             Self::Store(_) => "store",
             Self::Tunnel => "connect",
@@ -107,6 +112,7 @@ impl Failure {
             | Self::NoToken(_)
             | Self::Invalid(..)
             | Self::Origin
+            | Self::RateLimited(_)
             | Self::Scope(_)
             | Self::Untrusted => Verdict::Denied,
         }
@@ -117,7 +123,13 @@ impl Failure {
     pub(super) const fn is_decision(&self) -> bool {
         matches!(
             self,
-            Self::Credential(_) | Self::NoToken(_) | Self::Invalid(..) | Self::Origin | Self::Store(_) | Self::Scope(_)
+            Self::Credential(_)
+                | Self::NoToken(_)
+                | Self::Invalid(..)
+                | Self::Origin
+                | Self::RateLimited(_)
+                | Self::Store(_)
+                | Self::Scope(_)
         )
     }
 
@@ -154,6 +166,9 @@ impl Failure {
             }
             Self::NoRoute(NoRoute::NotFound) => face(StatusCode::NOT_FOUND, "not_found", "There is no such route."),
             Self::NoToken(_) => face(StatusCode::UNAUTHORIZED, "unauthorized", "An access token is needed."),
+            Self::RateLimited(_) => {
+                face(StatusCode::TOO_MANY_REQUESTS, "rate_limited", "There are too many requests: wait a little.")
+            }
             Self::Scope(_) => {
                 face(StatusCode::FORBIDDEN, "insufficient_scope", "The access token lacks a scope that is needed here.")
             }
@@ -180,6 +195,7 @@ impl Failure {
             | Self::Body(_)
             | Self::Encoded
             | Self::Origin
+            | Self::RateLimited(_)
             | Self::Store(_)
             | Self::Forward(_)
             | Self::Untrusted => None,
@@ -206,6 +222,9 @@ impl Failure {
         if face.status == StatusCode::SERVICE_UNAVAILABLE {
             fields.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
+        if let Self::RateLimited(wait) = self {
+            fields.insert(header::RETRY_AFTER, HeaderValue::from(rate::whole_seconds(*wait).max(1)));
+        }
         if self.ends_connection() {
             fields.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
@@ -227,6 +246,13 @@ impl Failure {
 
 /// The name under which every answer says which request it is for.
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Adds a field whose value is known to be one.
+pub(super) fn append(fields: &mut http::HeaderMap, name: &'static str, value: &[u8]) {
+    if let Ok(value) = HeaderValue::from_bytes(value) {
+        fields.append(HeaderName::from_static(name), value);
+    }
+}
 
 /// Sets a field whose value is known to be visible ASCII; one that is not is left out.
 pub(super) fn insert(fields: &mut http::HeaderMap, name: HeaderName, value: &str) {

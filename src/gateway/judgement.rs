@@ -4,9 +4,11 @@ use super::Gateway;
 use super::credential::Taken;
 use super::failure::Failure;
 use super::notes::Notes;
+use super::passage::Asker;
 use super::wanted::Wanted;
 use crate::enforce::decide::{self, Denial, Permit};
 use crate::enforce::guard::{CheckError, Identity, Invalid};
+use crate::enforce::rate::RateLimit;
 use crate::oauth::token::TokenDigest;
 use crate::proxy::target::Target;
 use crate::telemetry::Verdict;
@@ -19,14 +21,21 @@ impl Gateway {
         wanted: &Wanted<'_>,
         target: &Target<'_>,
         taken: &mut Taken<'_>,
+        asker: &Asker<'_>,
         notes: &mut Notes<'_>,
     ) -> Result<Permit, Failure> {
         if wanted.preflight {
             return wanted.check_origin().map(|()| decide::preflight());
         }
-        match self.judge(wanted, target, taken, notes).await {
+        let mut decided = self.judge(wanted, target, taken, notes).await;
+        if let (Ok(permit), Some(limit)) = (&decided, &wanted.matched.route.spec.action.rate_limit) {
+            let counted = self.count(limit, permit.identity().map(|identity| &**identity), asker, notes).await;
+            decided = counted.and(decided);
+        }
+        match decided {
             Err(failure) if wanted.matched.route.spec.action.report_only && failure.is_decision() => {
                 notes.verdict = Verdict::WouldDeny;
+                notes.standing = None;
                 notes.reason = failure.reason();
                 Ok(decide::report_only(notes.identity.clone()))
             }
@@ -67,6 +76,25 @@ impl Gateway {
             Denial::Audience => wanted.invalid(Invalid::Audience, &params),
             Denial::Scope { needed } => Failure::Scope(needed),
         })
+    }
+
+    /// Counts the request against its route's limit (LIM-429).
+    async fn count(
+        &self,
+        limit: &RateLimit,
+        identity: Option<&Identity>,
+        asker: &Asker<'_>,
+        notes: &mut Notes<'_>,
+    ) -> Result<(), Failure> {
+        let taken = self.limiter.take(limit, (identity, asker.origin.address), &self.store, notes.now()).await;
+        if limit.terms().shared {
+            notes.waited();
+        }
+        if taken.alone {
+            self.recorder.counters().limits_counted_alone.increment();
+        }
+        notes.standing = Some(taken.standing);
+        taken.wait.map_or(Ok(()), |wait| Err(Failure::RateLimited(wait)))
     }
 
     async fn check(&self, token: &[u8], notes: &mut Notes<'_>) -> Result<Arc<Identity>, CheckError> {

@@ -1,11 +1,16 @@
 //! What is known of a request when it ends, for the log and the metrics.
 
 use super::decision::Described;
+use super::failure::append;
 use crate::clock::{self, Timestamp};
 use crate::enforce::guard::Identity;
+use crate::enforce::rate::Standing;
+use crate::http1::head::Request;
 use crate::oauth::resource::ResourceId;
+use crate::proxy::cors::Cors;
 use crate::proxy::route::Route;
 use crate::telemetry::Verdict;
+use http::HeaderMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -15,8 +20,12 @@ pub(super) struct Notes<'g> {
     began: (Timestamp, Instant),
     now: Instant,
     pub(super) route: Option<&'g Route>,
+    /// Which pages may read the answer.
+    pub(super) cors: Option<&'g Cors>,
     pub(super) resource: ResourceId,
     pub(super) identity: Option<Arc<Identity>>,
+    /// Where the client stands with the route's limit.
+    pub(super) standing: Option<Standing>,
     pub(super) verdict: Verdict,
     pub(super) reason: &'static str,
     pub(super) status: u16,
@@ -35,8 +44,10 @@ impl Notes<'_> {
             began: (clock::now(), now),
             now,
             route: None,
+            cors: None,
             resource: ResourceId::GATEWAY,
             identity: None,
+            standing: None,
             verdict: Verdict::Public,
             reason: "ok",
             status: 0,
@@ -44,6 +55,17 @@ impl Notes<'_> {
             sent: 0,
             received: 0,
             described: None,
+        }
+    }
+
+    /// Adds to an answer of the gateway's own what concerns the client's limit and other origins' pages
+    /// (PX-11).
+    pub(super) fn complete(&self, fields: &mut HeaderMap, request: &Request<'_>) {
+        if let Some(standing) = &self.standing {
+            standing.fields().iter().for_each(|(name, value)| append(fields, name, value));
+        }
+        if let Some(cors) = self.cors {
+            cors.response(request.values("origin")).for_each(|(name, value)| append(fields, name, value));
         }
     }
 

@@ -6,7 +6,7 @@ use super::failure::{Failure, REQUEST_ID};
 use super::notes::Notes;
 use super::recheck::Recheck;
 use super::request_id::RequestIds;
-use super::wanted::{TWO_READINGS, WITHOUT_TRACE, malformed};
+use super::wanted::{TWO_READINGS, malformed};
 use crate::clock;
 use crate::enforce::decide::Permit;
 use crate::enforce::guard::Identity;
@@ -15,11 +15,11 @@ use crate::http1::head::{HeadError, Request};
 use crate::http1::stream::Peer;
 use crate::proxy::forward::{self, ForwardError};
 use crate::proxy::origin::Origin;
-use crate::proxy::route::Matched;
+use crate::proxy::route::{METHODS, Matched};
 use crate::proxy::target::{Host, PathPolicy, Target};
 use crate::telemetry::Event;
 use bytes::Bytes;
-use http::{HeaderValue, Response, StatusCode, header};
+use http::{Response, StatusCode, header};
 use std::borrow::Cow;
 use std::cell::Cell;
 use std::time::Duration;
@@ -125,12 +125,14 @@ impl Gateway {
             | Failure::NoRoute(_)
             | Failure::NoToken(_)
             | Failure::Origin
+            | Failure::RateLimited(_)
             | Failure::Scope(_)
             | Failure::Tunnel
             | Failure::Untrusted => {}
         }
         let mut response = failure.response(self.challenge(notes.resource), request_id);
         self.secure(&mut response, asker.origin);
+        notes.complete(response.headers_mut(), &exchange.request);
         reply(exchange, response, notes).await
     }
 
@@ -160,9 +162,12 @@ impl Gateway {
             let response = Box::pin(self.own(exchange, &target, asker.origin, asker.id)).await?;
             return Ok(reply(exchange, response, notes).await);
         }
+        if let Some(answer) = self.preflight(&request, &host, &target, notes) {
+            return Ok(reply(exchange, with_id(answer?, asker.id), notes).await);
+        }
         let wanted = self.wanted(&request, &host, &target, notes)?;
         let mut taken = Taken::from(exchange, &target, wanted.methods(), self.plan.form_body).await?;
-        let permit = self.decide(&wanted, &target, &mut taken, notes).await?;
+        let permit = self.decide(&wanted, &target, &mut taken, asker, notes).await?;
         if taken.has_unsearched_form() {
             Box::pin(taken.clean_form(exchange, self.plan.form_body)).await?;
         }
@@ -209,6 +214,7 @@ impl Gateway {
             strip_authorization: taken.ours_in_header || consumed,
             body: taken.body.as_body(),
             token_in_query: matches!(taken.token, Ok(Some(Sent::Query(_)))),
+            standing: notes.standing.as_ref(),
             watched: recheck.as_ref().map(|watch| forward::Watched { watch, every: self.plan.recheck }),
         };
         let forwarded = self.forwarder.send(permit, &plan, exchange).await.map_err(Failure::Forward)?;
@@ -247,11 +253,11 @@ fn without_target(request: &Request<'_>) -> Result<Option<Response<Bytes>>, Fail
         return Err(Failure::Malformed("only OPTIONS takes the target `*`"));
     }
     let mut response = no_content();
-    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(WITHOUT_TRACE));
+    super::failure::insert(response.headers_mut(), header::ALLOW, &METHODS.join(", "));
     Ok(Some(response))
 }
 
-fn no_content() -> Response<Bytes> {
+pub(super) fn no_content() -> Response<Bytes> {
     let mut response = Response::new(Bytes::new());
     *response.status_mut() = StatusCode::NO_CONTENT;
     response

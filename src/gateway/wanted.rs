@@ -9,7 +9,8 @@ use crate::enforce::guard::Invalid;
 use crate::http1::body::BodyLength;
 use crate::http1::head::Request;
 use crate::oauth::resource::Resource;
-use crate::proxy::route::{Matched, NoRoute};
+use crate::proxy::cors::Cors;
+use crate::proxy::route::{METHODS, Matched, NoRoute};
 use crate::proxy::target::{Host, PathPolicy, Target, TargetError};
 
 /// What a request asks for.
@@ -63,11 +64,16 @@ impl Gateway {
         target: &Target<'_>,
         notes: &mut Notes<'g>,
     ) -> Result<Wanted<'g>, Failure> {
-        let (matched, preflight) = self.route(request, host, target)?;
+        let found = self.route(request, host, target);
+        if let Err(Failure::NoRoute(NoRoute::MethodNotAllowed(allowed))) = &found {
+            notes.cors = self.cors_of_path(allowed, host, target).map(|(_, cors)| cors);
+        }
+        let (matched, preflight) = found?;
         notes.route = Some(matched.route);
+        notes.cors = matched.route.spec.action.cors.as_ref();
         let resource = self.resources.get(matched.route.spec.resource.of(target.normal()));
         notes.resource = resource.id;
-        Ok(Wanted { matched, resource, preflight, foreign: !admits_origin(resource, request) })
+        Ok(Wanted { matched, resource, preflight, foreign: !admits_origin(resource, notes.cors, request) })
     }
 
     /// The route, and whether the request is a CORS preflight of it.
@@ -85,7 +91,7 @@ impl Gateway {
         match found {
             Ok(matched) if !matched.route.spec.action.path_policy.allows(target.oddities()) => Err(TWO_READINGS),
             Ok(_) if request.method() == "TRACE" => {
-                Err(Failure::NoRoute(NoRoute::MethodNotAllowed(WITHOUT_TRACE.to_owned())))
+                Err(Failure::NoRoute(NoRoute::MethodNotAllowed(METHODS.join(", "))))
             }
             Ok(matched) => Ok((matched, preflight.is_some())),
             Err(_) if target.oddities() != PathPolicy::default() => Err(TWO_READINGS),
@@ -104,12 +110,9 @@ pub(super) const fn malformed(error: TargetError) -> Failure {
 /// No way of sending a token is looked at.
 const NO_WAY: Methods = Methods { header: false, form: false, query: false };
 
-/// What a route that takes every method takes (H-trace).
-pub(super) const WITHOUT_TRACE: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
-
 /// The method that a CORS preflight asks for (PX-10). A request with a credential or content is none,
 /// whatever else it says.
-fn preflight_method<'r>(request: &Request<'r>) -> Option<&'r str> {
+pub(super) fn preflight_method<'r>(request: &Request<'r>) -> Option<&'r str> {
     if request.method() != "OPTIONS" || request.length() != BodyLength::None {
         return None;
     }
@@ -121,6 +124,8 @@ fn preflight_method<'r>(request: &Request<'r>) -> Option<&'r str> {
 }
 
 /// MCP-13: a browser says in `Origin` on whose page a request was made. Other clients do not say it.
-fn admits_origin(resource: &Resource, request: &Request<'_>) -> bool {
-    !resource.mcp || request.values("origin").all(|origin| resource.admits_origin(origin))
+/// Whom the route's `cors` names is admitted with that.
+fn admits_origin(resource: &Resource, cors: Option<&Cors>, request: &Request<'_>) -> bool {
+    let admits = |origin| resource.admits_origin(origin) || cors.is_some_and(|cors| cors.names(origin));
+    !resource.mcp || request.values("origin").all(admits)
 }

@@ -38,6 +38,7 @@ use super::route::Action;
 use super::target::Host;
 use super::upstream::{HostHeader, Server, Upstream};
 use crate::enforce::decide::Permit;
+use crate::enforce::rate::Standing;
 use crate::http1::body::{BodyLength, BodyReader, CHUNK_END, chunk_head};
 use crate::http1::exchange::{Exchange, Outcome};
 use crate::http1::head::ResponseHead;
@@ -81,6 +82,8 @@ pub struct Plan<'p> {
     pub body: Body<'p>,
     /// The token came by the query: the response is `Cache-Control: private` (R6750-2.3b).
     pub token_in_query: bool,
+    /// Where the client stands with the route's limit, which the response says.
+    pub standing: Option<&'p Standing>,
     /// Who is asked whether a long exchange may go on; `None`: it may.
     pub watched: Option<Watched<'p>>,
 }

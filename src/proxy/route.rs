@@ -17,10 +17,12 @@ pub use rewrite::Rewrite;
 pub use table::RouteTable;
 pub use upgrade::{Upgrade, is_tunnelled};
 
+use super::cors::Cors;
 use super::target::{PathPolicy, Target};
 use super::upstream::Upstream;
 use crate::enforce::bearer::Methods;
 use crate::enforce::decide::Access;
+use crate::enforce::rate::RateLimit;
 use crate::oauth::resource::RouteResource;
 use http::{HeaderName, HeaderValue, Method};
 use std::sync::Arc;
@@ -44,6 +46,9 @@ pub struct RouteSpec {
     /// Everything that does not decide which route is taken.
     pub action: Arc<Action>,
 }
+
+/// The methods of a route that takes every one; TRACE is never forwarded (H-trace).
+pub const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 
 /// What each method of a route needs.
 #[derive(Clone, Debug)]
@@ -142,6 +147,10 @@ pub struct Action {
     pub upgrade: Upgrade,
     /// Decide and log, but let everything pass.
     pub report_only: bool,
+    /// How often it may be used.
+    pub rate_limit: Option<RateLimit>,
+    /// Which pages may read its responses; `None`: the upstream says it.
+    pub cors: Option<Cors>,
 }
 
 /// `headers.request`, `headers.response`: first `remove`, then `set`.

@@ -1,11 +1,13 @@
 //! The store in Redis, for a fleet. Each worker has a connection of its own; a lookup is one round
 //! trip; whatever must be one step is a script. Everything about tokens expires by itself. The keys
-//! are described in `redis/prelude.lua`, those of documents in `redis/documents.rs`.
+//! are described in `redis/prelude.lua`, those of documents in `redis/documents.rs`, those of counts in
+//! `redis/rate.rs`.
 
 mod connection;
 mod documents;
 mod feed;
 mod key;
+mod rate;
 mod scan;
 
 use super::feed::Feed;
@@ -46,6 +48,7 @@ struct Scripts {
     end: Procedure,
     forget: Procedure,
     replace: Procedure,
+    count: Procedure,
     documents: documents::Scripts,
 }
 
@@ -61,6 +64,7 @@ impl Redis {
             end: Procedure::new(concat!(include_str!("redis/prelude.lua"), include_str!("redis/end.lua"))),
             forget: Procedure::new(include_str!("redis/forget.lua")),
             replace: Procedure::new(concat!(include_str!("redis/prelude.lua"), include_str!("redis/replace.lua"))),
+            count: Procedure::new(include_str!("redis/count.lua")),
             documents: documents::Scripts::new(),
         };
         Ok(Self { connection: Connection::new(Server::new(client, patience)), scripts: Arc::new(scripts) })

@@ -113,6 +113,8 @@ pub struct Counters {
     pub store_lookups: Timings,
     /// Lookups that brought no answer.
     pub store_failures: Counter,
+    /// Requests that one node counted alone although their limit is the fleet's.
+    pub limits_counted_alone: Counter,
     /// 1 while the store answers, else 0.
     pub store_up: Gauge,
     /// Configurations that took effect after the first.

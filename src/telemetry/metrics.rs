@@ -149,13 +149,18 @@ fn gauges(kept: &Counters) -> [(&'static str, &'static str, &Gauge); 4] {
     ]
 }
 
-fn counters<'c>(kept: &'c Counters, dropped: &'c Counter) -> [(&'static str, &'static str, &'c Counter); 10] {
+fn counters<'c>(kept: &'c Counters, dropped: &'c Counter) -> [(&'static str, &'static str, &'c Counter); 11] {
     [
         ("connections_accepted", "Client connections that were accepted", &kept.connections_accepted),
         ("cache_hits", "Tokens that were found in the cache", &kept.cache_hits),
         ("cache_misses", "Tokens that the store had to be asked about", &kept.cache_misses),
         ("tokens_forged", "Tokens refused without asking the store", &kept.tokens_forged),
         ("store_failures", "Tokens that the store gave no answer about", &kept.store_failures),
+        (
+            "limits_counted_alone",
+            "Requests under a shared limit that this node counted alone",
+            &kept.limits_counted_alone,
+        ),
         ("issuing_failed", "Requests for tokens that could not be answered", &kept.issuing_failed),
         ("wrong_secrets", "Wrong secrets of clients and users that exist", &kept.wrong_secrets),
         ("revocations", "Requests that took tokens or grants back", &kept.revocations),

@@ -1,7 +1,7 @@
 //! `[[resources]]`: what there are tokens for, and which route belongs to which.
 
 use super::routes::{Surroundings, own_base};
-use super::{path, tokens};
+use super::{cors, path, tokens};
 use crate::config::error::Report;
 use crate::config::file::Node;
 use crate::config::keys::RESOURCE;
@@ -35,6 +35,7 @@ pub(super) fn build(root: &Section<'_>, specs: &mut [RouteSpec], surroundings: &
     // Numbers first: the routes need them.
     let numbered = Resources::new(gateway, others, true);
     assign(specs, &numbered);
+    cors::serve_mcp(specs, &numbered);
     check_routes(specs, &numbered, root);
     check_below(&listed, specs, &numbered, root.report);
     let whole = |resource: &Resource| describe(resource, specs, surroundings);
@@ -129,7 +130,7 @@ fn origins(section: &Section<'_>, public_url: &str) -> Vec<String> {
 }
 
 /// As browsers write it (RFC 6454 section 6.2): in lower case, without a default port.
-fn origin(text: &str) -> Option<String> {
+pub(super) fn origin(text: &str) -> Option<String> {
     let url =
         Url::parse(text).filter(|url| url.path.is_empty() && !url.has_query_or_fragment && url.user_info.is_none())?;
     let scheme = url.scheme.to_ascii_lowercase();

@@ -3,7 +3,7 @@
 use super::fields::{Side, edits};
 use super::scopes::Scopes;
 use super::upstreams::Upstreams;
-use super::{access, path, resources, tokens};
+use super::{access, cors, path, rate_limit, resources, tokens};
 use crate::config::file::{Node, Value};
 use crate::config::keys::ROUTE;
 use crate::config::section::Section;
@@ -11,7 +11,7 @@ use crate::config::source::Place;
 use crate::enforce::bearer::Methods;
 use crate::issue::Settings;
 use crate::oauth::resource::{Resources, RouteResource};
-use crate::proxy::route::{Action, Rewrite, RouteError, RouteSpec, RouteTable, Upgrade, is_tunnelled};
+use crate::proxy::route::{Action, MethodAccess, Rewrite, RouteError, RouteSpec, RouteTable, Upgrade, is_tunnelled};
 use crate::proxy::target::PathPolicy;
 use std::collections::HashMap;
 use std::net::Ipv6Addr;
@@ -45,6 +45,7 @@ pub(super) fn build(root: &Section<'_>, surroundings: &Surroundings<'_>) -> (Rou
         places.insert(place.clone(), &node.at);
         specs.extend(route(&section, &node.at, place, surroundings));
     }
+    rate_limit::check_shared(root);
     let resources = resources::build(root, &mut specs, surroundings);
     let table = RouteTable::new(specs).unwrap_or_else(|errors| {
         for error in &errors {
@@ -86,7 +87,7 @@ fn route(section: &Section<'_>, at: &Place, place: String, surroundings: &Surrou
         section.report.problem(&node.at, "the name is empty", "leave it out: the path is the name then");
     }
     let access = access::read(section, at, path.unwrap_or_default(), surroundings.scopes);
-    let action = action(section, path.unwrap_or_default(), surroundings);
+    let action = action(section, path.unwrap_or_default(), access.as_ref(), surroundings);
     let path = path?;
     Some(RouteSpec {
         name: section.text("name").unwrap_or(path).to_owned(),
@@ -135,7 +136,12 @@ fn folded_host(section: &Section<'_>, node: &Node, host: &str) -> Option<String>
     None
 }
 
-fn action(section: &Section<'_>, path: &str, surroundings: &Surroundings<'_>) -> Option<Action> {
+fn action(
+    section: &Section<'_>,
+    path: &str,
+    access: Option<&MethodAccess>,
+    surroundings: &Surroundings<'_>,
+) -> Option<Action> {
     let upstream = section.node("upstream").zip(section.text("upstream"));
     let upstream = upstream.and_then(|(node, name)| surroundings.upstreams.find(node, name, section.report));
     let keeps = |name| section.text_or_default(name) == "keep";
@@ -144,6 +150,8 @@ fn action(section: &Section<'_>, path: &str, surroundings: &Surroundings<'_>) ->
     let response_headers = edits(&headers, Side::Response);
     let rewrite = rewrite(section, path);
     let bearer = bearer(section, surroundings.methods);
+    let rate_limit = rate_limit::read(section, path, access);
+    let cors = cors::read(section, access);
     Some(Action {
         upstream: upstream?,
         bearer,
@@ -160,6 +168,8 @@ fn action(section: &Section<'_>, path: &str, surroundings: &Surroundings<'_>) ->
         response_headers,
         upgrade: upgrade(section),
         report_only: section.boolean("report_only"),
+        rate_limit,
+        cors,
     })
 }
 

@@ -23,6 +23,11 @@ pub(super) fn build(section: &Section<'_>) -> Settings {
     }
 }
 
+/// Whether other nodes may see the store too.
+pub(super) fn is_shared(section: &Section<'_>) -> bool {
+    section.text_or_default("url").starts_with("redis")
+}
+
 const HELP: &str =
     "write \"redb:data/tollgate.redb\", \"memory:\", \"redis://HOST:PORT/DB\" or \"redis+unix:///run/redis.sock\"";
 

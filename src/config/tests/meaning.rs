@@ -437,3 +437,58 @@ fn each_route_knows_its_resource() {
     assert_eq!(of("/{*rest}", Some("b.example"), "/notes/x"), "/notes");
     assert_eq!(of("/{*rest}", Some("b.example"), "/x"), "");
 }
+
+/// LIM-429, PX-10
+#[test]
+fn limits_and_cors_say_what_can_be_done() {
+    let route = |line: &str| format!("[[routes]]\n{line}");
+    let refused = |line: &str, message: &str| {
+        let text = SMALL.replacen("[[routes]]", &route(line), 1);
+        let all = problems(&text);
+        assert!(all.len() == 1 && all[0].1.contains(message), "{line}: {all:?}");
+    };
+    refused("rate_limit = { requests = 1 }", "`per` is missing");
+    refused("rate_limit = { requests = 0, per = \"1s\" }", "out of bounds");
+    refused("rate_limit = { requests = 1, per = \"100ms\" }", "out of bounds");
+    refused("rate_limit = { requests = 1, per = \"1s\", by = \"user\" }", "is unknown");
+    refused("rate_limit = { requests = 1, per = \"1s\", shared = true }", "nobody to count with");
+    refused("cors = {}", "`origins` is missing");
+    refused("cors = { origins = [] }", "no origin is named");
+    refused("cors = { origins = [\"*\"], credentials = true }", "every origin could act");
+    refused("cors = { origins = [\"*\", \"https://a.example\"] }", "every origin already");
+    for origin in [
+        "https://a.example/",
+        "https://a.example/x",
+        "a.example",
+        "null",
+        "",
+        "ftp://a.example",
+        "https://u@a.example",
+        "https://*",
+        "https://*.com",
+        "https://a*.example.com",
+        "https://*.*.example.com",
+        "https://a.*.example.com",
+    ] {
+        refused(&format!("cors = {{ origins = [\"{origin}\"] }}"), "is no origin");
+    }
+    let with = |rest: &str| format!("cors = {{ origins = [\"https://a.example\"], {rest} }}");
+    refused(&with("methods = [\"no method\"]"), "does not take the method");
+    let reads = SMALL.replacen(
+        "scopes = \"notes:read\"\nupstream",
+        &format!("scopes.GET = \"notes:read\"\n{}\nupstream", with("methods = [\"GET\", \"PUT\"]")),
+        1,
+    );
+    let all = problems(&reads);
+    assert!(all.len() == 1 && all[0].1.contains("does not take the method \"PUT\""), "{all:?}");
+    refused(&with("headers = [\"*\"]"), "is no name of a field");
+    refused(&with("expose = [\"x y\"]"), "is no name of a field");
+    refused(&with("max_age = \"2d\""), "out of bounds");
+    let set = "\nheaders.response = { set = { \"Access-Control-Allow-Origin\" = \"*\" } }";
+    refused(&format!("{}{set}", with("credentials = true")), "`cors` says");
+    right(&SMALL.replacen(
+        "[[routes]]",
+        &route("cors = { origins = [\"HTTPS://A.example:443\", \"http://[::1]:3000\"] }"),
+        1,
+    ));
+}

@@ -6,6 +6,7 @@ use super::{Plan, cookies, trailers};
 use crate::http1::body::BodyLength;
 use crate::http1::head::{Field, Request, Response};
 use crate::http1::{Version, date};
+use crate::proxy::cors;
 use crate::proxy::fields::{Named, ResponseFate, response_fate};
 use crate::text::decimal;
 
@@ -62,6 +63,7 @@ impl Answer<'_> {
             line(out, b"x-request-id", self.plan.request_id.as_bytes());
         }
         append_set(out, edits);
+        self.append_ours(out);
         let passing = self.framed(response, out);
         if said.trailer && passing.chunked {
             let announced = response.values("trailer");
@@ -71,15 +73,27 @@ impl Answer<'_> {
         passing
     }
 
+    /// What the gateway itself says of the route: to pages of other origins, and of its limit.
+    fn append_ours(&self, out: &mut Vec<u8>) {
+        if let Some(cors) = &self.plan.action.cors {
+            cors.response(self.request.values("origin")).for_each(|(name, value)| line(out, name.as_bytes(), value));
+        }
+        if let Some(standing) = self.plan.standing {
+            standing.fields().iter().for_each(|(name, value)| line(out, name.as_bytes(), value));
+        }
+    }
+
     /// The upstream's fields that pass, in order.
     fn passed(&self, response: &Response<'_>, out: &mut Vec<u8>) -> Said {
         let named = Named::read(response.connection());
         let edits = &self.plan.action.response_headers;
         let private = self.audience() != Audience::Anybody;
+        let has_cors = self.plan.action.cors.is_some();
         let mut said = Said::default();
         for field in response.fields() {
             let passes = match response_fate(field.name) {
                 ResponseFate::Pass if field.is("set-cookie") => !cookies::is_ours(field.value),
+                ResponseFate::Pass if has_cors && cors::is_ours(field.name) => false,
                 ResponseFate::Pass => !(private && caching::is_targeted(field.name)),
                 ResponseFate::Date => !std::mem::replace(&mut said.date, true),
                 ResponseFate::CacheControl => {

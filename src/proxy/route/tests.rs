@@ -28,6 +28,8 @@ fn action(path_policy: PathPolicy) -> Arc<Action> {
         response_headers: HeaderEdits::default(),
         upgrade: crate::proxy::route::Upgrade::Only(vec!["websocket".to_owned()]),
         report_only: false,
+        rate_limit: None,
+        cors: None,
     })
 }
 

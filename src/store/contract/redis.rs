@@ -3,7 +3,7 @@
 use super::*;
 use crate::oauth::token::{Token, TokenKind};
 use crate::secret::hex;
-use crate::store::{Rotated, StoreError};
+use crate::store::{Location, Pace, Rotated, Settings, StoreError};
 use std::time::Instant;
 use tokio::task::JoinHandle;
 
@@ -264,4 +264,43 @@ fn a_worker_connects_on_its_own_runtime() {
     drop(first);
     // The connection died with its runtime; a lookup makes another.
     assert!(runtime().block_on(valid(&store, 1)));
+}
+
+/// LIM-429
+#[tokio::test]
+async fn the_nodes_of_a_redis_count_together_and_counts_expire() {
+    let server = RedisServer::start();
+    let (one, two) = (Store::open(&server.settings()).await.unwrap(), Store::open(&server.settings()).await.unwrap());
+    let pace = Pace { every: Duration::from_secs(100), slack: Duration::from_secs(200) };
+    let count =
+        async |store: &Store, key: &[u8]| store.count(key, pace, Duration::from_secs(1)).await.unwrap().unwrap();
+    for (store, most) in [(&one, 100), (&two, 200), (&one, 300)] {
+        let counted = count(store, b"a").await;
+        assert!(counted.fits && (most - 5..=most).contains(&counted.ahead.as_secs()), "{counted:?}");
+    }
+    assert!(!count(&one, b"a").await.fits && !count(&two, b"a").await.fits);
+    assert!(count(&two, b"b").await.fits);
+    let left = server.command(&["PTTL", "tg:l:61"]);
+    let left: u64 = left.trim_start_matches(':').trim().parse().unwrap();
+    assert!((290_000..=300_000).contains(&left), "{left}");
+    // A clock that was put back, or an operator: nobody waits for longer than a full count takes.
+    server.command(&["SET", "tg:l:61", "9999999999999999"]);
+    let counted = count(&one, b"a").await;
+    assert_eq!((counted.fits, counted.ahead), (false, pace.slack + pace.every));
+    server.command(&["SET", "tg:l:61", "nonsense"]);
+    assert!(count(&one, b"a").await.fits);
+}
+
+#[tokio::test]
+async fn a_count_is_waited_for_no_longer_than_it_may_take() {
+    let server = RedisServer::start();
+    let store = Store::open(&server.settings()).await.unwrap();
+    let pace = Pace { every: Duration::from_secs(1), slack: Duration::ZERO };
+    server.signal("STOP");
+    let start = Instant::now();
+    let counted = store.count(b"a", pace, Duration::from_millis(50)).await;
+    assert!(matches!(counted, Err(StoreError::Timeout(_))) && start.elapsed() < Duration::from_millis(500));
+    server.signal("CONT");
+    let memory = Settings { location: Location::Memory, ..server.settings() };
+    assert_eq!(Store::new(&memory).unwrap().count(b"a", pace, Duration::from_secs(1)).await.unwrap(), None);
 }

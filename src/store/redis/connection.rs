@@ -8,6 +8,7 @@ use redis::{
     AsyncConnectionConfig, Client, Cmd, ErrorKind, FromRedisValue, RedisError, RedisResult, Script, ServerErrorKind,
 };
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::Mutex;
 
 /// How to reach a Redis.
@@ -107,7 +108,14 @@ impl Server {
 
     /// `work`, for as long as one operation may take.
     pub(super) async fn bounded<T>(&self, work: impl Future<Output = RedisResult<T>>) -> Result<T, StoreError> {
-        let timeout = self.patience.operation();
+        self.bounded_by(self.patience.operation(), work).await
+    }
+
+    async fn bounded_by<T>(
+        &self,
+        timeout: Duration,
+        work: impl Future<Output = RedisResult<T>>,
+    ) -> Result<T, StoreError> {
         match tokio::time::timeout(timeout, work).await {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(error)) => Err(self.failed(&error)),
@@ -162,6 +170,17 @@ impl Connection {
         input: Input<'_>,
         retry: Retry,
     ) -> Result<Answer<T>, StoreError> {
+        self.call_within(self.server.patience.operation(), procedure, input, retry).await
+    }
+
+    /// As [`call`](Self::call), waited for no longer than `patience`.
+    pub(super) async fn call_within<T: FromRedisValue>(
+        &self,
+        patience: Duration,
+        procedure: &Procedure,
+        input: Input<'_>,
+        retry: Retry,
+    ) -> Result<Answer<T>, StoreError> {
         let mut tries = Tries::default();
         let called = async {
             match self.attempt(&procedure.by_digest(input), retry, &mut tries).await {
@@ -171,7 +190,7 @@ impl Connection {
                 answer => answer,
             }
         };
-        let answer = self.server.bounded(called).await;
+        let answer = self.server.bounded_by(patience, called).await;
         if matches!(answer, Err(StoreError::Timeout(_))) {
             self.discard(tries.number);
         }

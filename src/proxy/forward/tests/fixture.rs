@@ -68,6 +68,8 @@ impl Setup {
                 response_headers: HeaderEdits::default(),
                 upgrade: crate::proxy::route::Upgrade::Only(vec!["websocket".to_owned()]),
                 report_only: false,
+                rate_limit: None,
+                cors: None,
             },
             origin: Origin { address: Some([127, 0, 0, 1].into()), trusted: false, https: false },
             host: Host { raw: "api.example.com", name: Cow::Borrowed("api.example.com") },
@@ -112,6 +114,7 @@ impl Setup {
             strip_authorization: self.strip_authorization,
             body: self.body,
             token_in_query: self.token_in_query,
+            standing: None,
             watched: self.watched,
         }
     }

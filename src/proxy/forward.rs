@@ -1,8 +1,8 @@
 //! Forwarding: one request to one server of an upstream and its response back, streamed both ways.
 //!
 //! `request` and `provenance` make the head that goes out, `response` and `caching` the one that comes
-//! back; `attempt` is one conversation with one server, with `inbound` carrying the request's body and
-//! `relay` the response's; `pool`, `balance` and `connect` know the servers. Here it is decided where a
+//! back; `attempt` is one conversation with one server, with `inbound` carrying the request's body, `heads`
+//! reading the response's and `relay` passing its content on; `pool`, `balance` and `connect` know the servers. Here it is decided where a
 //! request goes, and whether it goes again.
 
 mod attempt;
@@ -12,6 +12,8 @@ mod connect;
 mod cookies;
 mod echo;
 mod edits;
+mod gate;
+mod heads;
 mod inbound;
 mod pool;
 mod provenance;
@@ -243,6 +245,7 @@ impl Forwarder {
                 identity: identity.unwrap_or_default(),
                 framing,
                 offer: Offer::of(&exchange.request, framing, &plan.action.upgrade),
+                expects: false,
             },
             upstream,
             identified: identity.is_some(),
@@ -258,6 +261,7 @@ impl Forwarder {
             return echo::echo(&job, exchange, buffers).await;
         }
         job.rest = take_early(&job, &mut exchange.body, &mut buffers.early)?;
+        job.outgoing.expects = job.rest.is_some() && buffers.early.is_empty() && asks(&job, exchange.continued);
         self.dispatch(&job, servers, exchange, buffers).await
     }
 
@@ -371,6 +375,13 @@ fn write_head(job: &Job<'_>, authority: &str, buffers: &mut Buffers) -> Result<(
     job.outgoing
         .write(host.as_bytes(), &mut buffers.head)
         .map_err(|request::Looped| ForwardError::BadGateway("the request has been here before".to_owned()))
+}
+
+/// Whether the upstream is to be asked for the body: not where the client was told to send it, nor where the
+/// operator wants no such field.
+fn asks(job: &Job<'_>, continued: bool) -> bool {
+    let edits = &job.outgoing.plan.action.request_headers;
+    job.outgoing.request.expects_continue() && !continued && !edits::covers(edits, b"expect")
 }
 
 /// The framing of content that is all there.

@@ -143,8 +143,7 @@ async fn converse(
         switching(&response, job.outgoing.plan, &mut buffers.answer);
         let ends = Ends { body, client: &mut exchange.writer, upstream: (reader, writer), first: ahead.to_vec() };
         let head = std::mem::take(buffers).answer;
-        let times = (patience, exchange.limits);
-        let forwarded = Box::pin(switched(job, head, ends, times)).await?;
+        let forwarded = Box::pin(switched(job, head, ends, (patience, exchange.limits))).await?;
         return Ok((Forwarded { waited, ..forwarded }, false));
     }
     let uploaded = inbound.is_complete();

@@ -16,6 +16,7 @@ mod gate;
 mod heads;
 mod inbound;
 mod pool;
+mod progress;
 mod provenance;
 mod relay;
 mod request;
@@ -26,12 +27,14 @@ mod tunnel;
 mod upgrade;
 mod vigil;
 
+pub use self::progress::Progress;
 pub use self::trail::max_forwards;
 pub use self::vigil::{Watch, Watched};
 
 use self::attempt::{Failed, Job, Rest, Stage, attempt};
 use self::balance::{Dice, Servers, Tried};
 use self::pool::{Connection, Node};
+use self::progress::count;
 use self::request::Outgoing;
 use self::upgrade::Offer;
 use self::vigil::Vigil;
@@ -85,6 +88,8 @@ pub struct Plan<'p> {
     pub token_in_query: bool,
     /// Who is asked whether a long exchange may go on; `None`: it may.
     pub watched: Option<Watched<'p>>,
+    /// Where is noted how far it has come.
+    pub progress: &'p Progress,
 }
 
 /// The content of a forwarded request.
@@ -110,10 +115,6 @@ pub struct Forwarded {
     pub waited: Duration,
     /// When the response had been passed on.
     pub ended: Instant,
-    /// Octets of content that the client got.
-    pub sent: u64,
-    /// Octets that came from the client over a connection that was switched to another protocol.
-    pub received: u64,
     /// It was cut off because what it was allowed by holds no more.
     pub revoked: bool,
 }
@@ -405,18 +406,24 @@ fn check_length(job: &Job<'_>) -> Result<(), ForwardError> {
 fn take_early(job: &Job<'_>, body: &mut BodyReader<'_>, early: &mut Vec<u8>) -> Result<Option<Rest>, ForwardError> {
     early.clear();
     let chunked = job.outgoing.framing == BodyLength::Chunked;
+    let received = &job.outgoing.plan.progress.received;
     let mut allowance = job.outgoing.plan.action.body_limit;
     match job.outgoing.plan.body {
         Body::Whole(content) => {
             early.extend_from_slice(content);
+            count(received, content.len());
             return Ok(None);
         }
-        Body::Started(start) => take(start, chunked, &mut allowance, early)?,
+        Body::Started(start) => {
+            take(start, chunked, &mut allowance, early)?;
+            count(received, start.len());
+        }
         Body::Stream => {}
     }
     while early.len() < EARLY {
         let Some(piece) = body.next_ready().map_err(inbound::refused)? else { break };
         take(piece, chunked, &mut allowance, early)?;
+        count(received, piece.len());
     }
     if !body.is_complete() {
         return Ok(Some(Rest { allowance }));

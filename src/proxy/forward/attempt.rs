@@ -160,19 +160,18 @@ async fn converse(
         edits: &job.outgoing.plan.action.response_headers,
         vigil: &job.vigil,
         stall: exchange.limits.body_timeout,
-        sent: 0,
+        progress: job.outgoing.plan.progress,
         begun: false,
     };
     let ended = relay(&mut body, &mut down, &mut inbound, &pace).await;
     let revoked = matches!(ended, Err(Stop::Revoked));
     let whole = ended.is_ok() && uploaded && body.finish() == (ahead.len(), Vec::new());
-    let (sent, begun) = (down.sent, down.begun);
-    let outcome = outcome(ended, begun, passing)?;
+    let outcome = outcome(ended, down.begun, passing)?;
     // An upstream that was offered another protocol may think of the connection otherwise (WS-3).
     let plain = response.length() != BodyLength::Close && job.outgoing.offer.is_none();
     let reusable = whole && response.persistent() && plain;
     let ended = Instant::now();
-    Ok((Forwarded { status: response.status(), outcome, waited, ended, sent, received: 0, revoked }, reusable))
+    Ok((Forwarded { status: response.status(), outcome, waited, ended, revoked }, reusable))
 }
 
 /// The request's body beside the response; and the way to the upstream where there is none.
@@ -209,7 +208,9 @@ async fn switched(
         return Err(ForwardError::ClientGone.into());
     }
     drop(head);
-    let tally = Tally::new();
+    let progress = job.outgoing.plan.progress;
+    progress.status.set(101);
+    let tally = Tally::new(progress);
     let (first, reader) = ends.body.take_over();
     let client = End { reader, writer: ends.client, first };
     let (mut reader, mut writer) = ends.upstream;
@@ -220,8 +221,6 @@ async fn switched(
         outcome: if ended == Ended::Finished { Outcome::Close } else { Outcome::Abort },
         waited: Duration::ZERO,
         ended: Instant::now(),
-        sent: tally.to_client.get(),
-        received: tally.from_client.get(),
         revoked: ended == Ended::Revoked,
     })
 }

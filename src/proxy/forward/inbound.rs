@@ -3,6 +3,7 @@
 
 use super::ForwardError;
 use super::gate::Gate;
+use super::progress::count;
 use super::request::Outgoing;
 use crate::http1::body::{BodyError, BodyReader, CHUNK_END, chunk_head};
 use crate::http1::deadline::{Deadline, Elapsed};
@@ -100,6 +101,7 @@ impl<'a, 'c> Upload<'a, 'c, '_> {
             if let Some(allowance) = &mut self.allowance {
                 *allowance = allowance.checked_sub(size).ok_or(ForwardError::BodyTooLarge)?;
             }
+            count(&self.outgoing.plan.progress.received, piece.len());
             self.pace.wait_for(Waiting::Upstream);
             let written = if self.chunked {
                 frame.clear();

@@ -1,6 +1,6 @@
 //! Exchanges that go on for long: Server-Sent Events, WebSocket.
 
-use crate::harness::{Config, Gateway, SERVICE, Upstream};
+use crate::harness::{Config, Gateway, SERVICE, Upstream, eventually, notes};
 use std::io::{Read as _, Write as _};
 use std::time::{Duration, Instant};
 
@@ -80,16 +80,15 @@ fn what_the_gateways_end_cuts_off_is_recorded() {
 /// The metrics count content both ways, by route.
 #[test]
 fn content_is_counted_both_ways() {
-    let (_upstream, gateway) = crate::harness::notes();
+    let (_upstream, gateway) = notes();
     gateway.post("/public/x").body("twelve chars").send().expect(200);
     let mut connection = gateway.connect();
     connection.send("POST /public/x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
     connection.send("3\r\nabc\r\n").send("0\r\n\r\n").response().expect(200);
     gateway.get("/public/x").send().expect(200);
-    let metrics = gateway.metrics();
     for line in
         ["tollgate_received_bytes_total{route=\"public\"} 15\n", "tollgate_sent_bytes_total{route=\"public\"} 6\n"]
     {
-        assert!(metrics.contains(line), "{line} in\n{metrics}");
+        eventually(line, || gateway.metrics().contains(line));
     }
 }

@@ -1,9 +1,9 @@
 //! Forwarding: one request to one server of an upstream and its response back, streamed both ways.
 //!
 //! `request` and `provenance` make the head that goes out, `response` and `caching` the one that comes
-//! back; `attempt` is one conversation with one server, with `early` and `inbound` carrying the request's body, `heads`
-//! reading the response's and `relay` passing its content on; `pool`, `balance` and `connect` know the servers. Here it is decided where a
-//! request goes, and whether it goes again.
+//! back; `attempt` is one conversation with one server: `early` and `inbound` carry the request's body,
+//! `heads` reads the response's head and `relay` passes its content on; `pool`, `balance` and `connect` know
+//! the servers. Here it is decided where a request goes, and whether it goes again.
 
 mod attempt;
 mod balance;

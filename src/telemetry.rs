@@ -113,9 +113,10 @@ pub struct Event<'e> {
     pub duration: Duration,
     /// From the forwarded request to the response's head; `None`: not forwarded.
     pub upstream: Option<Duration>,
-    /// Octets of the response's content.
+    /// Octets of the response's content, or that went to the client over a WebSocket or the like.
     pub sent: u64,
-    /// Octets that came from the client over a WebSocket or the like; the content of requests is not counted.
+    /// Octets from the client that were passed on: the request's content, or what came over a WebSocket or the
+    /// like.
     pub received: u64,
 }
 

@@ -30,8 +30,6 @@ pub(super) struct Notes<'g> {
     pub(super) reason: &'static str,
     pub(super) status: u16,
     pub(super) upstream: Option<Duration>,
-    pub(super) sent: u64,
-    pub(super) received: u64,
     /// The request that a decision was asked for, which the log is about.
     pub(super) described: Option<Box<Described>>,
 }
@@ -52,8 +50,6 @@ impl Notes<'_> {
             reason: "ok",
             status: 0,
             upstream: None,
-            sent: 0,
-            received: 0,
             described: None,
         }
     }
@@ -73,6 +69,17 @@ impl Notes<'_> {
     /// costs as much as the look into the cache.
     pub(super) fn waited(&mut self) {
         self.now = Instant::now();
+    }
+
+    /// It was cut off from outside; the client has got as much as `status`, which is 0 for nothing.
+    pub(super) fn cut(&mut self, status: u16) {
+        self.waited();
+        if self.status == 0 {
+            self.status = status;
+        }
+        if self.reason == "ok" {
+            self.reason = "shutdown";
+        }
     }
 
     /// Takes over a reading of the clock.

@@ -13,7 +13,7 @@ use crate::enforce::guard::Identity;
 use crate::http1::exchange::{Exchange, Outcome};
 use crate::http1::head::{HeadError, Request};
 use crate::http1::stream::Peer;
-use crate::proxy::forward::{self, ForwardError};
+use crate::proxy::forward::{self, ForwardError, Progress};
 use crate::proxy::origin::Origin;
 use crate::proxy::route::{METHODS, Matched};
 use crate::proxy::target::{Host, PathPolicy, Target};
@@ -28,6 +28,46 @@ use std::time::Duration;
 pub(super) struct Asker<'a> {
     pub(super) origin: &'a Origin,
     pub(super) id: &'a str,
+    pub(super) progress: &'a Progress,
+}
+
+/// What is recorded of a request when this is dropped: at its end, or when it is cut off from outside because
+/// the time for finishing is over.
+struct Record<'r> {
+    gateway: &'r Gateway,
+    request: Request<'r>,
+    asker: &'r Asker<'r>,
+    notes: Notes<'r>,
+    /// It came to its own end.
+    ended: bool,
+}
+
+impl Drop for Record<'_> {
+    fn drop(&mut self) {
+        let Self { notes, asker, .. } = self;
+        if !self.ended {
+            notes.cut(asker.progress.status.get());
+        }
+        let identity = notes.identity.as_deref();
+        let described = notes.described.as_deref();
+        self.gateway.recorder.record(&Event {
+            request_id: asker.id,
+            method: described.map_or(self.request.method(), |described| &described.method),
+            path: described.map_or(path_of(self.request.target()), |described| path_of(described.target.as_bytes())),
+            route: notes.route.map(|route| (route.index, route.spec.name.as_str())),
+            client: identity.map(Identity::client_id),
+            subject: identity.and_then(Identity::subject),
+            address: asker.origin.address,
+            verdict: notes.verdict,
+            reason: notes.reason,
+            status: notes.status,
+            ended: notes.timestamp(),
+            duration: notes.duration(),
+            upstream: notes.upstream,
+            sent: asker.progress.sent.get(),
+            received: asker.progress.received.get(),
+        });
+    }
 }
 
 /// A request on its way, decided.
@@ -44,31 +84,14 @@ impl Gateway {
         let request = exchange.request;
         let origin = self.plan.trusted.origin(&request, exchange.peer);
         let id = ids.of(&request, origin.trusted);
-        let mut notes = Notes::begin();
-        let asker = Asker { origin: &origin, id: id.as_str() };
-        let outcome = match self.pass(exchange, &asker, &mut notes).await {
+        let progress = Progress::default();
+        let asker = Asker { origin: &origin, id: id.as_str(), progress: &progress };
+        let mut record = Record { gateway: self, request, asker: &asker, notes: Notes::begin(), ended: false };
+        let outcome = match self.pass(exchange, &asker, &mut record.notes).await {
             Ok(outcome) => outcome,
-            Err(failure) => self.fail(exchange, &failure, &asker, &mut notes).await,
+            Err(failure) => self.fail(exchange, &failure, &asker, &mut record.notes).await,
         };
-        let identity = notes.identity.as_deref();
-        let described = notes.described.as_deref();
-        self.recorder.record(&Event {
-            request_id: asker.id,
-            method: described.map_or(request.method(), |described| &described.method),
-            path: described.map_or(path_of(request.target()), |described| path_of(described.target.as_bytes())),
-            route: notes.route.map(|route| (route.index, route.spec.name.as_str())),
-            client: identity.map(Identity::client_id),
-            subject: identity.and_then(Identity::subject),
-            address: origin.address,
-            verdict: notes.verdict,
-            reason: notes.reason,
-            status: notes.status,
-            ended: notes.timestamp(),
-            duration: notes.duration(),
-            upstream: notes.upstream,
-            sent: notes.sent,
-            received: notes.received,
-        });
+        record.ended = true;
         outcome
     }
 
@@ -216,13 +239,12 @@ impl Gateway {
             token_in_query: matches!(taken.token, Ok(Some(Sent::Query(_)))),
             standing: notes.standing.as_ref(),
             watched: recheck.as_ref().map(|watch| forward::Watched { watch, every: self.plan.recheck }),
+            progress: asker.progress,
         };
         let forwarded = self.forwarder.send(permit, &plan, exchange).await.map_err(Failure::Forward)?;
         notes.status = forwarded.status;
         notes.waited_until(forwarded.ended);
         notes.upstream = Some(forwarded.waited);
-        notes.sent = forwarded.sent;
-        notes.received = forwarded.received;
         if forwarded.revoked {
             notes.reason = "token_ended";
         }

@@ -106,6 +106,15 @@ impl<'r> BodyReader<'r> {
         Ok(self.advance()?.map(|piece| self.piece(piece)))
     }
 
+    /// Waits until something more has come, where [`next_ready`](Self::next_ready) had nothing left.
+    /// Cancel-safe.
+    ///
+    /// # Errors
+    /// When the body ends early or the stream fails.
+    pub async fn arrived(&mut self) -> Result<(), BodyError> {
+        self.fill().await
+    }
+
     /// Whether the body has been read to its end.
     pub const fn is_complete(&self) -> bool {
         self.complete

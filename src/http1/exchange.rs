@@ -52,6 +52,9 @@ pub struct Exchange<'c> {
 /// As much of an unread body is read and thrown away for the sake of the connection (H-close-1).
 const DRAINED: u64 = 64 * 1024;
 
+/// What a client that waits is told.
+pub const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+
 impl Exchange<'_> {
     /// Sends a whole response in one write. Adds `Date`, `Content-Length` and, where the connection
     /// ends, `Connection: close`; leaves the content out for HEAD, 204 and 304. Says `close` when the
@@ -84,7 +87,7 @@ impl Exchange<'_> {
             return Ok(());
         }
         self.continued = true;
-        self.writer.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").await
+        self.writer.write_all(CONTINUE).await
     }
 
     /// Reads the whole body, `limit` octets at most, each piece within `limits.body_timeout`.

@@ -1,19 +1,23 @@
 //! Forwarding: one request to one server of an upstream and its response back, streamed both ways.
 //!
 //! `request` and `provenance` make the head that goes out, `response` and `caching` the one that comes
-//! back; `attempt` is one conversation with one server, with `inbound` carrying the request's body and
-//! `relay` the response's; `pool`, `balance` and `connect` know the servers. Here it is decided where a
-//! request goes, and whether it goes again.
+//! back; `attempt` is one conversation with one server: `early` and `inbound` carry the request's body,
+//! `heads` reads the response's head and `relay` passes its content on; `pool`, `balance` and `connect` know
+//! the servers. Here it is decided where a request goes, and whether it goes again.
 
 mod attempt;
 mod balance;
 mod caching;
 mod connect;
 mod cookies;
+mod early;
 mod echo;
 mod edits;
+mod gate;
+mod heads;
 mod inbound;
 mod pool;
+mod progress;
 mod provenance;
 mod relay;
 mod request;
@@ -24,11 +28,13 @@ mod tunnel;
 mod upgrade;
 mod vigil;
 
+pub use self::progress::Progress;
 pub use self::trail::max_forwards;
 pub use self::vigil::{Watch, Watched};
 
-use self::attempt::{Failed, Job, Rest, Stage, attempt};
+use self::attempt::{Failed, Job, Stage, attempt};
 use self::balance::{Dice, Servers, Tried};
+use self::early::{asks, check_length, take_early, whole};
 use self::pool::{Connection, Node};
 use self::request::Outgoing;
 use self::upgrade::Offer;
@@ -39,7 +45,7 @@ use super::target::Host;
 use super::upstream::{HostHeader, Server, Upstream};
 use crate::enforce::decide::Permit;
 use crate::enforce::rate::Standing;
-use crate::http1::body::{BodyLength, BodyReader, CHUNK_END, chunk_head};
+use crate::http1::body::BodyLength;
 use crate::http1::exchange::{Exchange, Outcome};
 use crate::http1::head::ResponseHead;
 use std::cell::{Cell, RefCell};
@@ -50,8 +56,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// As much of a body as is already there goes out together with the head.
-const EARLY: usize = 64 * 1024;
 /// Sets of buffers that are kept for the next requests.
 const MOST_BUFFERS: usize = 64;
 /// Buffers that have grown beyond this are not kept.
@@ -86,6 +90,8 @@ pub struct Plan<'p> {
     pub standing: Option<&'p Standing>,
     /// Who is asked whether a long exchange may go on; `None`: it may.
     pub watched: Option<Watched<'p>>,
+    /// Where is noted how far it has come.
+    pub progress: &'p Progress,
 }
 
 /// The content of a forwarded request.
@@ -111,10 +117,6 @@ pub struct Forwarded {
     pub waited: Duration,
     /// When the response had been passed on.
     pub ended: Instant,
-    /// Octets of content that the client got.
-    pub sent: u64,
-    /// Octets that came from the client over a connection that was switched to another protocol.
-    pub received: u64,
     /// It was cut off because what it was allowed by holds no more.
     pub revoked: bool,
 }
@@ -247,6 +249,7 @@ impl Forwarder {
                 identity: identity.unwrap_or_default(),
                 framing,
                 offer: Offer::of(&exchange.request, framing, &plan.action.upgrade),
+                expects: false,
             },
             upstream,
             identified: identity.is_some(),
@@ -262,6 +265,7 @@ impl Forwarder {
             return echo::echo(&job, exchange, buffers).await;
         }
         job.rest = take_early(&job, &mut exchange.body, &mut buffers.early)?;
+        job.outgoing.expects = job.rest.is_some() && buffers.early.is_empty() && asks(&job, exchange.continued);
         self.dispatch(&job, servers, exchange, buffers).await
     }
 
@@ -375,64 +379,6 @@ fn write_head(job: &Job<'_>, authority: &str, buffers: &mut Buffers) -> Result<(
     job.outgoing
         .write(host.as_bytes(), &mut buffers.head)
         .map_err(|request::Looped| ForwardError::BadGateway("the request has been here before".to_owned()))
-}
-
-/// The framing of content that is all there.
-fn whole(content: &[u8]) -> BodyLength {
-    match u64::try_from(content.len()) {
-        Ok(0) => BodyLength::None,
-        Ok(length) => BodyLength::Length(length),
-        Err(_) => BodyLength::Length(u64::MAX),
-    }
-}
-
-/// LIM-413: by the announced length, before anything is sent.
-fn check_length(job: &Job<'_>) -> Result<(), ForwardError> {
-    match (job.outgoing.framing, job.outgoing.plan.action.body_limit) {
-        (BodyLength::Length(length), Some(limit)) if length > limit => Err(ForwardError::BodyTooLarge),
-        _ => Ok(()),
-    }
-}
-
-/// Takes what is already there of the body, framed, into `early`; gives what is still to come.
-fn take_early(job: &Job<'_>, body: &mut BodyReader<'_>, early: &mut Vec<u8>) -> Result<Option<Rest>, ForwardError> {
-    early.clear();
-    let chunked = job.outgoing.framing == BodyLength::Chunked;
-    let mut allowance = job.outgoing.plan.action.body_limit;
-    match job.outgoing.plan.body {
-        Body::Whole(content) => {
-            early.extend_from_slice(content);
-            return Ok(None);
-        }
-        Body::Started(start) => take(start, chunked, &mut allowance, early)?,
-        Body::Stream => {}
-    }
-    while early.len() < EARLY {
-        let Some(piece) = body.next_ready().map_err(inbound::refused)? else { break };
-        take(piece, chunked, &mut allowance, early)?;
-    }
-    if !body.is_complete() {
-        return Ok(Some(Rest { allowance }));
-    }
-    if chunked {
-        job.outgoing.last_chunk(body, early);
-    }
-    Ok(None)
-}
-
-fn take(piece: &[u8], chunked: bool, allowance: &mut Option<u64>, early: &mut Vec<u8>) -> Result<(), ForwardError> {
-    if let Some(allowance) = allowance {
-        let size = u64::try_from(piece.len()).unwrap_or(u64::MAX);
-        *allowance = allowance.checked_sub(size).ok_or(ForwardError::BodyTooLarge)?;
-    }
-    if chunked && !piece.is_empty() {
-        chunk_head(early, piece.len());
-        early.extend_from_slice(piece);
-        early.extend_from_slice(CHUNK_END);
-    } else {
-        early.extend_from_slice(piece);
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -32,6 +32,7 @@ struct RouteCells {
     duration: Histogram,
     upstream: Histogram,
     sent: AtomicU64,
+    received: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -62,6 +63,7 @@ impl Cells {
             route.upstream.observe(upstream);
         }
         bump(&route.sent, event.sent);
+        bump(&route.received, event.received);
         if !matches!(event.verdict, Verdict::Allowed | Verdict::Public) {
             self.count_reason(event.reason);
         }
@@ -111,6 +113,7 @@ pub(super) struct RouteTotals {
     pub(super) duration: HistogramTotals,
     pub(super) upstream: HistogramTotals,
     pub(super) sent: u64,
+    pub(super) received: u64,
 }
 
 /// Sums of a histogram, each bucket for itself.
@@ -170,6 +173,7 @@ impl RouteTotals {
         self.duration.add(&cells.duration);
         self.upstream.add(&cells.upstream);
         self.sent = self.sent.wrapping_add(cells.sent.load(Ordering::Relaxed));
+        self.received = self.received.wrapping_add(cells.received.load(Ordering::Relaxed));
     }
 }
 

@@ -34,12 +34,9 @@ impl Collector for Requests {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let totals = self.0.totals();
         requests(&mut encoder, &totals)?;
-        let help = "Octets of content sent to clients";
-        let mut family = encoder.encode_descriptor("sent", help, Some(&Unit::Bytes), MetricType::Counter)?;
-        for (name, route) in &totals.routes {
-            let sent = ConstCounter::new(route.sent);
-            sent.encode(family.encode_family(&[("route", name.as_str())])?)?;
-        }
+        octets(&mut encoder, "sent", "Octets of content sent to clients", &totals, |route| route.sent)?;
+        let help = "Octets of content from clients that were passed on";
+        octets(&mut encoder, "received", help, &totals, |route| route.received)?;
         let help = "From a request's head to the end of its response";
         histograms(&mut encoder, "request_duration", help, &totals, |route| &route.duration)?;
         let help = "From a forwarded request to the head of its response";
@@ -63,6 +60,20 @@ fn requests(encoder: &mut DescriptorEncoder<'_>, totals: &Totals) -> fmt::Result
                 ConstCounter::new(*count).encode(family.encode_family(&labels)?)?;
             }
         }
+    }
+    Ok(())
+}
+
+fn octets(
+    encoder: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    totals: &Totals,
+    of: impl Fn(&super::cells::RouteTotals) -> u64,
+) -> fmt::Result {
+    let mut family = encoder.encode_descriptor(name, help, Some(&Unit::Bytes), MetricType::Counter)?;
+    for (name, route) in &totals.routes {
+        ConstCounter::new(of(route)).encode(family.encode_family(&[("route", name.as_str())])?)?;
     }
     Ok(())
 }

@@ -46,7 +46,7 @@ fn event(route: Option<(usize, &'static str)>, verdict: Verdict, status: u16) ->
         duration: Duration::from_micros(400),
         upstream: None,
         sent: 10,
-        received: 0,
+        received: 3,
     }
 }
 
@@ -79,6 +79,7 @@ fn requests_are_counted_by_route_name_and_never_by_path() {
     let all = "tollgate_request_duration_seconds_bucket{le=\"+Inf\",route=\"notes\"} 2\n";
     assert!(text.contains(all), "{text}");
     assert!(text.contains("tollgate_sent_bytes_total{route=\"notes\"} 20\n"), "{text}");
+    assert!(text.contains("tollgate_received_bytes_total{route=\"notes\"} 6\n"), "{text}");
     assert!(!text.contains("/notes/17") && text.ends_with("# EOF\n"), "{text}");
 }
 

@@ -1,4 +1,4 @@
-"""A gateway (the binary that TOLLGATE_BIN names) in front of `git http-backend` and an MCP server, for clients that others wrote."""
+"""A gateway (the binary that TOLLGATE_BIN names) in front of `git http-backend`, an MCP server and a WebSocket server, for clients that others wrote."""
 
 import pathlib
 import subprocess
@@ -13,6 +13,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
 from gateway_process import free_port, running
 from git_server import GitServer
 from mcp_server import McpServer
+from websocket_server import WebSocketServer
 
 HERE = pathlib.Path(__file__).parent
 SECRETS = {"service": "service-secret-4Hq9", "web": "web-secret-1Zx7", "billing": "billing-secret-6Tn3"}
@@ -56,13 +57,21 @@ def mcp_server():
 
 
 @pytest.fixture(scope="session")
-def gateway(tmp_path_factory, git_server, mcp_server):
+def websocket_server():
+    server = WebSocketServer()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def gateway(tmp_path_factory, git_server, mcp_server, websocket_server):
     port = free_port()
     environment = {
         "GATEWAY_PORT": str(port),
         "GIT_PORT": str(git_server.server_address[1]),
         "JSON_PORT": "9",
         "MCP_PORT": str(mcp_server.port),
+        "WEBSOCKET_PORT": str(websocket_server.port),
         "SERVICE_SECRET": SECRETS["service"],
         "WEB_SECRET": SECRETS["web"],
         "BILLING_SECRET": SECRETS["billing"],

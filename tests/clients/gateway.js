@@ -33,6 +33,7 @@ export async function startGateway({ json = 9, mcp = 9 } = {}) {
       GIT_PORT: 9,
       JSON_PORT: json,
       MCP_PORT: mcp,
+      WEBSOCKET_PORT: 9,
       SERVICE_SECRET: SECRETS.service,
       WEB_SECRET: SECRETS.web,
       BILLING_SECRET: SECRETS.billing,

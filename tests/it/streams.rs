@@ -1,6 +1,6 @@
 //! Exchanges that go on for long: Server-Sent Events, WebSocket.
 
-use crate::harness::{Config, Gateway, SERVICE, Upstream};
+use crate::harness::{Config, Gateway, SERVICE, Upstream, eventually, notes};
 use std::io::{Read as _, Write as _};
 use std::time::{Duration, Instant};
 
@@ -44,5 +44,51 @@ fn long_exchanges_end_with_their_token() {
             assert!(began.elapsed() < Duration::from_secs(8), "it ends with its token");
             assert!(!rest.ends_with(b"0\r\n\r\n"), "it does not look complete");
         }
+    }
+}
+
+/// What is cut at the end of `shutdown_grace` leaves its line in the log, with what had passed until then.
+#[test]
+fn what_the_gateways_end_cuts_off_is_recorded() {
+    let events = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n";
+    let switch = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\nabc";
+    for (answer, status) in [(events, 200), (switch, 101), ("", 0)] {
+        let upstream = holding(answer);
+        let gateway = Gateway::start(Config::notes(&upstream).set("server.shutdown_grace", r#""1s""#));
+        let mut connection = gateway.connect();
+        connection.send("GET /public/x HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n");
+        if status > 0 {
+            let mut seen = Vec::new();
+            while !String::from_utf8_lossy(&seen).contains("abc") {
+                seen.extend(connection.read_some(1));
+            }
+            connection.send("from the client");
+        }
+        std::thread::sleep(Duration::from_millis(100));
+        assert!(gateway.terminate().success());
+        let line = gateway.events().into_iter().find(|event| event["path"] == "/public/x").expect("a line");
+        assert_eq!(
+            (&line["status"], &line["reason"], &line["verdict"]),
+            (&status.into(), &"shutdown".into(), &"public".into())
+        );
+        assert_eq!(line["sent"], if status > 0 { 3 } else { 0 });
+        assert_eq!(line["received"].as_u64().unwrap_or_default(), if status == 101 { 15 } else { 0 });
+        assert!(line["duration_ms"].as_f64().is_some_and(|duration| duration > 900.0), "{line}");
+    }
+}
+
+/// The metrics count content both ways, by route.
+#[test]
+fn content_is_counted_both_ways() {
+    let (_upstream, gateway) = notes();
+    gateway.post("/public/x").body("twelve chars").send().expect(200);
+    let mut connection = gateway.connect();
+    connection.send("POST /public/x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
+    connection.send("3\r\nabc\r\n").send("0\r\n\r\n").response().expect(200);
+    gateway.get("/public/x").send().expect(200);
+    for line in
+        ["tollgate_received_bytes_total{route=\"public\"} 15\n", "tollgate_sent_bytes_total{route=\"public\"} 6\n"]
+    {
+        eventually(line, || gateway.metrics().contains(line));
     }
 }

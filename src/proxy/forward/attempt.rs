@@ -1,18 +1,20 @@
 //! One try: the request to one server over one connection, and the response back.
 
+use super::gate::Gate;
+use super::heads::{Heads, invalid};
 use super::inbound::{Inbound, Pace, Patience, Upload, Waiting};
 use super::pool::{Connection, Node};
 use super::relay::{Downstream, Stop, TICK, relay};
 use super::request::Outgoing;
-use super::response::{Answer, Passing, interim};
+use super::response::{Answer, Passing};
 use super::tunnel::{End, Ended, Tally, carry};
-use super::upgrade::{Offer, switching};
+use super::upgrade::switching;
 use super::vigil::Vigil;
 use super::{Buffers, ForwardError, Forwarded};
 use crate::http1::body::{BodyLength, BodyReader};
 use crate::http1::deadline::Elapsed;
 use crate::http1::exchange::{Exchange, Outcome};
-use crate::http1::head::{Response, ResponseHead};
+use crate::http1::head::Response;
 use crate::http1::stream::{Reader, Stream, Writer};
 use crate::http1::{Limits, Version};
 use crate::proxy::upstream::Upstream;
@@ -24,10 +26,6 @@ use tokio::time::Instant;
 /// A head that a fresh connection certainly takes in one piece: when its write fails, nothing of it
 /// was sent.
 const AT_ONCE: usize = 16 * 1024;
-/// Interim responses that are taken before the final one.
-const MOST_INTERIM: usize = 16;
-/// What is read of a response at a time.
-const READ: usize = 8 * 1024;
 
 /// A request that is to be sent.
 pub(super) struct Job<'j> {
@@ -67,7 +65,8 @@ pub(super) struct Failed {
 pub(super) enum Stage {
     /// There was no connection.
     Connecting,
-    /// Nothing of the request was sent.
+    /// Nothing of the request was sent, or of its body, which the upstream had yet to ask for: there was no
+    /// whole request that it could have acted upon.
     Unsent,
     /// No octet of a response was received.
     Unanswered,
@@ -96,7 +95,7 @@ pub(super) async fn attempt(
     exchange: &mut Exchange<'_>,
     buffers: &mut Buffers,
 ) -> Result<Forwarded, Failed> {
-    if job.rest.is_some() && exchange.request.expects_continue() {
+    if job.rest.is_some() && !job.outgoing.expects {
         exchange.send_continue().await.map_err(|_| ForwardError::ClientGone)?;
     }
     let (forwarded, reusable) = converse(job, &mut connection.stream, exchange, buffers).await?;
@@ -118,7 +117,8 @@ async fn converse(
     first_write(job, &mut writer, &mut patience, buffers).await?;
 
     let pace = Pace::new(job.start);
-    let (mut inbound, writer) = inbound(job, &mut exchange.body, writer, &pace);
+    let gate = job.outgoing.expects.then(|| Gate::new(Instant::now(), job.upstream.response_timeout));
+    let (mut inbound, writer) = inbound(job, &mut exchange.body, writer, (&pace, gate.as_ref()));
     let mut heads = Heads {
         reader: &mut reader,
         bytes: &mut buffers.response,
@@ -127,6 +127,8 @@ async fn converse(
         offer: job.outgoing.offer.as_ref(),
         client: (exchange.request.version() == Version::Http11).then_some(&mut exchange.writer),
         scratch: &mut buffers.answer,
+        gate: gate.as_ref(),
+        continued: &mut exchange.continued,
     };
     let waits = Waits { job, pace: &pace, stall: exchange.limits.body_timeout };
     let length = waits.head(&mut heads, &mut inbound, &mut patience).await?;
@@ -141,8 +143,7 @@ async fn converse(
         switching(&response, job.outgoing.plan, &mut buffers.answer);
         let ends = Ends { body, client: &mut exchange.writer, upstream: (reader, writer), first: ahead.to_vec() };
         let head = std::mem::take(buffers).answer;
-        let times = (patience, exchange.limits);
-        let forwarded = Box::pin(switched(job, head, ends, times)).await?;
+        let forwarded = Box::pin(switched(job, head, ends, (patience, exchange.limits))).await?;
         return Ok((Forwarded { waited, ..forwarded }, false));
     }
     let uploaded = inbound.is_complete();
@@ -159,19 +160,18 @@ async fn converse(
         edits: &job.outgoing.plan.action.response_headers,
         vigil: &job.vigil,
         stall: exchange.limits.body_timeout,
-        sent: 0,
+        progress: job.outgoing.plan.progress,
         begun: false,
     };
     let ended = relay(&mut body, &mut down, &mut inbound, &pace).await;
     let revoked = matches!(ended, Err(Stop::Revoked));
     let whole = ended.is_ok() && uploaded && body.finish() == (ahead.len(), Vec::new());
-    let (sent, begun) = (down.sent, down.begun);
-    let outcome = outcome(ended, begun, passing)?;
+    let outcome = outcome(ended, down.begun, passing)?;
     // An upstream that was offered another protocol may think of the connection otherwise (WS-3).
     let plain = response.length() != BodyLength::Close && job.outgoing.offer.is_none();
     let reusable = whole && response.persistent() && plain;
     let ended = Instant::now();
-    Ok((Forwarded { status: response.status(), outcome, waited, ended, sent, received: 0, revoked }, reusable))
+    Ok((Forwarded { status: response.status(), outcome, waited, ended, revoked }, reusable))
 }
 
 /// The request's body beside the response; and the way to the upstream where there is none.
@@ -179,11 +179,11 @@ fn inbound<'a, 'c, 'w: 'a>(
     job: &'a Job<'_>,
     body: &'a mut BodyReader<'c>,
     writer: Writer<'w>,
-    pace: &'a Pace,
+    (pace, gate): (&'a Pace, Option<&'a Gate>),
 ) -> (Inbound<'a, 'c>, Option<Writer<'w>>) {
     let Some(Rest { allowance }) = job.rest else { return (Inbound::Complete(body), Some(writer)) };
     let chunked = job.outgoing.framing == BodyLength::Chunked;
-    let upload = Upload { body, writer, allowance, chunked, outgoing: &job.outgoing, pace };
+    let upload = Upload { body, writer, allowance, chunked, outgoing: &job.outgoing, pace, gate };
     (Inbound::Coming(Box::pin(upload.run())), None)
 }
 
@@ -208,7 +208,9 @@ async fn switched(
         return Err(ForwardError::ClientGone.into());
     }
     drop(head);
-    let tally = Tally::new();
+    let progress = job.outgoing.plan.progress;
+    progress.status.set(101);
+    let tally = Tally::new(progress);
     let (first, reader) = ends.body.take_over();
     let client = End { reader, writer: ends.client, first };
     let (mut reader, mut writer) = ends.upstream;
@@ -219,8 +221,6 @@ async fn switched(
         outcome: if ended == Ended::Finished { Outcome::Close } else { Outcome::Abort },
         waited: Duration::ZERO,
         ended: Instant::now(),
-        sent: tally.to_client.get(),
-        received: tally.from_client.get(),
         revoked: ended == Ended::Revoked,
     })
 }
@@ -316,70 +316,4 @@ impl Waits<'_> {
             Waiting::Upstream => ForwardError::ResponseTimeout,
         }
     }
-}
-
-/// Reads response heads up to the final one.
-struct Heads<'h, 'u, 'c> {
-    reader: &'h mut Reader<'u>,
-    bytes: &'h mut Vec<u8>,
-    head: &'h mut ResponseHead,
-    method: &'h str,
-    offer: Option<&'h Offer>,
-    /// Where interim responses go; nowhere for HTTP/1.0.
-    client: Option<&'h mut Writer<'c>>,
-    scratch: &'h mut Vec<u8>,
-}
-
-impl Heads<'_, '_, '_> {
-    /// The length of the final head, which then is at the start of the buffer.
-    async fn next(&mut self) -> Result<usize, Failed> {
-        self.bytes.clear();
-        let mut interims = 0;
-        loop {
-            while let Some(length) = self.parsed()? {
-                let response = Response::new(self.head, self.bytes);
-                if response.status() >= 200 || self.offer.is_some_and(|offer| offer.is_accepted(&response)) {
-                    return Ok(length);
-                }
-                interims += 1;
-                if interims > MOST_INTERIM {
-                    return Err(invalid("too many interim responses"));
-                }
-                self.interim().await?;
-                self.bytes.drain(..length);
-            }
-            self.bytes.reserve(READ);
-            let stage = if interims == 0 && self.bytes.is_empty() { Stage::Unanswered } else { Stage::Final };
-            let why = match self.reader.read(self.bytes).await {
-                Ok(0) => "it ended the connection before the response's head".to_owned(),
-                Ok(_) => continue,
-                Err(error) => format!("reading the response: {error}"),
-            };
-            return Err(Failed { error: ForwardError::BadGateway(why), stage, resent: false });
-        }
-    }
-
-    fn parsed(&mut self) -> Result<Option<usize>, Failed> {
-        if self.bytes.is_empty() {
-            return Ok(None);
-        }
-        self.head.parse(self.bytes, self.method).map_err(|error| invalid(error.0))
-    }
-
-    /// H-1xx: 102 and 103 go on to the client; a 100 is ours to send; nobody asked for this 101 (SMUG-22).
-    async fn interim(&mut self) -> Result<(), Failed> {
-        let response = Response::new(self.head, self.bytes);
-        match (response.status(), &mut self.client) {
-            (101, _) => Err(invalid("a protocol switch that nobody asked for")),
-            (100, _) | (_, None) => Ok(()),
-            (_, Some(client)) => {
-                interim(&response, self.scratch);
-                client.write_all(self.scratch).await.map_err(|_| ForwardError::ClientGone.into())
-            }
-        }
-    }
-}
-
-fn invalid(why: &str) -> Failed {
-    ForwardError::BadGateway(format!("the response is not valid: {why}")).into()
 }

@@ -2,6 +2,7 @@
 //! octets that would have been sent, so what it shows is what is forwarded.
 
 use super::attempt::Job;
+use super::progress::count;
 use super::response::Answer;
 use super::{Body, Buffers, ForwardError, Forwarded, inbound};
 use crate::http1::Limits;
@@ -24,6 +25,8 @@ pub(super) async fn echo(
         Body::Started(start) => collect(job, start, exchange).await?,
         Body::Stream => collect(job, &[], exchange).await?,
     };
+    let progress = job.outgoing.plan.progress;
+    count(&progress.received, body.len());
     let content = describe(&buffers.head, &body)?;
     buffers.response.clear();
     buffers.response.extend_from_slice(
@@ -47,8 +50,8 @@ pub(super) async fn echo(
         Ok(Ok(())) => Outcome::Close,
         Ok(Err(_)) | Err(_) => Outcome::Abort,
     };
-    let sent = u64::try_from(content.len()).unwrap_or(u64::MAX);
-    Ok(Forwarded { status: 200, outcome, waited, ended: Instant::now(), sent, received: 0, revoked: false })
+    count(&progress.sent, content.len());
+    Ok(Forwarded { status: 200, outcome, waited, ended: Instant::now(), revoked: false })
 }
 
 async fn collect(job: &Job<'_>, start: &[u8], exchange: &mut Exchange<'_>) -> Result<Vec<u8>, ForwardError> {

@@ -2,6 +2,8 @@
 //! before the request is complete, and then both go on at the same time.
 
 use super::ForwardError;
+use super::gate::Gate;
+use super::progress::count;
 use super::request::Outgoing;
 use crate::http1::body::{BodyError, BodyReader, CHUNK_END, chunk_head};
 use crate::http1::deadline::{Deadline, Elapsed};
@@ -81,11 +83,16 @@ pub(super) struct Upload<'a, 'c, 'w> {
     pub(super) chunked: bool,
     pub(super) outgoing: &'a Outgoing<'a>,
     pub(super) pace: &'a Pace,
+    /// What it waits at before it is read.
+    pub(super) gate: Option<&'a Gate>,
 }
 
 impl<'a, 'c> Upload<'a, 'c, '_> {
     /// Passes the body on, piece by piece: a piece is read when the one before has been taken.
     pub(super) async fn run(mut self) -> Uploaded<'a, 'c> {
+        if !self.admitted().await? {
+            return Ok(Inbound::Stopped(self.body));
+        }
         let mut frame = Vec::new();
         loop {
             self.pace.wait_for(Waiting::Client);
@@ -94,6 +101,7 @@ impl<'a, 'c> Upload<'a, 'c, '_> {
             if let Some(allowance) = &mut self.allowance {
                 *allowance = allowance.checked_sub(size).ok_or(ForwardError::BodyTooLarge)?;
             }
+            count(&self.outgoing.plan.progress.received, piece.len());
             self.pace.wait_for(Waiting::Upstream);
             let written = if self.chunked {
                 frame.clear();
@@ -116,6 +124,21 @@ impl<'a, 'c> Upload<'a, 'c, '_> {
         }
         self.pace.wait_for(Waiting::Upstream);
         Ok(Inbound::Complete(self.body))
+    }
+
+    /// Waits until the body may pass; `false`: it is not wanted. A client that sends it all the same does not
+    /// wait: holding that back would help nobody.
+    async fn admitted(&mut self) -> Result<bool, ForwardError> {
+        let Some(gate) = self.gate else { return Ok(true) };
+        tokio::select! {
+            biased;
+            passed = gate.passed() => Ok(passed),
+            arrived = self.body.arrived() => {
+                arrived.map_err(refused)?;
+                gate.open();
+                Ok(true)
+            }
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 
 use super::ForwardError;
 use super::inbound::{Inbound, Pace, Patience};
+use super::progress::{Progress, count};
 use super::trailers;
 use super::vigil::Vigil;
 use crate::http1::body::{BodyError, BodyReader, CHUNK_END, chunk_head};
@@ -45,8 +46,8 @@ pub(super) struct Downstream<'d, 'c> {
     pub(super) vigil: &'d Vigil<'d>,
     /// How long a write may take.
     pub(super) stall: Duration,
-    /// Octets of content that the client got.
-    pub(super) sent: u64,
+    /// Where is noted what the client got.
+    pub(super) progress: &'d Progress,
     /// Something has been written: there is no other response any more.
     pub(super) begun: bool,
 }
@@ -81,7 +82,6 @@ pub(super) async fn relay(
 
 impl Downstream<'_, '_> {
     async fn put(&mut self, piece: &[u8], inbound: &mut Inbound<'_, '_>) -> Result<(), Stop> {
-        let size = u64::try_from(piece.len()).unwrap_or(u64::MAX);
         if self.chunked {
             chunk_head(self.out, piece.len());
             if self.out.len() + piece.len() <= GATHERED {
@@ -93,7 +93,7 @@ impl Downstream<'_, '_> {
         } else {
             self.write([piece], inbound).await?;
         }
-        self.sent = self.sent.saturating_add(size);
+        count(&self.progress.sent, piece.len());
         Ok(())
     }
 
@@ -115,6 +115,7 @@ impl Downstream<'_, '_> {
             *to = part;
         }
         self.begun = true;
+        self.progress.status.set(self.response.status());
         let write = self.writer.write_parts(all);
         let written = inbound.alongside(self.patience.within(self.stall, write)).await.map_err(Stop::Request)?;
         self.out.clear();

@@ -33,6 +33,8 @@ pub(super) struct Outgoing<'o> {
     pub(super) framing: BodyLength,
     /// The protocols that the connection may be switched to, where the client wants that.
     pub(super) offer: Option<Offer>,
+    /// The client waits for `100 Continue`, and nothing of the body has come: the upstream is asked.
+    pub(super) expects: bool,
 }
 
 /// What the client's fields held.
@@ -58,6 +60,9 @@ impl Outgoing<'_> {
         line(out, b"host", value_of(&self.plan.action.request_headers, "host").unwrap_or(host));
         let seen = self.passed(out)?;
         self.framed(seen.length, out);
+        if self.expects {
+            out.extend_from_slice(b"expect: 100-continue\r\n");
+        }
         if let Some(offer) = &self.offer {
             offer.append(out);
         } else if seen.takes_trailers {

@@ -3,6 +3,7 @@
 //! Both directions are one task. A direction holds a buffer only while it carries something, and reads the
 //! next piece when the one before has been taken: a slow reader slows its writer, and nothing piles up.
 
+use super::progress::{Progress, count};
 use super::vigil::Vigil;
 use crate::http1::deadline::Deadline;
 use crate::http1::stream::{Reader, Writer};
@@ -40,21 +41,15 @@ pub(super) enum Ended {
 
 /// What went through a tunnel, and when something last did.
 #[derive(Debug)]
-pub(super) struct Tally {
-    pub(super) from_client: Cell<u64>,
-    pub(super) to_client: Cell<u64>,
+pub(super) struct Tally<'p> {
+    progress: &'p Progress,
     last: Cell<Instant>,
     half_closed: Cell<bool>,
 }
 
-impl Tally {
-    pub(super) fn new() -> Self {
-        Self {
-            from_client: Cell::new(0),
-            to_client: Cell::new(0),
-            last: Cell::new(Instant::now()),
-            half_closed: Cell::new(false),
-        }
+impl<'p> Tally<'p> {
+    pub(super) fn new(progress: &'p Progress) -> Self {
+        Self { progress, last: Cell::new(Instant::now()), half_closed: Cell::new(false) }
     }
 
     fn idle_until(&self, idle: Duration) -> Instant {
@@ -67,12 +62,12 @@ impl Tally {
 pub(super) async fn carry(
     client: End<'_, '_>,
     upstream: End<'_, '_>,
-    tally: &Tally,
+    tally: &Tally<'_>,
     (deadline, idle): (&mut Deadline, Duration),
     vigil: &Vigil<'_>,
 ) -> Ended {
-    let up = flow(client.reader, client.first, upstream.writer, &tally.from_client, tally);
-    let down = flow(upstream.reader, upstream.first, client.writer, &tally.to_client, tally);
+    let up = flow(client.reader, client.first, upstream.writer, &tally.progress.received, tally);
+    let down = flow(upstream.reader, upstream.first, client.writer, &tally.progress.sent, tally);
     let mut both = pin!(async { tokio::try_join!(up, down) });
     loop {
         let idle_until = tally.idle_until(idle);
@@ -98,14 +93,14 @@ async fn flow(
     first: Vec<u8>,
     writer: &mut Writer<'_>,
     octets: &Cell<u64>,
-    tally: &Tally,
+    tally: &Tally<'_>,
 ) -> io::Result<()> {
     let mut buffer = first;
     loop {
         if !buffer.is_empty() {
             tally.last.set(Instant::now());
             writer.write_all(&buffer).await?;
-            octets.set(octets.get().saturating_add(u64::try_from(buffer.len()).unwrap_or(u64::MAX)));
+            count(octets, buffer.len());
         }
         let full = buffer.len() == buffer.capacity() && !buffer.is_empty();
         buffer = Vec::new();

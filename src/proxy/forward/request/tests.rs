@@ -25,7 +25,7 @@ fn head_from(setup: &Setup, request: &[u8], peer: &str) -> Result<String, Looped
     let framing = request.length();
     let identity = setup.identity.unwrap_or_default();
     let mut out = Vec::new();
-    Outgoing { plan: &plan, request, peer: &peer, identity, framing, offer: None }
+    Outgoing { plan: &plan, request, peer: &peer, identity, framing, offer: None, expects: false }
         .write(setup.host.raw.as_bytes(), &mut out)?;
     Ok(String::from_utf8_lossy(&out).into_owned())
 }

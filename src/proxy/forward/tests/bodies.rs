@@ -195,37 +195,6 @@ async fn a_body_that_makes_progress_may_take_longer() {
     assert_eq!(done.content(), "ok", "{done:?}");
 }
 
-/// H-exp-1: asked for when the body is wanted, and not passed on.
-#[tokio::test]
-async fn a_client_that_waits_is_told_to_continue() {
-    let script = Script::answering(OK).await;
-    let setup = Setup::to(&[script.port]);
-    let request = post("Content-Length: 5\r\nExpect: 100-continue\r\n", "");
-    let done = setup
-        .converse(&setup.forwarder(), &request, async |mut client| {
-            let mut received = vec![0; 25];
-            client.read_exact(&mut received).await.unwrap();
-            assert_eq!(received, b"HTTP/1.1 100 Continue\r\n\r\n");
-            client.write_all(b"hello").await.unwrap();
-            received.extend(read_all(client).await);
-            received
-        })
-        .await;
-    assert!(done.received.contains("HTTP/1.1 200 OK\r\n"));
-    let request = script.only();
-    assert!(values(&request, "expect").is_empty() && request.ends_with("hello"));
-}
-
-/// H-exp-1: no upstream, no question.
-#[tokio::test]
-async fn nobody_is_told_to_continue_while_there_is_no_upstream() {
-    let port = { tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port() };
-    let setup = Setup::to(&[port]);
-    let done = setup.send(&setup.forwarder(), &post("Content-Length: 5\r\nExpect: 100-continue\r\n", "")).await;
-    assert!(matches!(done.result, Err(ForwardError::BadGateway(_))));
-    assert!(done.received.is_empty());
-}
-
 /// An upstream that answers before it has the whole body: the answer passes, neither connection lives on.
 #[tokio::test]
 async fn an_early_response_passes_and_ends_the_connections() {

@@ -7,7 +7,7 @@ use crate::http1::deadline::Deadline;
 use crate::http1::exchange::Exchange;
 use crate::http1::head::{Request, RequestHead};
 use crate::http1::stream::{Peer, Stream};
-use crate::proxy::forward::{Body, Buffers, ForwardError, Forwarded, Forwarder, Plan, Watched};
+use crate::proxy::forward::{Body, Buffers, ForwardError, Forwarded, Forwarder, Plan, Progress, Watched};
 use crate::proxy::origin::Origin;
 use crate::proxy::route::{Action, HeaderEdits};
 use crate::proxy::target::{Host, PathPolicy};
@@ -42,6 +42,8 @@ pub(in crate::proxy) struct Setup {
     pub(in crate::proxy) limits: Limits,
     pub(in crate::proxy) closing: bool,
     pub(in crate::proxy) watched: Option<Watched<'static>>,
+    /// Of the request that was sent last.
+    pub(in crate::proxy) progress: Progress,
 }
 
 impl Setup {
@@ -83,6 +85,7 @@ impl Setup {
             limits: Limits::default(),
             closing: false,
             watched: None,
+            progress: Progress::default(),
         }
     }
 
@@ -116,6 +119,7 @@ impl Setup {
             token_in_query: self.token_in_query,
             standing: None,
             watched: self.watched,
+            progress: &self.progress,
         }
     }
 
@@ -131,6 +135,9 @@ impl Setup {
         request: &str,
         client: impl AsyncFnOnce(TcpStream) -> Vec<u8>,
     ) -> Done {
+        self.progress.status.set(0);
+        self.progress.sent.set(0);
+        self.progress.received.set(0);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let ours = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (theirs, _) = listener.accept().await.unwrap();

@@ -5,6 +5,7 @@
 
 mod connection;
 mod listener;
+mod multiplexed;
 mod places;
 mod worker;
 

@@ -23,6 +23,8 @@ pub struct Upstream {
     pub retries: u32,
     /// The `Host` that the upstream sees.
     pub host_header: HostHeader,
+    /// HTTP/2 is spoken.
+    pub http2: bool,
 }
 
 /// One server of an upstream.

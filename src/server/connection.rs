@@ -1,13 +1,14 @@
 //! One connection: requests one after the other, each within its time.
 
-use super::Service;
-use super::worker::Entry;
+use super::{Service, multiplexed};
+use super::worker::{Connections, Entry};
 use crate::http1::Limits;
 use crate::http1::body::BodyReader;
 use crate::http1::deadline::Deadline;
 use crate::http1::exchange::{Exchange, Options, Outcome, head_of};
 use crate::http1::head::{HeadError, Request, RequestHead};
 use crate::http1::stream::{Peer, Stream};
+use crate::http2::PREFACE_LINE;
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::Rc;
@@ -86,6 +87,7 @@ pub(super) async fn serve<S: Service>(
 ) {
     let mut deadline = Deadline::new();
     let mut pipelined = None;
+    let mut first = true;
     loop {
         let mut input = if let Some(input) = pipelined.take() {
             input
@@ -104,8 +106,12 @@ pub(super) async fn serve<S: Service>(
         let length = match read_head(&mut stream, &mut input, &mut deadline, &limits).await {
             Reading::Complete(length) => length,
             Reading::Ended => return,
+            Reading::Refused(HeadError::Version) if first && input.bytes.starts_with(PREFACE_LINE) => {
+                return Box::pin(multiplexed::serve(stream, input.bytes, peer, service, entry)).await;
+            }
             Reading::Refused(error) => return Box::pin(refuse(&mut stream, &*service, error, &peer)).await,
         };
+        first = false;
         let (outcome, used, spill) = exchange(
             &mut stream,
             &input,
@@ -129,6 +135,36 @@ pub(super) async fn serve<S: Service>(
             pipelined = Some(input);
         }
     }
+}
+
+/// The only request of a stream, which came over HTTP/2.
+pub(super) async fn serve_once<S: Service>(
+    stream: &mut Stream,
+    refused: Option<HeadError>,
+    peer: &Peer,
+    service: &S,
+    connections: &Connections,
+) {
+    let limits = connections.limits();
+    let mut deadline = Deadline::new();
+    let mut input = Input::take();
+    let reading = match refused {
+        None => read_head(stream, &mut input, &mut deadline, &limits).await,
+        Some(error) => Reading::Refused(error),
+    };
+    match reading {
+        Reading::Complete(length) => {
+            input.head.came_over_http2();
+            let terms = (&mut deadline, &limits, &connections.draining);
+            // Whether the response is whole, the stream has seen by itself.
+            let _ = exchange(stream, &input, length, peer, service, terms).await;
+        }
+        Reading::Refused(error) => {
+            let _ = deadline.within(limits.body_timeout, tell(stream, service, error, peer)).await;
+        }
+        Reading::Ended => {}
+    }
+    input.keep();
 }
 
 /// One request and its response. Gives what was used of the buffer behind the head, and what was read
@@ -185,12 +221,15 @@ async fn read_head(stream: &mut Stream, input: &mut Input, deadline: &mut Deadli
 }
 
 async fn refuse<S: Service>(stream: &mut Stream, service: &S, error: HeadError, peer: &Peer) {
-    let response = service.refuse(error, peer);
-    let head = head_of(&response, &Options { close: true, keep_alive: false, without_content: false });
-    let sent = stream.split().1.write_parts([&head, response.body()]).await;
-    if sent.is_ok() {
+    if tell(stream, service, error, peer).await.is_ok() {
         linger(stream).await;
     }
+}
+
+async fn tell<S: Service>(stream: &mut Stream, service: &S, error: HeadError, peer: &Peer) -> io::Result<()> {
+    let response = service.refuse(error, peer);
+    let head = head_of(&response, &Options { close: true, keep_alive: false, without_content: false });
+    stream.split().1.write_parts([&head, response.body()]).await
 }
 
 /// Says that nothing more will come, and reads for a moment what the client still sends: closing with

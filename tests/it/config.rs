@@ -168,7 +168,6 @@ fn keys_of_later_versions_are_refused_with_a_message() {
     for (section, line) in [
         ("[server]", "tls = { cert = \"a\", key = \"b\" }"),
         ("[server]", "proxy_protocol = true"),
-        ("[upstreams.notes]", "http2 = true"),
         ("[upstreams.notes]", "tls = { ca = \"a\" }"),
         ("[upstreams.notes]", "health = { path = \"/\", interval = \"5s\" }"),
         ("[upstreams.notes]", "identity = \"jwt\""),

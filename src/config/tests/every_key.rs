@@ -94,6 +94,7 @@ const CHANGES: &[(&str, &str, &str)] = &[
     ("upstreams.response_timeout", "response_timeout", "response_timeout = \"2s\""),
     ("upstreams.retries", "retries", "retries = 0"),
     ("upstreams.host_header", "host_header", "host_header = \"client\""),
+    ("upstreams.http2", "http2", "http2 = true"),
     ("routes.name", "name = \"shelf\"", "name = \"x\""),
     ("routes.host", "host =", "host = \"a.example\""),
     ("routes.path", "path = \"/shelf", "path = \"/x/{id}/{*rest}\""),

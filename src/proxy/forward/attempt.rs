@@ -15,6 +15,7 @@ use crate::http1::exchange::{Exchange, Outcome};
 use crate::http1::head::{Response, ResponseHead};
 use crate::http1::stream::{Reader, Stream, Writer};
 use crate::http1::{Limits, Version};
+use crate::http2::is_unprocessed;
 use crate::proxy::upstream::Upstream;
 use std::pin::pin;
 use std::rc::Rc;
@@ -100,7 +101,7 @@ pub(super) async fn attempt(
         exchange.send_continue().await.map_err(|_| ForwardError::ClientGone)?;
     }
     let (forwarded, reusable) = converse(job, &mut connection.stream, exchange, buffers).await?;
-    if reusable {
+    if reusable && !connection.shared {
         node.keep(connection, forwarded.ended);
     }
     Ok(forwarded)
@@ -125,7 +126,8 @@ async fn converse(
         head: &mut buffers.response_head,
         method: job.outgoing.request.method(),
         offer: job.outgoing.offer.as_ref(),
-        client: (exchange.request.version() == Version::Http11).then_some(&mut exchange.writer),
+        client: (exchange.request.version() != Version::Http10).then_some(&mut exchange.writer),
+        whole: job.rest.is_none(),
         scratch: &mut buffers.answer,
     };
     let waits = Waits { job, pace: &pace, stall: exchange.limits.body_timeout };
@@ -325,6 +327,8 @@ struct Heads<'h, 'u, 'c> {
     head: &'h mut ResponseHead,
     method: &'h str,
     offer: Option<&'h Offer>,
+    /// All of the request has been sent.
+    whole: bool,
     /// Where interim responses go; nowhere for HTTP/1.0.
     client: Option<&'h mut Writer<'c>>,
     scratch: &'h mut Vec<u8>,
@@ -349,11 +353,16 @@ impl Heads<'_, '_, '_> {
                 self.bytes.drain(..length);
             }
             self.bytes.reserve(READ);
-            let stage = if interims == 0 && self.bytes.is_empty() { Stage::Unanswered } else { Stage::Final };
+            let mut stage = if interims == 0 && self.bytes.is_empty() { Stage::Unanswered } else { Stage::Final };
             let why = match self.reader.read(self.bytes).await {
                 Ok(0) => "it ended the connection before the response's head".to_owned(),
                 Ok(_) => continue,
-                Err(error) => format!("reading the response: {error}"),
+                Err(error) => {
+                    if self.whole && is_unprocessed(&error) {
+                        stage = Stage::Unsent;
+                    }
+                    format!("reading the response: {error}")
+                }
             };
             return Err(Failed { error: ForwardError::BadGateway(why), stage, resent: false });
         }

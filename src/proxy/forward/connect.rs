@@ -20,6 +20,18 @@ pub(super) async fn connect(node: &Node, limit: Duration) -> io::Result<Stream> 
     timeout(limit, open(node, limit)).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }
 
+/// A stream of a connection of HTTP/2, which `connecting` makes unless another request does meanwhile.
+///
+/// # Errors
+/// As [`connect`].
+pub(super) async fn shared(
+    node: &Node,
+    limit: Duration,
+    connecting: impl Future<Output = io::Result<Stream>>,
+) -> io::Result<Stream> {
+    timeout(limit, node.shared.connected(connecting)).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+}
+
 async fn open(node: &Node, limit: Duration) -> io::Result<Stream> {
     match &node.server {
         Server::Http { host, port } => {

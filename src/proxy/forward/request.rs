@@ -165,6 +165,7 @@ impl Outgoing<'_> {
         out.extend_from_slice(match self.request.version() {
             Version::Http10 => b"via: 1.0 ",
             Version::Http11 => b"via: 1.1 ",
+            Version::Http2 => b"via: 2.0 ",
         });
         out.extend_from_slice(PSEUDONYM.as_bytes());
         out.extend_from_slice(b"\r\n");

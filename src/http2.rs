@@ -41,5 +41,9 @@ fn failure(error: h2::Error) -> io::Error {
     if refused {
         return io::Error::new(io::ErrorKind::ConnectionAborted, Unprocessed);
     }
-    if error.is_io() { error.into_io().unwrap_or_else(|| io::ErrorKind::BrokenPipe.into()) } else { io::Error::other(error) }
+    if error.is_io() {
+        error.into_io().unwrap_or_else(|| io::ErrorKind::BrokenPipe.into())
+    } else {
+        io::Error::other(error)
+    }
 }

@@ -113,8 +113,7 @@ impl Link {
                 tracing::debug!(%error, "an HTTP/2 connection to a server ended");
             }
         });
-        let state =
-            LinkState { streams: Cell::new(0), unanswered: Cell::new(0), used: Cell::new(Instant::now()) };
+        let state = LinkState { streams: Cell::new(0), unanswered: Cell::new(0), used: Cell::new(Instant::now()) };
         Ok(Self { send, state: Rc::new(state) })
     }
 

@@ -1,7 +1,7 @@
 //! One connection: requests one after the other, each within its time.
 
-use super::{Service, multiplexed};
 use super::worker::{Connections, Entry};
+use super::{Service, multiplexed};
 use crate::http1::Limits;
 use crate::http1::body::BodyReader;
 use crate::http1::deadline::Deadline;

@@ -1,6 +1,6 @@
 //! HTTP/2 with clients and with upstreams: well-behaved peers are played by the library of Rust's HTTP/2, the others by hand.
 
-use crate::harness::{Config, Gateway, Upstream, eventually, notes};
+use crate::harness::{Config, Gateway, Upstream, notes};
 use bytes::Bytes;
 use h2::client::SendRequest;
 use h2::{Reason, RecvStream};
@@ -371,22 +371,25 @@ fn only_what_was_not_looked_at_is_sent_again() {
         let answer = send(&client, request("POST", "/public/reset").header("content-length", "2"), Some(b"hi")).await;
         assert_eq!(answer.unwrap().status, 502);
         assert_eq!(upstream.asked.lock().unwrap().len(), 1);
-        let error = send(&client, request("GET", "/public/half"), None).await.unwrap_err();
-        assert!(error.is_reset(), "{error}");
+        // Whether the client has seen the head by then is a matter of time.
+        let half = send(&client, request("GET", "/public/half"), None).await;
+        assert!(half.as_ref().map_or_else(h2::Error::is_reset, |answer| answer.status == 502), "{half:?}");
     });
 }
 
 /// A client of HTTP/1.1 in front of an upstream of HTTP/2.
 #[test]
 fn a_client_of_http_1_reaches_an_http2_upstream() {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let upstream = Http2Upstream::default();
-    let gateway = runtime.block_on(behind(&upstream));
-    let answer = gateway.post("/public/call").body(b"hello").send();
-    answer.expect(200);
-    assert_eq!(answer.body, b"hello");
-    assert_eq!(answer.field("transfer-encoding"), "chunked");
-    eventually("it was asked", || upstream.asked.lock().unwrap().len() == 1);
+    block_on(async {
+        let upstream = Http2Upstream::default();
+        let gateway = behind(&upstream).await;
+        let work = move || gateway.post("/public/call").body(b"hello").send();
+        let answer = tokio::task::spawn_blocking(work).await.unwrap();
+        answer.expect(200);
+        assert_eq!(answer.body, b"hello");
+        assert_eq!(answer.field("transfer-encoding"), "chunked");
+        assert_eq!(upstream.asked.lock().unwrap().len(), 1);
+    });
 }
 
 /// A client that sends any frames.

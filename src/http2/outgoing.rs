@@ -90,7 +90,7 @@ impl Outgoing {
             } else {
                 match self.poll_capacity(context, left) {
                     Poll::Pending if used > 0 => return Poll::Ready(Ok(used)),
-                    capacity => ready!(capacity)?,
+                    capacity @ (Poll::Ready(_) | Poll::Pending) => ready!(capacity)?,
                 }
             };
             self.decode(&octets[used..used + size], left > 0)?;
@@ -170,7 +170,7 @@ pub(super) fn write_parts(
                     rest = rest.get(size..).unwrap_or_default();
                 }
                 Poll::Pending if written > 0 => return Poll::Ready(Ok(written)),
-                other => return other,
+                failed @ (Poll::Ready(Err(_)) | Poll::Pending) => return failed,
             }
         }
     }

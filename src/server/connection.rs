@@ -94,8 +94,7 @@ pub(super) async fn serve<S: Service>(
         } else {
             // An idle connection holds no buffer.
             state.set(State::Idle);
-            let readable = deadline.within(entry.connections.limits().idle_timeout, stream.readable()).await;
-            if !matches!(readable, Ok(Ok(()))) {
+            if !is_coming(&stream, &mut deadline, &entry.connections.limits()).await {
                 return;
             }
             state.set(State::Busy);
@@ -106,10 +105,10 @@ pub(super) async fn serve<S: Service>(
         let length = match read_head(&mut stream, &mut input, &mut deadline, &limits).await {
             Reading::Complete(length) => length,
             Reading::Ended => return,
-            Reading::Refused(HeadError::Version) if first && input.bytes.starts_with(PREFACE_LINE) => {
-                return Box::pin(multiplexed::serve(stream, input.bytes, peer, service, entry)).await;
+            Reading::Refused(error) => {
+                let begun = first.then_some(input.bytes);
+                return Box::pin(no_request(stream, begun, error, peer, service, entry)).await;
             }
-            Reading::Refused(error) => return Box::pin(refuse(&mut stream, &*service, error, &peer)).await,
         };
         first = false;
         let (outcome, used, spill) = exchange(
@@ -135,6 +134,11 @@ pub(super) async fn serve<S: Service>(
             pipelined = Some(input);
         }
     }
+}
+
+/// Whether another request comes in time.
+async fn is_coming(stream: &Stream, deadline: &mut Deadline, limits: &Limits) -> bool {
+    matches!(deadline.within(limits.idle_timeout, stream.readable()).await, Ok(Ok(())))
 }
 
 /// The only request of a stream, which came over HTTP/2.
@@ -220,9 +224,20 @@ async fn read_head(stream: &mut Stream, input: &mut Input, deadline: &mut Deadli
     }
 }
 
-async fn refuse<S: Service>(stream: &mut Stream, service: &S, error: HeadError, peer: &Peer) {
-    if tell(stream, service, error, peer).await.is_ok() {
-        linger(stream).await;
+/// What came is no request of HTTP/1; a connection of HTTP/2 may have `begun` with it.
+async fn no_request<S: Service>(
+    mut stream: Stream,
+    begun: Option<Vec<u8>>,
+    error: HeadError,
+    peer: Peer,
+    service: Rc<S>,
+    entry: Entry,
+) {
+    let begun = begun.filter(|ahead| error == HeadError::Version && ahead.starts_with(PREFACE_LINE));
+    if let Some(ahead) = begun {
+        multiplexed::serve(stream, ahead, peer, service, entry).await;
+    } else if tell(&mut stream, &*service, error, &peer).await.is_ok() {
+        linger(&mut stream).await;
     }
 }
 

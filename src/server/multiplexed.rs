@@ -16,13 +16,7 @@ const LINGER: Duration = Duration::from_secs(1);
 /// Serves a connection to its end, of which `ahead` has been read.
 pub(super) async fn serve<S: Service>(stream: Stream, ahead: Vec<u8>, peer: Peer, service: Rc<S>, entry: Entry) {
     let connections = &entry.connections;
-    let limits = connections.limits();
-    let opened = timeout(limits.head_timeout, Connection::open(stream, ahead, &limits)).await;
-    let mut connection = match opened {
-        Ok(Ok(connection)) => connection,
-        Ok(Err(error)) => return tracing::debug!(%error, address = ?peer.address(), "no HTTP/2 connection"),
-        Err(_) => return,
-    };
+    let Some(mut connection) = opened(stream, ahead, &peer, connections).await else { return };
     let mut exchanges = JoinSet::new();
     let mut ending = false;
     loop {
@@ -52,6 +46,18 @@ pub(super) async fn serve<S: Service>(stream: Stream, ahead: Vec<u8>, peer: Peer
     // Without their connection they end by themselves, as soon as they notice.
     drop(connection);
     while exchanges.join_next().await.is_some() {}
+}
+
+async fn opened(stream: Stream, ahead: Vec<u8>, peer: &Peer, connections: &Connections) -> Option<Connection> {
+    let limits = connections.limits();
+    match timeout(limits.head_timeout, Connection::open(stream, ahead, &limits)).await {
+        Ok(Ok(connection)) => Some(connection),
+        Ok(Err(error)) => {
+            tracing::debug!(%error, address = ?peer.address(), "what began like HTTP/2 is none");
+            None
+        }
+        Err(_) => None,
+    }
 }
 
 async fn exchange<S: Service>(mut arrival: Arrival, peer: Peer, service: Rc<S>, connections: Rc<Connections>) {

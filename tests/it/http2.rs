@@ -189,13 +189,16 @@ fn what_is_malformed_never_reaches_an_upstream() {
     assert!(upstream.requests().is_empty(), "{:?}", upstream.requests());
 }
 
+/// Sends the frames of one turn.
+type Flood<'f> = &'f dyn Fn(&mut Raw, u32);
+
 /// H2-4: what costs the client little and the gateway much ends the connection, and nobody else notices.
 #[test]
 fn floods_are_bounded() {
     let (_upstream, gateway) = notes();
     let request: &[(&str, &str)] =
         &[(":method", "GET"), (":scheme", "http"), (":path", "/public/x"), (":authority", "a")];
-    let floods: [(&str, &dyn Fn(&mut Raw, u32)); 4] = [
+    let floods: [(&str, Flood<'_>); 4] = [
         ("reset", &|raw, number| {
             raw.headers(number * 2 + 1, END_STREAM | END_HEADERS, request).frame(
                 RESET,
@@ -261,6 +264,25 @@ fn draining_lets_streams_finish() {
         let (answer, ()) = tokio::join!(slow, end);
         assert_eq!(answer.unwrap().status, 200);
     });
+}
+
+/// Clients as people have them.
+#[test]
+fn curl_nghttp_and_h2load_are_served() {
+    let (upstream, gateway) = notes();
+    let url = format!("{}/public/x", gateway.url());
+    let said = |name: &str, arguments: &[&str]| {
+        let output = std::process::Command::new(name).args(arguments).arg(&url).output().unwrap();
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let curl =
+        said("curl", &["-sS", "--http2-prior-knowledge", "--noproxy", "*", "-w", " %{http_version} %{http_code}"]);
+    assert_eq!(curl, "ok 2 200");
+    let nghttp = said("nghttp", &["-v", "-H", "te: trailers", "--no-color"]);
+    assert!(nghttp.contains(":status: 200"), "{nghttp}");
+    let load = said("h2load", &["-n", "2000", "-c", "4", "-m", "50"]);
+    assert!(load.contains("2000 succeeded, 0 failed"), "{load}");
+    assert_eq!(upstream.requests().len(), 2002);
 }
 
 /// An upstream of HTTP/2: what it was asked, and over how many connections.

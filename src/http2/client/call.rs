@@ -67,15 +67,15 @@ impl Call {
         }
         let mut asking = self.asking.borrow_mut();
         let broken = asking.broken;
-        let Some(content) = asking.content.as_mut().filter(|_| !broken) else { return Poll::Ready(Ok(octets.len())) };
-        match content.poll_write(context, octets) {
+        let Some(sending) = asking.content.as_mut().filter(|_| !broken) else { return Poll::Ready(Ok(octets.len())) };
+        match sending.poll_write(context, octets) {
             // Why the server takes no more is what the response says: a request of which a part was sent
             // must not look like one of which nothing was.
             Poll::Ready(Err(_)) => {
                 asking.broken = true;
                 Poll::Ready(Ok(octets.len()))
             }
-            other => other,
+            written @ (Poll::Ready(Ok(_)) | Poll::Pending) => written,
         }
     }
 }

@@ -87,7 +87,7 @@ impl Answer {
 
     fn poll_write(&mut self, context: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
         match &mut self.content {
-            Some(content) => content.poll_write(context, octets),
+            Some(sending) => sending.poll_write(context, octets),
             None => Poll::Ready(self.take_head(octets)),
         }
     }

@@ -8,7 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use h2::ext::Protocol;
 use http::Method;
-use http::header::{CONTENT_LENGTH, COOKIE, HOST, HeaderMap, HeaderName, TE};
+use http::header::{CONTENT_LENGTH, COOKIE, HOST, HeaderMap, HeaderName, HeaderValue, TE};
 use http::request::Parts;
 
 /// Whether a request is an extended CONNECT (RFC 8441).
@@ -60,7 +60,7 @@ fn request_line(parts: &Parts, tunnel: bool, out: &mut Vec<u8>) -> Result<(), He
 /// `:authority`, which a `host` field may repeat and may replace where there is none (H2-3).
 fn host(parts: &Parts) -> Result<&[u8], HeadError> {
     let mut hosts = parts.headers.get_all(HOST).iter();
-    let (host, more) = (hosts.next().map(|host| host.as_bytes()), hosts.next().is_some());
+    let (host, more) = (hosts.next().map(HeaderValue::as_bytes), hosts.next().is_some());
     let authority = parts.uri.authority().map(|authority| authority.as_str().as_bytes());
     match (authority, host) {
         _ if more => Err(HeadError::Malformed("there is more than one Host")),
@@ -82,7 +82,7 @@ fn fields(fields: &HeaderMap, out: &mut Vec<u8>) -> Result<(), HeadError> {
     if fields.contains_key(TE) {
         line(out, "connection", b"te");
     }
-    let cookies: Vec<&[u8]> = fields.get_all(COOKIE).iter().map(|cookie| cookie.as_bytes()).collect();
+    let cookies: Vec<&[u8]> = fields.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
     if !cookies.is_empty() {
         line(out, "cookie", &cookies.join(&b"; "[..]));
     }

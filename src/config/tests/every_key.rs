@@ -346,7 +346,7 @@ fn the_schema_takes_what_is_right_and_refuses_later_keys() {
         assert!(takes(&schema, &json(right)));
     }
     for (from, to) in
-        [("retries = 1", "retries = \"1\""), ("retries = 1", "http2 = true"), ("retries = 1", "retrys = 1")]
+        [("retries = 1", "retries = \"1\""), ("retries = 1", "identity = \"jwt\""), ("retries = 1", "retrys = 1")]
     {
         assert!(!takes(&schema, &json(&FILE.replacen(from, to, 1))), "{to}");
     }

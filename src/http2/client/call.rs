@@ -23,6 +23,7 @@ const LIMITS: Limits = Limits {
     head_timeout: std::time::Duration::MAX,
     body_timeout: std::time::Duration::MAX,
     idle_timeout: std::time::Duration::MAX,
+    tunnel_idle_timeout: std::time::Duration::MAX,
     head_size: 1024 * 1024,
     head_fields: 4096,
     target_size: 1024 * 1024,

@@ -123,7 +123,7 @@ impl Outgoing<'_> {
     fn made_anew(&self, field: &Field<'_>, seen: &mut Seen, out: &mut Vec<u8>) {
         match field.name.len() {
             2 if field.is("te") => {
-                let modern = self.request.version() == Version::Http11;
+                let modern = self.request.version() != Version::Http10;
                 seen.takes_trailers |=
                     modern && list(field.value).any(|coding| coding.eq_ignore_ascii_case(b"trailers"));
             }

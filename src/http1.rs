@@ -47,7 +47,7 @@ impl Default for Limits {
     }
 }
 
-/// The version of a message, as far as it matters: 1.2 and later count as 1.1 (H-ver).
+/// The version in which a message arrived, as far as it matters: 1.2 and later count as 1.1 (H-ver).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Version {
     /// HTTP/1.0.
@@ -55,4 +55,6 @@ pub enum Version {
     /// HTTP/1.1.
     #[default]
     Http11,
+    /// HTTP/2, translated: every rule of HTTP/1.1 holds.
+    Http2,
 }

@@ -11,7 +11,7 @@
 //! 6  gateway                 a request from top to bottom
 //! 5  endpoint  proxy  admin  our own endpoints; the way to the upstreams; the operator's API
 //! 4  issue  enforce          the authorization server; the resource server
-//! 3  people                  resource owners
+//! 3  people  http2           resource owners; messages of HTTP/2, read and written as those of HTTP/1.1
 //! 2  store  http1  telemetry what must be remembered; messages on a connection; logs and metrics
 //! 1  oauth  page  tls         the words of the RFCs; the pages that people see; certificates; no sockets
 //! 0  clock  secret  text     the only reader of time; the only caller of the crypto library; octets
@@ -25,6 +25,7 @@ pub mod endpoint;
 pub mod enforce;
 pub mod gateway;
 pub mod http1;
+pub mod http2;
 pub mod issue;
 pub mod oauth;
 pub mod page;

@@ -6,6 +6,7 @@
 mod connection;
 mod handshake;
 mod listener;
+mod multiplexed;
 mod places;
 mod worker;
 

@@ -333,8 +333,9 @@ pub(super) const UPSTREAM: &[Key] = &[
     key("retries", Kind::Integer(0, 10), "How often a request is tried again where that is safe.").default("1"),
     key("host_header", Kind::Choice(&["client", "upstream"], &[]), "The Host that the upstream sees.")
         .default("client"),
+    key("http2", Kind::Boolean, "HTTP/2 to the servers: without TLS by prior knowledge, over TLS by ALPN.")
+        .default("false"),
     later("health", "Health checks.", "remove it: a server that cannot be reached is tried less by itself"),
-    later("http2", "HTTP/2 to the upstream.", "remove it: HTTP/1.1 is spoken"),
     key("tls", Kind::Table(UPSTREAM_TLS), "How `https` servers are verified, and what they are shown."),
     later(
         "identity",

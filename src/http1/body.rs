@@ -1,7 +1,7 @@
 //! Message bodies: decoded in pieces, checked while they pass (SMUG-9, SMUG-10, LIM-chunk), and
 //! the chunked coding for what is sent.
 
-mod chunked;
+pub(crate) mod chunked;
 #[cfg(test)]
 mod tests;
 

@@ -91,6 +91,11 @@ impl RequestHead {
         Ok(parsed)
     }
 
+    /// The head that was parsed last is the translation of one that came over HTTP/2.
+    pub const fn came_over_http2(&mut self) {
+        self.version = Version::Http2;
+    }
+
     fn parse_lines(&mut self, bytes: &[u8], limits: &Limits) -> Result<Option<usize>, HeadError> {
         let start = if bytes.starts_with(b"\r\n") { 2 } else { 0 };
         let Some(line) = lines::line(bytes, start).map_err(HeadError::Malformed)? else { return Ok(None) };
@@ -220,12 +225,12 @@ impl<'h> Request<'h> {
     /// `Expect: 100-continue` of an HTTP/1.1 request with a body. Other expectations do parse;
     /// 417 is the caller's (H-exp-2).
     pub fn expects_continue(&self) -> bool {
-        self.head.lines.continues && self.head.version == Version::Http11 && self.length() != BodyLength::None
+        self.head.lines.continues && self.head.version != Version::Http10 && self.length() != BodyLength::None
     }
 
     /// An `Expect` field with anything but `100-continue`, in an HTTP/1.1 request.
     pub fn other_expectation(&self) -> bool {
-        self.head.lines.other_expectation && self.head.version == Version::Http11
+        self.head.lines.other_expectation && self.head.version != Version::Http10
     }
 }
 

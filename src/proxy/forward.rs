@@ -332,17 +332,19 @@ async fn try_server(
         // happened to the idle ones.
         tokio::task::yield_now().await;
     }
-    let mut idle = node.take_idle(job.repeatable, job.start);
+    let mut idle = if job.upstream.http2 { node.take_shared() } else { node.take_idle(job.repeatable, job.start) };
     let mut resent = false;
+    let mut again = false;
     loop {
         let connection = match idle.take() {
             Some(connection) => connection,
             None => Box::pin(connected(job, node)).await?,
         };
-        let reused = connection.reused;
+        let reused = connection.reused && !again;
         match attempt(job, node, connection, exchange, buffers).await {
             Err(failed) if reused && failed.stage.is_stale(job.repeatable) => {
                 resent = failed.stage == Stage::Unanswered;
+                again = true;
             }
             Err(failed) => return Err(Failed { resent, ..failed }),
             Ok(forwarded) => return Ok(forwarded),
@@ -354,10 +356,14 @@ async fn try_server(
 async fn connected(job: &Job<'_>, node: &Node) -> Result<Connection, Failed> {
     let now = Instant::now();
     let left = job.until.map_or(Duration::MAX, |until| until.saturating_duration_since(now));
-    match connect::connect(node, job.upstream.connect_timeout.min(left)).await {
+    let limit = job.upstream.connect_timeout.min(left);
+    let shared = job.upstream.http2;
+    let connecting = connect::connect(node, limit);
+    let made = if shared { connect::shared(node, limit, connecting).await } else { connecting.await };
+    match made {
         Ok(stream) => {
             node.restore();
-            Ok(Connection { stream, reused: false })
+            Ok(Connection { stream, reused: false, shared })
         }
         Err(error) => {
             node.put_aside(now);

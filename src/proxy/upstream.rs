@@ -5,8 +5,10 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// What is spoken with an upstream over TLS, the preferred first; offered by ALPN.
-pub const PROTOCOLS: &[&[u8]] = &[b"http/1.1"];
+/// What is spoken with an upstream over TLS: offered by ALPN, and nothing else is.
+pub const fn protocol(http2: bool) -> &'static [u8] {
+    if http2 { b"h2" } else { b"http/1.1" }
+}
 
 /// `[upstreams.NAME]`.
 #[derive(Clone, Debug)]
@@ -27,6 +29,8 @@ pub struct Upstream {
     pub retries: u32,
     /// The `Host` that the upstream sees.
     pub host_header: HostHeader,
+    /// HTTP/2 is spoken.
+    pub http2: bool,
 }
 
 /// One server of an upstream.
@@ -113,7 +117,7 @@ mod tests {
         assert_eq!(named("[::1]", 80), "[::1]");
         assert_eq!(Server::Unix("/run/api.sock".into()).authority(), "localhost");
         let settings = crate::tls::ClientSettings { unverified: true, ..Default::default() };
-        let tls = ClientTls::new(settings, PROTOCOLS).unwrap();
+        let tls = ClientTls::new(settings, protocol(false)).unwrap();
         let secured = |port| Server::Https { host: "api.internal".to_owned(), port, tls: tls.clone() };
         assert_eq!(secured(443).to_string(), "https://api.internal");
         assert_eq!(secured(8443).to_string(), "https://api.internal:8443");

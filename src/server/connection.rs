@@ -1,13 +1,14 @@
 //! One connection: requests one after the other, each within its time.
 
-use super::Service;
-use super::worker::Entry;
+use super::worker::{Connections, Entry};
+use super::{Service, multiplexed};
 use crate::http1::Limits;
 use crate::http1::body::BodyReader;
 use crate::http1::deadline::Deadline;
 use crate::http1::exchange::{Exchange, Options, Outcome, head_of};
 use crate::http1::head::{HeadError, Request, RequestHead};
 use crate::http1::stream::{Peer, Stream};
+use crate::http2::PREFACE_LINE;
 use crate::tls::Names;
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -91,17 +92,15 @@ pub(super) async fn serve<S: Service>(
 ) {
     let mut deadline = Deadline::new();
     let mut pipelined = None;
+    let mut first = true;
     loop {
         let mut input = if let Some(input) = pipelined.take() {
             input
         } else {
             // An idle connection holds no buffer.
             state.set(State::Idle);
-            let readable = deadline.within(entry.connections.limits().idle_timeout, stream.readable()).await;
-            match readable {
-                Ok(Ok(())) => {}
-                Ok(Err(_)) => return,
-                Err(_) => return Box::pin(part(&mut stream, &peer)).await,
+            if !is_coming(&mut stream, &peer, &mut deadline, &entry.connections.limits()).await {
+                return;
             }
             state.set(State::Busy);
             Input::take()
@@ -111,8 +110,12 @@ pub(super) async fn serve<S: Service>(
         let length = match read_head(&mut stream, &mut input, &mut deadline, &limits).await {
             Reading::Complete(length) => length,
             Reading::Ended => return,
-            Reading::Refused(error) => return Box::pin(refuse(&mut stream, &*service, error, &peer)).await,
+            Reading::Refused(error) => {
+                let begun = first.then_some(input.bytes);
+                return Box::pin(no_request((stream, names), begun, error, peer, service, entry)).await;
+            }
         };
+        first = false;
         let (outcome, used, spill) = exchange(
             (&mut stream, names.as_deref()),
             &input,
@@ -136,6 +139,45 @@ pub(super) async fn serve<S: Service>(
             pipelined = Some(input);
         }
     }
+}
+
+/// Whether another request comes in time. Who is silent for too long is told that this is the end.
+async fn is_coming(stream: &mut Stream, peer: &Peer, deadline: &mut Deadline, limits: &Limits) -> bool {
+    let readable = deadline.within(limits.idle_timeout, stream.readable()).await;
+    if readable.is_err() {
+        Box::pin(part(stream, peer)).await;
+    }
+    matches!(readable, Ok(Ok(())))
+}
+
+/// The only request of a stream, which came over HTTP/2.
+pub(super) async fn serve_once<S: Service>(
+    (stream, names): (&mut Stream, Option<&Names>),
+    refused: Option<HeadError>,
+    peer: &Peer,
+    service: &S,
+    connections: &Connections,
+) {
+    let limits = connections.limits();
+    let mut deadline = Deadline::new();
+    let mut input = Input::take();
+    let reading = match refused {
+        None => read_head(stream, &mut input, &mut deadline, &limits).await,
+        Some(error) => Reading::Refused(error),
+    };
+    match reading {
+        Reading::Complete(length) => {
+            input.head.came_over_http2();
+            let terms = (&mut deadline, &limits, &connections.draining);
+            // Whether the response is whole, the stream has seen by itself.
+            let _ = exchange((stream, names), &input, length, peer, service, terms).await;
+        }
+        Reading::Refused(error) => {
+            let _ = deadline.within(limits.body_timeout, tell(stream, service, error, peer)).await;
+        }
+        Reading::Ended => {}
+    }
+    input.keep();
 }
 
 /// One request and its response. Gives what was used of the buffer behind the head, and what was read
@@ -191,13 +233,27 @@ async fn read_head(stream: &mut Stream, input: &mut Input, deadline: &mut Deadli
     }
 }
 
-async fn refuse<S: Service>(stream: &mut Stream, service: &S, error: HeadError, peer: &Peer) {
+/// What came is no request of HTTP/1; a connection of HTTP/2 may have `begun` with it.
+async fn no_request<S: Service>(
+    (mut stream, names): Established,
+    begun: Option<Vec<u8>>,
+    error: HeadError,
+    peer: Peer,
+    service: Rc<S>,
+    entry: Entry,
+) {
+    let begun = begun.filter(|ahead| error == HeadError::Version && ahead.starts_with(PREFACE_LINE));
+    if let Some(ahead) = begun {
+        multiplexed::serve((stream, names), ahead, peer, service, entry).await;
+    } else if tell(&mut stream, &*service, error, &peer).await.is_ok() {
+        linger(&mut stream).await;
+    }
+}
+
+async fn tell<S: Service>(stream: &mut Stream, service: &S, error: HeadError, peer: &Peer) -> io::Result<()> {
     let response = service.refuse(error, peer);
     let head = head_of(&response, &Options { close: true, keep_alive: false, without_content: false });
-    let sent = stream.split().1.write_parts([&head, response.body()]).await;
-    if sent.is_ok() {
-        linger(stream).await;
-    }
+    stream.split().1.write_parts([&head, response.body()]).await
 }
 
 /// The end of a connection that has nothing under way. Over TLS it is said, so that nobody takes it for a cut.

@@ -14,9 +14,9 @@ use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 
-/// What is spoken over TLS, the preferred first; offered by ALPN. What was agreed on is
-/// [`TlsStream::protocol`].
-pub const PROTOCOLS: &[&[u8]] = &[b"http/1.1"];
+/// What is spoken over TLS, the preferred first; offered by ALPN. What was agreed on shows in the first
+/// octets, as it does without TLS.
+pub const PROTOCOLS: &[&[u8]] = &[b"h2", b"http/1.1"];
 
 /// Why there was no handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

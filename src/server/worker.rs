@@ -75,6 +75,7 @@ pub(super) struct Connections {
     open: RefCell<HashMap<u64, Open>>,
     next: Cell<u64>,
     pub(super) draining: Cell<bool>,
+    begun: Notify,
     changed: Notify,
     bounds: RefCell<watch::Receiver<Bounds>>,
     limits: Cell<Limits>,
@@ -91,6 +92,7 @@ async fn serve<S: Service>(
         open: RefCell::default(),
         next: Cell::new(0),
         draining: Cell::new(false),
+        begun: Notify::new(),
         changed: Notify::new(),
         bounds: RefCell::new(bounds),
         limits,
@@ -163,10 +165,18 @@ impl Connections {
         self.bounds.borrow().borrow().tls.clone()
     }
 
+    /// Waits until the draining begins.
+    pub(super) async fn drained(&self) {
+        if !self.draining.get() {
+            self.begun.notified().await;
+        }
+    }
+
     /// Ends what is idle, waits for the rest; gives whether it finished in time.
     async fn drain(&self) -> bool {
         let grace = self.bounds.borrow().borrow().grace;
         self.draining.set(true);
+        self.begun.notify_waiters();
         for (task, state) in self.open.borrow().values() {
             if state.get() == State::Idle {
                 task.abort();

@@ -28,18 +28,20 @@ pub struct ClientSettings {
 #[derive(Clone)]
 pub struct ClientTls {
     config: Arc<ClientConfig>,
+    protocol: &'static [u8],
     server_name: Option<ServerName<'static>>,
     fingerprint: Digest,
 }
 
 impl ClientTls {
-    /// TLS 1.2 and 1.3; `protocols` are offered by ALPN, the preferred first.
+    /// TLS 1.2 and 1.3; `protocol` is offered by ALPN.
     ///
     /// # Errors
     /// When the file of the authorities cannot be used, or there is no authority to believe.
-    pub fn new(settings: ClientSettings, protocols: &[&[u8]]) -> Result<Self, TlsError> {
+    pub fn new(settings: ClientSettings, protocol: &'static [u8]) -> Result<Self, TlsError> {
         let ClientSettings { ca, certificate, server_name, unverified } = settings;
         let mut identity = format!("{unverified} {server_name:?} {certificate:?} ").into_bytes();
+        identity.extend_from_slice(protocol);
         let store = match &ca {
             _ if unverified => RootCertStore::empty(),
             None => roots(None).map_err(|error| TlsError::Refused(error.to_string()))?,
@@ -66,13 +68,19 @@ impl ClientTls {
                 builder.with_client_cert_resolver(Arc::new(key))
             }
         };
-        config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
-        Ok(Self { config: Arc::new(config), server_name, fingerprint: Digest::of(&identity) })
+        config.alpn_protocols = vec![protocol.to_vec()];
+        Ok(Self { config: Arc::new(config), protocol, server_name, fingerprint: Digest::of(&identity) })
     }
 
     /// For a handshake.
     pub fn config(&self) -> Arc<ClientConfig> {
         Arc::clone(&self.config)
+    }
+
+    /// Whether a server may answer with `agreed`, which is nothing where it does not know ALPN: HTTP/1.1 is
+    /// then understood by itself, and HTTP/2 is not (RFC 9113 section 3.2).
+    pub fn takes(&self, agreed: Option<&[u8]>) -> bool {
+        agreed.map_or(self.protocol == b"http/1.1", |agreed| agreed == self.protocol)
     }
 
     /// The name that the certificate of the server at `host` must have; `None`: that is no name.

@@ -94,7 +94,7 @@ fn authorities_are_certificates() {
         let file = folder.path().join(file);
         let error = ServerTls::new(pair(), Some(&file), &[]).unwrap_err().to_string();
         assert!(error.contains(why), "{error}");
-        let error = ClientTls::new(ClientSettings { ca: Some(file), ..ClientSettings::default() }, &[]).unwrap_err();
+        let error = ClientTls::new(ClientSettings { ca: Some(file), ..ClientSettings::default() }, b"h2").unwrap_err();
         assert!(error.to_string().contains(why), "{error}");
     }
 }
@@ -106,7 +106,7 @@ fn two_ways_to_a_server_are_equal_when_they_believe_and_show_the_same() {
     let of = |ca: &str, name: Option<&'static str>, unverified| {
         let server_name = name.map(|name| name.try_into().unwrap());
         let settings = ClientSettings { ca: Some(folder.path().join(ca)), certificate: None, server_name, unverified };
-        ClientTls::new(settings, &[b"http/1.1"]).unwrap()
+        ClientTls::new(settings, b"http/1.1").unwrap()
     };
     assert_eq!(of("a.pem", None, false), of("a.pem", None, false));
     assert_ne!(of("a.pem", None, false), of("b.pem", None, false));

@@ -376,7 +376,6 @@ fn malformed_heads_are_refused() {
     for version in ["HTTP/2.0", "HTTP/3.0", "HTTP/9.9"] {
         refused(&gateway, &upstream, format!("GET /public/x {version}\r\nHost: a\r\n\r\n"), &[505]);
     }
-    refused(&gateway, &upstream, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", &[400, 505]);
     upstream.expect_nothing();
 }
 

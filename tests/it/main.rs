@@ -22,6 +22,7 @@ mod forwarding;
 mod framing;
 mod grants;
 mod hosts;
+mod http2;
 mod identity;
 mod introspect_revoke;
 mod mcp;

@@ -64,7 +64,7 @@ pub(super) fn upstream(section: &Section<'_>) -> Option<ClientTls> {
         report.warning(&node.at, "whoever answers is believed, and gets what is meant for the upstream");
     }
     let settings = ClientSettings { ca: tls.node("ca").and_then(path), certificate, server_name, unverified };
-    let built = ClientTls::new(settings, upstream::PROTOCOLS);
+    let built = ClientTls::new(settings, upstream::protocol(section.boolean("http2")));
     let at = tls.node("ca").or_else(|| section.node("servers"));
     report_failure(built, at, report)
 }

@@ -67,6 +67,7 @@ fn upstream(index: usize, entry: &Entry, report: &Report) -> Upstream {
             "upstream" => HostHeader::Upstream,
             _ => HostHeader::Client,
         },
+        http2: section.boolean("http2"),
     }
 }
 

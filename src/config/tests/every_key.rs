@@ -121,6 +121,7 @@ const CHANGES: &[(&str, &str, &str)] = &[
     ("upstreams.response_timeout", "response_timeout", "response_timeout = \"2s\""),
     ("upstreams.retries", "retries", "retries = 0"),
     ("upstreams.host_header", "host_header", "host_header = \"client\""),
+    ("upstreams.http2", "http2", "http2 = true"),
     (
         "upstreams.tls.ca",
         "tls = { ca",
@@ -419,7 +420,7 @@ fn the_schema_takes_what_is_right_and_refuses_later_keys() {
         assert!(takes(&schema, &json(right)));
     }
     for (from, to) in
-        [("retries = 1", "retries = \"1\""), ("retries = 1", "http2 = true"), ("retries = 1", "retrys = 1")]
+        [("retries = 1", "retries = \"1\""), ("retries = 1", "identity = \"jwt\""), ("retries = 1", "retrys = 1")]
     {
         assert!(!takes(&schema, &json(&FILE.replacen(from, to, 1))), "{to}");
     }

@@ -53,7 +53,7 @@ fn the_alternatives_of_the_contract_load_or_belong_to_a_later_version() {
         ("[oauth]", "session_idle = \"1h\"", false),
         ("[oauth]", "device_code_ttl = \"10m\"", false),
         ("[oauth]", "device_interval = \"5s\"", false),
-        ("[upstreams.notes]", "http2 = true", true),
+        ("[upstreams.notes]", "http2 = true", false),
         ("[upstreams.notes]", "host_header = \"upstream\"", false),
         ("[upstreams.notes]", "identity = \"jwt\"", true),
         ("[[routes]]", "encoded_slash = \"keep\"", false),

@@ -35,7 +35,7 @@ enum State {
 
 /// The decoder of one body.
 #[derive(Debug)]
-pub(super) struct Decoder {
+pub(crate) struct Decoder {
     state: State,
     /// Octets left of the chunk.
     left: u64,
@@ -47,27 +47,32 @@ pub(super) struct Decoder {
 
 /// What was found: `input[from..to]` is content (maybe empty); `to` octets are used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Piece {
-    pub(super) from: usize,
-    pub(super) to: usize,
+pub(crate) struct Piece {
+    pub(crate) from: usize,
+    pub(crate) to: usize,
 }
 
 impl Decoder {
-    pub(super) const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self { state: State::Size(0), left: 0, extra: 0, trailers: Vec::new(), trailer_count: 0 }
     }
 
     /// The trailer fields as they came, each with its line end.
-    pub(super) fn trailers(&self) -> &[u8] {
+    pub(crate) fn trailers(&self) -> &[u8] {
         &self.trailers
     }
 
-    pub(super) fn is_done(&self) -> bool {
+    pub(crate) fn is_done(&self) -> bool {
         self.state == State::Done
     }
 
+    /// How many octets of content follow next; zero: framing does, or nothing.
+    pub(crate) fn content_left(&self) -> u64 {
+        if self.state == State::Data { self.left } else { 0 }
+    }
+
     /// Reads up to the first piece of content, to the end of the body, or to the end of `input`.
-    pub(super) fn next(&mut self, input: &[u8]) -> Result<Piece, &'static str> {
+    pub(crate) fn next(&mut self, input: &[u8]) -> Result<Piece, &'static str> {
         let mut at = 0;
         while at < input.len() && self.state != State::Done {
             if self.state == State::Data {

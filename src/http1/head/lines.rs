@@ -183,7 +183,7 @@ impl Lines {
         if self.framing.unknown {
             return Err(HeadError::NotImplemented("the only transfer coding here is chunked"));
         }
-        if self.host.is_none() && version == Version::Http11 {
+        if self.host.is_none() && version != Version::Http10 {
             return Err(HeadError::Malformed("there is no Host"));
         }
         Ok(())
@@ -207,7 +207,7 @@ impl Lines {
     pub(super) const fn persistent(&self, version: Version) -> bool {
         match version {
             Version::Http10 => self.keep_alive && !self.close,
-            Version::Http11 => !self.close,
+            Version::Http11 | Version::Http2 => !self.close,
         }
     }
 }

@@ -99,7 +99,7 @@ pub(super) async fn attempt(
         exchange.send_continue().await.map_err(|_| ForwardError::ClientGone)?;
     }
     let (forwarded, reusable) = converse(job, &mut connection.stream, exchange, buffers).await?;
-    if reusable {
+    if reusable && !connection.shared {
         node.keep(connection, forwarded.ended);
     }
     Ok(forwarded)
@@ -125,7 +125,8 @@ async fn converse(
         head: &mut buffers.response_head,
         method: job.outgoing.request.method(),
         offer: job.outgoing.offer.as_ref(),
-        client: (exchange.request.version() == Version::Http11).then_some(&mut exchange.writer),
+        client: (exchange.request.version() != Version::Http10).then_some(&mut exchange.writer),
+        whole: job.rest.is_none(),
         scratch: &mut buffers.answer,
         gate: gate.as_ref(),
         continued: &mut exchange.continued,

@@ -115,6 +115,7 @@ mod tests {
             response_timeout: Duration::from_secs(1),
             retries: 1,
             host_header: HostHeader::Client,
+            http2: false,
         };
         Servers::new(&upstream, Node::new)
     }

@@ -22,6 +22,18 @@ pub(super) async fn connect(node: &Node, limit: Duration) -> io::Result<Stream> 
     timeout(limit, open(node, limit)).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }
 
+/// A stream of a connection of HTTP/2, which `connecting` makes unless another request does meanwhile.
+///
+/// # Errors
+/// As [`connect`].
+pub(super) async fn shared(
+    node: &Node,
+    limit: Duration,
+    connecting: impl Future<Output = io::Result<Stream>>,
+) -> io::Result<Stream> {
+    timeout(limit, node.shared.connected(connecting)).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+}
+
 async fn open(node: &Node, limit: Duration) -> io::Result<Stream> {
     match &node.server {
         Server::Http { host, port } => tcp(node, host, *port, limit).await,
@@ -45,7 +57,11 @@ async fn tcp(node: &Node, host: &str, port: u16, limit: Duration) -> io::Result<
 async fn secured(stream: Stream, host: &str, tls: &ClientTls) -> io::Result<Stream> {
     let name = tls.name_of(host).ok_or_else(|| io::Error::other("its certificate cannot be for this host"))?;
     let secured = TlsStream::connect(stream, tls.config(), name).await;
-    secured.map(Stream::from).map_err(|error| io::Error::new(error.kind(), format!("TLS: {error}")))
+    let secured = secured.map_err(|error| io::Error::new(error.kind(), format!("TLS: {error}")))?;
+    if !tls.takes(secured.protocol().as_deref()) {
+        return Err(io::Error::other("TLS: the server speaks another version of HTTP"));
+    }
+    Ok(secured.into())
 }
 
 /// Every address in turn; each but the last has only a share of the time, so that one that does not

@@ -8,6 +8,7 @@ use super::upgrade::Offer;
 use crate::http1::exchange::CONTINUE;
 use crate::http1::head::{Response, ResponseHead};
 use crate::http1::stream::{Reader, Writer};
+use crate::http2::is_unprocessed;
 use std::io;
 use tokio::time::timeout_at;
 
@@ -23,6 +24,8 @@ pub(super) struct Heads<'h, 'u, 'c> {
     pub(super) head: &'h mut ResponseHead,
     pub(super) method: &'h str,
     pub(super) offer: Option<&'h Offer>,
+    /// All of the request has been sent.
+    pub(super) whole: bool,
     /// Where interim responses go; nowhere for HTTP/1.0.
     pub(super) client: Option<&'h mut Writer<'c>>,
     pub(super) scratch: &'h mut Vec<u8>,
@@ -53,7 +56,7 @@ impl Heads<'_, '_, '_> {
                 self.bytes.drain(..length);
             }
             self.bytes.reserve(READ);
-            let stage = self.stage(interims);
+            let mut stage = self.stage(interims);
             let why = match self.read().await {
                 Ok(Some(0)) => "it ended the connection before the response's head".to_owned(),
                 Ok(Some(_)) => continue,
@@ -61,7 +64,12 @@ impl Heads<'_, '_, '_> {
                     self.let_pass().await?;
                     continue;
                 }
-                Err(error) => format!("reading the response: {error}"),
+                Err(error) => {
+                    if self.whole && is_unprocessed(&error) {
+                        stage = Stage::Unsent;
+                    }
+                    format!("reading the response: {error}")
+                }
             };
             return Err(Failed { error: ForwardError::BadGateway(why), stage, resent: false });
         }

@@ -2,6 +2,7 @@
 //! is shared between workers, so nothing is locked.
 
 use crate::http1::stream::Stream;
+use crate::http2::client;
 use crate::proxy::upstream::Server;
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
@@ -27,6 +28,8 @@ pub(super) struct Node {
     /// The value of `Host` where the upstream wants its own.
     pub(super) authority: String,
     idle: RefCell<Vec<Idle>>,
+    /// Connections of HTTP/2.
+    pub(super) shared: client::Pool,
     in_flight: Cell<u32>,
     /// Failed connects in a row, and until when others are preferred.
     failures: Cell<u32>,
@@ -47,6 +50,8 @@ pub(super) struct Connection {
     pub(super) stream: Stream,
     /// It has served a request before.
     pub(super) reused: bool,
+    /// It is a stream of a connection of HTTP/2, and serves no other request.
+    pub(super) shared: bool,
 }
 
 impl Node {
@@ -55,6 +60,7 @@ impl Node {
             server: server.clone(),
             authority: server.authority(),
             idle: RefCell::default(),
+            shared: client::Pool::default(),
             in_flight: Cell::new(0),
             failures: Cell::new(0),
             aside: Cell::new(None),
@@ -70,10 +76,15 @@ impl Node {
         while idle.last().is_some_and(|last| now.duration_since(last.since) < oldest) {
             let mut stream = idle.pop()?.stream;
             if !stream.has_input() {
-                return Some(Connection { stream, reused: true });
+                return Some(Connection { stream, reused: true, shared: false });
             }
         }
         None
+    }
+
+    /// A stream of a connection that is there (HTTP/2).
+    pub(super) fn take_shared(&self) -> Option<Connection> {
+        self.shared.stream().map(|stream| Connection { stream, reused: true, shared: true })
     }
 
     /// Keeps a connection for the next request. To be called only after a complete request and a
@@ -88,6 +99,7 @@ impl Node {
 
     /// Closes the connections that have been idle for too long, or that the server has ended.
     pub(super) fn sweep(&self, now: Instant) {
+        self.shared.sweep(now);
         self.idle
             .borrow_mut()
             .retain_mut(|idle| now.duration_since(idle.since) < IDLE_TIMEOUT && !idle.stream.has_input());

@@ -128,7 +128,7 @@ impl Outgoing<'_> {
     fn made_anew(&self, field: &Field<'_>, seen: &mut Seen, out: &mut Vec<u8>) {
         match field.name.len() {
             2 if field.is("te") => {
-                let modern = self.request.version() == Version::Http11;
+                let modern = self.request.version() != Version::Http10;
                 seen.takes_trailers |=
                     modern && list(field.value).any(|coding| coding.eq_ignore_ascii_case(b"trailers"));
             }
@@ -170,6 +170,7 @@ impl Outgoing<'_> {
         out.extend_from_slice(match self.request.version() {
             Version::Http10 => b"via: 1.0 ",
             Version::Http11 => b"via: 1.1 ",
+            Version::Http2 => b"via: 2.0 ",
         });
         out.extend_from_slice(PSEUDONYM.as_bytes());
         out.extend_from_slice(b"\r\n");

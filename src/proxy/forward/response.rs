@@ -133,7 +133,7 @@ impl Answer<'_> {
     /// The framing: a length stays one, anything else is chunked for HTTP/1.1 and ends with the
     /// connection for HTTP/1.0. Where there is no content, only what the upstream announced is said.
     fn framed(&self, response: &Response<'_>, out: &mut Vec<u8>) -> Passing {
-        let modern = self.request.version() == Version::Http11;
+        let modern = self.request.version() != Version::Http10;
         let mut passing = Passing { chunked: false, persist: self.persist };
         match response.length() {
             BodyLength::Length(length) => content_length(out, length),

@@ -17,7 +17,7 @@ impl Offer {
     /// nothing that `Connection` does not name. The usual request costs a look at its `Connection`.
     pub(super) fn of(request: &Request<'_>, framing: BodyLength, allowed: &Upgrade) -> Option<Self> {
         let asks = request.connection().flat_map(list).any(|option| option.eq_ignore_ascii_case(b"upgrade"));
-        if !asks || request.version() != Version::Http11 || framing != BodyLength::None {
+        if !asks || request.version() == Version::Http10 || framing != BodyLength::None {
             return None;
         }
         let get = request.method() == "GET";

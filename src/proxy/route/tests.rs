@@ -16,6 +16,7 @@ fn action(path_policy: PathPolicy) -> Arc<Action> {
         response_timeout: Duration::from_secs(1),
         retries: 0,
         host_header: HostHeader::Client,
+        http2: false,
     };
     Arc::new(Action {
         upstream: Arc::new(upstream),

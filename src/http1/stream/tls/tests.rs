@@ -21,7 +21,7 @@ fn configurations() -> (Arc<ServerConfig>, Arc<ClientConfig>) {
     std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
     let pair = Certificate::read(&chain, &key).unwrap();
     let server = ServerTls::new(vec![pair], None, &[b"http/1.1"]).unwrap();
-    let client = ClientTls::new(ClientSettings { ca: Some(chain), ..ClientSettings::default() }, &[b"h2", b"http/1.1"]);
+    let client = ClientTls::new(ClientSettings { ca: Some(chain), ..ClientSettings::default() }, b"http/1.1");
     (server.config(), client.unwrap().config())
 }
 

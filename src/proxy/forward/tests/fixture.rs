@@ -57,6 +57,7 @@ impl Setup {
             response_timeout: Duration::from_secs(5),
             retries: 1,
             host_header: HostHeader::Client,
+            http2: false,
         };
         Self {
             action: Action {

@@ -1,0 +1,59 @@
+//! The head of a request out of HTTP/1.1, and that of a response into it.
+
+use crate::http1::head::Request;
+use crate::http2::fields::{self, add};
+use crate::text::decimal;
+use http::header::CONTENT_LENGTH;
+use http::response::Parts;
+use http::uri::{Authority, PathAndQuery, Scheme, Uri};
+use http::{Method, StatusCode, Version};
+
+/// The head of a request that the gateway has written.
+pub(super) fn request(request: &Request<'_>, scheme: Scheme) -> Result<http::Request<()>, http::Error> {
+    let mut parts = http::uri::Parts::default();
+    parts.scheme = Some(scheme);
+    parts.authority = Some(Authority::try_from(request.host().unwrap_or_default())?);
+    parts.path_and_query = Some(PathAndQuery::try_from(request.target())?);
+    let uri = Uri::from_parts(parts)?;
+    let mut head = http::Request::builder().method(request.method()).uri(uri).version(Version::HTTP_2).body(())?;
+    for field in request.fields().filter(|field| !field.is("host")) {
+        add(head.headers_mut(), &field)?;
+    }
+    Ok(head)
+}
+
+/// Whether the content of a response has no length that is known.
+pub(super) fn is_chunked(parts: &Parts, method: &Method, ended: bool) -> bool {
+    !ended && !is_bodiless(parts, method) && !parts.headers.contains_key(CONTENT_LENGTH)
+}
+
+fn is_bodiless(parts: &Parts, method: &Method) -> bool {
+    *method == Method::HEAD || [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&parts.status)
+}
+
+/// The head of a response in HTTP/1.1; `ended`: nothing follows it.
+pub(in crate::http2) fn head(parts: &Parts, method: &Method, ended: bool) -> Vec<u8> {
+    let mut out = Vec::with_capacity(512);
+    status_line(parts.status, &mut out);
+    if is_chunked(parts, method, ended) {
+        fields::line(&mut out, "transfer-encoding", b"chunked");
+    } else if ended && !is_bodiless(parts, method) && !parts.headers.contains_key(CONTENT_LENGTH) {
+        fields::line(&mut out, "content-length", b"0");
+    }
+    fields::section(&mut out, &parts.headers);
+    out
+}
+
+/// An interim response.
+pub(super) fn interim(response: &http::Response<()>, out: &mut Vec<u8>) {
+    status_line(response.status(), out);
+    fields::section(out, response.headers());
+}
+
+fn status_line(status: StatusCode, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"HTTP/1.1 ");
+    decimal(out, status.as_u16().into());
+    out.push(b' ');
+    out.extend_from_slice(status.canonical_reason().unwrap_or_default().as_bytes());
+    out.extend_from_slice(b"\r\n");
+}

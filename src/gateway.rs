@@ -167,6 +167,10 @@ impl Service for Worker {
         self.shared.telemetry.counters().connections_accepted.increment();
     }
 
+    fn is_announcing(&self, peer: &Peer) -> bool {
+        self.shared.plan.load().trusted.is_announcing(peer)
+    }
+
     fn refuse(&self, error: HeadError, peer: &Peer) -> http::Response<Bytes> {
         self.gateway().refuse(error, peer, &self.ids)
     }

@@ -6,6 +6,7 @@
 mod connection;
 mod listener;
 mod places;
+mod proxy_protocol;
 mod worker;
 
 pub use self::listener::BindError;
@@ -44,6 +45,11 @@ pub trait Service: 'static {
 
     /// A connection was accepted.
     fn accepted(&self) {}
+
+    /// Whether `peer` says in front of a connection for whom it is (the PROXY protocol).
+    fn is_announcing(&self, _peer: &Peer) -> bool {
+        false
+    }
 
     /// The answer to a head that was refused before it became a request.
     fn refuse(&self, error: HeadError, peer: &Peer) -> http::Response<Bytes>;

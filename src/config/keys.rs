@@ -128,11 +128,7 @@ pub(super) const SERVER: &[Key] = &[
     key("shutdown_grace", Kind::Duration("0s", "1h"), "How long requests in flight may take after SIGTERM.")
         .default("30s"),
     later("tls", "TLS on the listener.", "put a TLS terminator in front and say `behind_tls = true`"),
-    later(
-        "proxy_protocol",
-        "The PROXY protocol.",
-        "let the proxy send X-Forwarded-For and name it in `trusted_proxies`",
-    ),
+    key("proxy_protocol", Kind::Boolean, "`trusted_proxies` send the PROXY protocol, version 1 or 2.").default("false"),
 ];
 
 /// `[telemetry]`.

@@ -32,14 +32,16 @@ pub enum Peer {
     },
     /// A unix socket.
     Unix,
+    /// A client whose address the proxy in front does not tell (PROXY protocol).
+    Unnamed,
 }
 
 impl Peer {
-    /// The address of the other end; `None` on a unix socket.
+    /// The address of the other end; `None` on a unix socket, and where nobody tells it.
     pub const fn address(&self) -> Option<IpAddr> {
         match self {
             Self::Tcp { remote, .. } => Some(remote.ip()),
-            Self::Unix => None,
+            Self::Unix | Self::Unnamed => None,
         }
     }
 }

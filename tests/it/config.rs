@@ -167,7 +167,6 @@ fn a_plain_listener_must_be_loopback_or_behind_tls() {
 fn keys_of_later_versions_are_refused_with_a_message() {
     for (section, line) in [
         ("[server]", "tls = { cert = \"a\", key = \"b\" }"),
-        ("[server]", "proxy_protocol = true"),
         ("[upstreams.notes]", "http2 = true"),
         ("[upstreams.notes]", "tls = { ca = \"a\" }"),
         ("[upstreams.notes]", "health = { path = \"/\", interval = \"5s\" }"),

@@ -27,6 +27,7 @@ mod metadata;
 mod par;
 mod paths;
 mod provider;
+mod proxy_protocol;
 mod registration;
 mod reload;
 mod reload_bounds;

@@ -5,6 +5,7 @@
 
 mod credential;
 mod decision;
+mod ext_authz;
 mod failure;
 mod judgement;
 mod notes;

@@ -32,6 +32,8 @@ pub(super) enum Failure {
     Body(CollectError),
     /// A form that has to be searched for a token is encoded in a way that hides it.
     Encoded,
+    /// A call of Envoy's service that is no gRPC.
+    NotGrpc,
     /// No token; the scope that the route needs, where one would help.
     NoToken(Option<String>),
     /// The token is not good here; the scope that the route needs, where an MCP client may ask for it.
@@ -79,6 +81,7 @@ impl Failure {
             Self::Malformed(_) => "malformed",
             Self::NoRoute(NoRoute::MethodNotAllowed(_)) => "method",
             Self::NoRoute(NoRoute::NotFound) => "no_route",
+            Self::NotGrpc => "not_grpc",
             Self::NoToken(_) => "no_token",
             Self::Origin => "origin",
             Self::Scope(_) => "insufficient_scope",
@@ -100,6 +103,7 @@ impl Failure {
             | Self::Credential(_)
             | Self::Body(_)
             | Self::Encoded
+            | Self::NotGrpc
             | Self::NoToken(_)
             | Self::Invalid(..)
             | Self::Origin
@@ -144,6 +148,11 @@ impl Failure {
                 face(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "The route does not take this method.")
             }
             Self::NoRoute(NoRoute::NotFound) => face(StatusCode::NOT_FOUND, "not_found", "There is no such route."),
+            Self::NotGrpc => face(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "unsupported_media_type",
+                "Calls of gRPC have the content type application/grpc.",
+            ),
             Self::NoToken(_) => face(StatusCode::UNAUTHORIZED, "unauthorized", "An access token is needed."),
             Self::Scope(_) => {
                 face(StatusCode::FORBIDDEN, "insufficient_scope", "The access token lacks a scope that is needed here.")
@@ -169,6 +178,7 @@ impl Failure {
             | Self::NoRoute(_)
             | Self::Body(_)
             | Self::Encoded
+            | Self::NotGrpc
             | Self::Origin
             | Self::Store(_)
             | Self::Forward(_)

@@ -6,6 +6,7 @@ use crate::enforce::guard::Identity;
 use crate::oauth::resource::ResourceId;
 use crate::proxy::route::Route;
 use crate::telemetry::Verdict;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -25,6 +26,8 @@ pub(super) struct Notes<'g> {
     pub(super) received: u64,
     /// The request that a decision was asked for, which the log is about.
     pub(super) described: Option<Box<Described>>,
+    /// Who sent that request, where the proxy says so outside of the usual fields.
+    pub(super) client: Option<IpAddr>,
 }
 
 impl Notes<'_> {
@@ -44,6 +47,7 @@ impl Notes<'_> {
             sent: 0,
             received: 0,
             described: None,
+            client: None,
         }
     }
 

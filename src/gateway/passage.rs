@@ -8,6 +8,7 @@ use super::recheck::Recheck;
 use super::request_id::RequestIds;
 use super::wanted::{TWO_READINGS, WITHOUT_TRACE, malformed};
 use crate::clock;
+use crate::endpoint::EXT_AUTHZ;
 use crate::enforce::decide::Permit;
 use crate::enforce::guard::Identity;
 use crate::http1::exchange::{Exchange, Outcome};
@@ -59,7 +60,7 @@ impl Gateway {
             route: notes.route.map(|route| (route.index, route.spec.name.as_str())),
             client: identity.map(Identity::client_id),
             subject: identity.and_then(Identity::subject),
-            address: origin.address,
+            address: notes.client.or(origin.address),
             verdict: notes.verdict,
             reason: notes.reason,
             status: notes.status,
@@ -122,6 +123,7 @@ impl Gateway {
             | Failure::Invalid(..)
             | Failure::Malformed(_)
             | Failure::NoRoute(_)
+            | Failure::NotGrpc
             | Failure::NoToken(_)
             | Failure::Origin
             | Failure::Scope(_)
@@ -146,6 +148,9 @@ impl Gateway {
         if self.endpoints.owns(target.normal()) {
             if target.oddities() != PathPolicy::default() {
                 return Err(TWO_READINGS);
+            }
+            if target.normal() == EXT_AUTHZ {
+                return Box::pin(self.ext_authz(exchange, asker, notes)).await;
             }
             if self.endpoints.is_decision(target.normal()) {
                 let response = Box::pin(self.decision(&request, asker, exchange.limits, notes)).await?;
@@ -184,7 +189,6 @@ impl Gateway {
             None => Cow::Borrowed(target.path()),
             Some(rewrite) => Cow::Owned(rewrite.apply(matched, target).map_err(malformed)?),
         };
-        let consumed = permit.identity().is_some() && matches!(taken.token, Ok(Some(Sent::Header(_))));
         let checked = permit.identity().filter(|_| !action.report_only && !self.plan.recheck.is_zero());
         let recheck = checked.map(|identity| Recheck {
             gateway: self,
@@ -200,7 +204,7 @@ impl Gateway {
             host,
             origin: asker.origin,
             request_id: asker.id,
-            strip_authorization: taken.ours_in_header || consumed,
+            strip_authorization: taken.strips_authorization(&permit),
             body: taken.body.as_body(),
             token_in_query: matches!(taken.token, Ok(Some(Sent::Query(_)))),
             watched: recheck.as_ref().map(|watch| forward::Watched { watch, every: self.plan.recheck }),

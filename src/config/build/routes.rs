@@ -8,6 +8,7 @@ use crate::config::file::{Node, Value};
 use crate::config::keys::ROUTE;
 use crate::config::section::Section;
 use crate::config::source::Place;
+use crate::endpoint::EXT_AUTHZ;
 use crate::enforce::bearer::Methods;
 use crate::issue::Settings;
 use crate::oauth::resource::{Resources, RouteResource};
@@ -111,7 +112,7 @@ fn check_own(section: &Section<'_>, node: &Node, route: &str, issue: &Settings) 
 pub(super) fn own_base(path: &str, issue: &Settings) -> Option<String> {
     let issuer_path =
         issue.issuer.trim_end_matches('/').splitn(4, '/').nth(3).map(|path| format!("/{path}")).unwrap_or_default();
-    let mut own = vec![format!("{issuer_path}{}", issue.path)];
+    let mut own = vec![format!("{issuer_path}{}", issue.path), EXT_AUTHZ.to_owned()];
     for document in ["/.well-known/oauth-authorization-server", "/.well-known/oauth-protected-resource"] {
         own.extend([document.to_owned(), format!("{issuer_path}{document}")]);
     }

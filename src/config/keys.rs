@@ -340,6 +340,11 @@ pub(super) const ROUTE: &[Key] = &[
     key("encoded_percent", KEEP, "Whether %25 before two hexadecimal digits may.").default("refuse"),
     key("empty_segments", KEEP, "Whether // may.").default("refuse"),
     key("path_parameters", KEEP, "Whether ; may.").default("refuse"),
+    key("case_insensitive_upstream", Kind::Boolean, "`/ADMIN` and `/admin.` are `/admin` for the upstream.")
+        .default("false"),
+    key("upstream_authorization", Kind::Text, "The upstream's `Authorization`: `env:NAME`, `file:PATH`, or itself."),
+    key("upstream_401", Kind::Choice(&["pass", "bad-gateway"], &[]), "What the upstream's 401 becomes.")
+        .default("pass"),
     key("report_only", Kind::Boolean, "Decide and log, but let everything pass.").default("false"),
     key("upgrade", UPGRADE, "Whether WebSocket may pass; or which protocols, or \"any\".").default("true"),
     later("cors", "CORS by the gateway.", "remove it: preflights are forwarded, and the upstream answers them"),

@@ -169,8 +169,10 @@ fn described(http: &HttpRequest) -> Result<Described, &'static str> {
 /// upstream. Envoy sets first and removes then, so nothing is both set and removed.
 fn permitted(passed: &Passed, http: &HttpRequest) -> CheckResponse {
     let mut set = identified(&passed.permit);
-    let cookie = cookies(http);
-    set.extend(cookie.clone().flatten().map(|cookie| (header::COOKIE, cookie)));
+    let left = cookies(http);
+    let cookie = left.as_deref().filter(|left| !left.is_empty()).and_then(|left| HeaderValue::from_bytes(left).ok());
+    let without_cookie = left.is_some() && cookie.is_none();
+    set.extend(cookie.map(|cookie| (header::COOKIE, cookie)));
     let mut removed: Vec<String> = http
         .fields()
         .map(|(name, _)| name)
@@ -178,7 +180,7 @@ fn permitted(passed: &Passed, http: &HttpRequest) -> CheckResponse {
         .map(str::to_owned)
         .collect();
     removed.extend(passed.authorization.then(|| "authorization".to_owned()));
-    removed.extend(matches!(cookie, Some(None)).then(|| "cookie".to_owned()));
+    removed.extend(without_cookie.then(|| "cookie".to_owned()));
     let mut parameters = passed.parameters.clone();
     if !parameters.is_empty() {
         // Envoy may compare names as they are written, or decoded.
@@ -192,12 +194,10 @@ fn permitted(passed: &Passed, http: &HttpRequest) -> CheckResponse {
     CheckResponse::permitted(Permitted::new(fields, removed, parameters))
 }
 
-/// What is left of the cookies without those of the gateway (PX-18): `None`, all of them; `Some(None)`,
-/// nothing.
-fn cookies(http: &HttpRequest) -> Option<Option<HeaderValue>> {
+/// What is left of the cookies without those of the gateway (PX-18), which may be nothing; `None`: all of them.
+fn cookies(http: &HttpRequest) -> Option<Vec<u8>> {
     let lines: Vec<&[u8]> = http.fields().filter(|(name, _)| *name == "cookie").map(|(_, value)| value).collect();
-    let left = without_ours(&lines.join(&b"; "[..]))?;
-    Some(HeaderValue::from_bytes(&left).ok().filter(|left| !left.is_empty()))
+    without_ours(&lines.join(&b"; "[..]))
 }
 
 /// The client gets what the gateway itself would answer.

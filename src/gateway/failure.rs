@@ -42,6 +42,8 @@ pub(super) enum Failure {
     Store(StoreError),
     /// A page of an origin that the resource does not admit (MCP-13).
     Origin,
+    /// It came in data of TLS that can be replayed, and changes something (LIM-425).
+    TooEarly,
     /// A scope is missing: the one that would pass.
     Scope(String),
     /// The upstream.
@@ -86,6 +88,7 @@ impl Failure {
             Self::Origin => "origin",
             Self::Scope(_) => "insufficient_scope",
             Self::Store(_) => "store",
+            Self::TooEarly => "too_early",
             Self::Tunnel => "connect",
             Self::Untrusted => "untrusted_peer",
         }
@@ -97,6 +100,7 @@ impl Failure {
             Self::Store(_) | Self::Forward(_) => Verdict::Failed,
             Self::Malformed(_)
             | Self::Head(_)
+            | Self::TooEarly
             | Self::Tunnel
             | Self::Expectation
             | Self::NoRoute(_)
@@ -157,6 +161,11 @@ impl Failure {
             Self::Scope(_) => {
                 face(StatusCode::FORBIDDEN, "insufficient_scope", "The access token lacks a scope that is needed here.")
             }
+            Self::TooEarly => face(
+                StatusCode::TOO_EARLY,
+                "too_early",
+                "This request must not come in early data: send it again after the handshake.",
+            ),
             Self::Tunnel => face(StatusCode::NOT_IMPLEMENTED, "not_implemented", "CONNECT is not supported."),
             Self::Untrusted => {
                 face(StatusCode::FORBIDDEN, "access_denied", "Only a trusted proxy may ask for a decision.")
@@ -173,6 +182,7 @@ impl Failure {
             Self::Scope(needed) => Some((Some(BearerErrorCode::InsufficientScope), Some(needed))),
             Self::Malformed(_)
             | Self::Head(_)
+            | Self::TooEarly
             | Self::Tunnel
             | Self::Expectation
             | Self::NoRoute(_)
@@ -218,6 +228,7 @@ impl Failure {
         matches!(
             self,
             Self::Head(_)
+                | Self::TooEarly
                 | Self::Tunnel
                 | Self::Body(_)
                 | Self::Forward(ForwardError::BadBody(_) | ForwardError::BodyStalled | ForwardError::BodyTooLarge)

@@ -127,6 +127,7 @@ impl Gateway {
             | Failure::NoToken(_)
             | Failure::Origin
             | Failure::Scope(_)
+            | Failure::TooEarly
             | Failure::Tunnel
             | Failure::Untrusted => {}
         }
@@ -238,6 +239,9 @@ fn without_target(request: &Request<'_>) -> Result<Option<Response<Bytes>>, Fail
     if request.other_expectation() {
         return Err(Failure::Expectation);
     }
+    if is_too_early(request) {
+        return Err(Failure::TooEarly);
+    }
     if request.target() != b"*" {
         return Ok(None);
     }
@@ -247,6 +251,12 @@ fn without_target(request: &Request<'_>) -> Result<Option<Response<Bytes>>, Fail
     let mut response = no_content();
     response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(WITHOUT_TRACE));
     Ok(Some(response))
+}
+
+/// RFC 8470 section 5.2: somebody could send it once more. Whoever says so is believed: it costs a round trip.
+fn is_too_early(request: &Request<'_>) -> bool {
+    let safe = matches!(request.method(), "GET" | "HEAD" | "OPTIONS" | "TRACE");
+    !safe && request.values("early-data").any(|value| value == b"1")
 }
 
 fn no_content() -> Response<Bytes> {

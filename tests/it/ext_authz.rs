@@ -36,10 +36,11 @@ fn fields(mut bytes: &[u8]) -> Vec<(u64, Vec<u8>)> {
     let mut read = Vec::new();
     while !bytes.is_empty() {
         let key = varint(&mut bytes);
-        let value = if key & 7 == 0 {
+        let kind = key % 8;
+        let value = if kind == 0 {
             varint(&mut bytes).to_string().into_bytes()
         } else {
-            assert_eq!(key & 7, 2, "a field with a length");
+            assert_eq!(kind, 2, "a field with a length");
             let length = usize::try_from(varint(&mut bytes)).unwrap();
             let (value, rest) = bytes.split_at(length);
             bytes = rest;

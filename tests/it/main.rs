@@ -16,6 +16,7 @@ mod consent;
 mod decision;
 mod demo;
 mod device;
+mod edges;
 mod ext_authz;
 mod forwarding;
 mod framing;

@@ -3,17 +3,20 @@
 use super::fields::{Side, edits};
 use super::scopes::Scopes;
 use super::upstreams::Upstreams;
-use super::{access, path, resources, tokens};
+use super::{Variables, access, path, resources, tokens};
 use crate::config::file::{Node, Value};
 use crate::config::keys::ROUTE;
+use crate::config::secret;
 use crate::config::section::Section;
 use crate::config::source::Place;
 use crate::endpoint::EXT_AUTHZ;
 use crate::enforce::bearer::Methods;
 use crate::issue::Settings;
 use crate::oauth::resource::{Resources, RouteResource};
-use crate::proxy::route::{Action, Rewrite, RouteError, RouteSpec, RouteTable, Upgrade, is_tunnelled};
+use crate::proxy::route::{Action, HeaderEdits, Rewrite, RouteError, RouteSpec, RouteTable, Upgrade, is_tunnelled};
 use crate::proxy::target::PathPolicy;
+use http::HeaderValue;
+use http::header::AUTHORIZATION;
 use std::collections::HashMap;
 use std::net::Ipv6Addr;
 use std::sync::Arc;
@@ -28,6 +31,8 @@ pub(super) struct Surroundings<'s> {
     pub(super) methods: Methods,
     /// `[oauth]`: the gateway's own paths.
     pub(super) issue: &'s Settings,
+    /// Where `env:` looks.
+    pub(super) variable: Variables<'s>,
 }
 
 /// Reads `[[routes]]`, and `[[resources]]` above them.
@@ -141,7 +146,8 @@ fn action(section: &Section<'_>, path: &str, surroundings: &Surroundings<'_>) ->
     let upstream = upstream.and_then(|(node, name)| surroundings.upstreams.find(node, name, section.report));
     let keeps = |name| section.text_or_default(name) == "keep";
     let headers = section.section("headers", crate::config::keys::HEADERS);
-    let request_headers = edits(&headers, Side::Request);
+    let mut request_headers = edits(&headers, Side::Request);
+    upstream_authorization(section, surroundings.variable, &mut request_headers);
     let response_headers = edits(&headers, Side::Response);
     let rewrite = rewrite(section, path);
     let bearer = bearer(section, surroundings.methods);
@@ -161,6 +167,8 @@ fn action(section: &Section<'_>, path: &str, surroundings: &Surroundings<'_>) ->
         response_headers,
         upgrade: upgrade(section),
         report_only: section.boolean("report_only"),
+        case_blind: section.boolean("case_insensitive_upstream"),
+        refusal_is_failure: section.text_or_default("upstream_401") == "bad-gateway",
     })
 }
 
@@ -185,6 +193,27 @@ fn upgrade(section: &Section<'_>) -> Upgrade {
 fn is_protocol(name: &str) -> bool {
     let is_text = |octet: u8| octet.is_ascii_alphanumeric() || b"-._+/".contains(&octet);
     is_tunnelled(name.as_bytes()) && name != "any" && name.bytes().all(is_text)
+}
+
+/// The gateway's own credential for the upstream (PX-5): a secret, which is shown nowhere.
+fn upstream_authorization(section: &Section<'_>, variable: Variables<'_>, edits: &mut HeaderEdits) {
+    let Some(node) = section.node("upstream_authorization") else { return };
+    if edits.set.iter().any(|(name, _)| *name == AUTHORIZATION) || edits.remove.contains(&AUTHORIZATION) {
+        let help = "leave `authorization` out of `headers.request`";
+        section.report.problem(&node.at, "`Authorization` is set twice", help);
+    }
+    let Some(secret) = secret::read(node, variable, section.report) else { return };
+    match HeaderValue::from_str(secret.reveal()) {
+        Ok(mut value) if secret.reveal().trim() == secret.reveal() => {
+            value.set_sensitive(true);
+            edits.set.push((AUTHORIZATION, value));
+        }
+        _ => section.report.problem(
+            &node.at,
+            "the secret cannot be the value of a field",
+            "it is the whole value, for example `Bearer …` or `Basic …`, in one line",
+        ),
+    }
 }
 
 fn rewrite(section: &Section<'_>, path: &str) -> Option<Rewrite> {

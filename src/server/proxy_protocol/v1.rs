@@ -18,7 +18,7 @@ pub(super) fn missing(line: &[u8]) -> usize {
     if line.ends_with(b"\r") || !line.starts_with(b"PROXY TCP") {
         return 1;
     }
-    let words = 1 + line.iter().filter(|&&octet| octet == b' ').count();
+    let words = line.split(|&octet| octet == b' ').count();
     // Each word that is still to come has an octet, and a space in front of it.
     2 * WORDS.saturating_sub(words) + usize::from(line.ends_with(b" ")) + END
 }

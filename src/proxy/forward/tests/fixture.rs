@@ -68,6 +68,8 @@ impl Setup {
                 response_headers: HeaderEdits::default(),
                 upgrade: crate::proxy::route::Upgrade::Only(vec!["websocket".to_owned()]),
                 report_only: false,
+                case_blind: false,
+                refusal_is_failure: false,
             },
             origin: Origin { address: Some([127, 0, 0, 1].into()), trusted: false, https: false },
             host: Host { raw: "api.example.com", name: Cow::Borrowed("api.example.com") },

@@ -6,6 +6,7 @@
 mod cors;
 mod credential;
 mod decision;
+mod ext_authz;
 mod failure;
 mod judgement;
 mod notes;
@@ -176,6 +177,10 @@ impl Service for Worker {
 
     fn handshake_failed(&self, failure: HandshakeFailure) {
         self.shared.telemetry.counters().handshake_failed(failure.as_str());
+    }
+
+    fn is_announcing(&self, peer: &Peer) -> bool {
+        self.shared.plan.load().trusted.is_announcing(peer)
     }
 
     fn refuse(&self, error: HeadError, peer: &Peer) -> http::Response<Bytes> {

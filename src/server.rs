@@ -8,6 +8,7 @@ mod handshake;
 mod listener;
 mod multiplexed;
 mod places;
+mod proxy_protocol;
 mod worker;
 
 pub use self::handshake::{HandshakeFailure, PROTOCOLS};
@@ -53,6 +54,11 @@ pub trait Service: 'static {
 
     /// A connection ended before TLS was agreed on.
     fn handshake_failed(&self, _failure: HandshakeFailure) {}
+
+    /// Whether `peer` says in front of a connection for whom it is (the PROXY protocol).
+    fn is_announcing(&self, _peer: &Peer) -> bool {
+        false
+    }
 
     /// The answer to a head that was refused before it became a request.
     fn refuse(&self, error: HeadError, peer: &Peer) -> http::Response<Bytes>;

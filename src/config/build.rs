@@ -61,7 +61,8 @@ pub(super) fn build(
     issue.device = tokens::device(&oauth, &clients);
     let users = users::build(&root, &scopes, variable);
     let methods = tokens::methods(&bearer, "methods").unwrap_or(tokens::HEADER_ONLY);
-    let surroundings = routes::Surroundings { scopes: &scopes, upstreams: &upstreams, methods, issue: &issue };
+    let surroundings =
+        routes::Surroundings { scopes: &scopes, upstreams: &upstreams, methods, issue: &issue, variable };
     let provider = provider::build(&root, &issue, variable);
     let (routes, resources) = routes::build(&root, &surroundings);
     clients::check_introspection(&root, &resources);

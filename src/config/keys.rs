@@ -129,11 +129,7 @@ pub(super) const SERVER: &[Key] = &[
         .default("30s"),
     key("tls", Kind::Table(SERVER_TLS), "TLS 1.2 and 1.3 on every TCP listener."),
     key("hsts", Kind::Duration("0s", "3650d"), "Strict-Transport-Security of the gateway's own answers over https."),
-    later(
-        "proxy_protocol",
-        "The PROXY protocol.",
-        "let the proxy send X-Forwarded-For and name it in `trusted_proxies`",
-    ),
+    key("proxy_protocol", Kind::Boolean, "`trusted_proxies` send the PROXY protocol, version 1 or 2.").default("false"),
 ];
 
 /// `[server] tls`.
@@ -371,6 +367,11 @@ pub(super) const ROUTE: &[Key] = &[
     key("encoded_percent", KEEP, "Whether %25 before two hexadecimal digits may.").default("refuse"),
     key("empty_segments", KEEP, "Whether // may.").default("refuse"),
     key("path_parameters", KEEP, "Whether ; may.").default("refuse"),
+    key("case_insensitive_upstream", Kind::Boolean, "`/ADMIN` and `/admin.` are `/admin` for the upstream.")
+        .default("false"),
+    key("upstream_authorization", Kind::Text, "The upstream's `Authorization`: `env:NAME`, `file:PATH`, or itself."),
+    key("upstream_401", Kind::Choice(&["pass", "bad-gateway"], &[]), "What the upstream's 401 becomes.")
+        .default("pass"),
     key("report_only", Kind::Boolean, "Decide and log, but let everything pass.").default("false"),
     key("upgrade", UPGRADE, "Whether WebSocket may pass; or which protocols, or \"any\".").default("true"),
     key("cors", Kind::Table(CORS), "Which pages may read its responses; without it the upstream says it."),

@@ -8,6 +8,9 @@ use http::Method;
 const SERVER: &str = "/.well-known/oauth-authorization-server";
 const RESOURCE: &str = "/.well-known/oauth-protected-resource";
 
+/// Where gRPC has Envoy's `Authorization` service: the decision for Envoy.
+pub const EXT_AUTHZ: &str = "/envoy.service.auth.v3.Authorization/Check";
+
 /// An endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Endpoint {
@@ -150,6 +153,7 @@ impl Locations {
     /// Whether `path` is one of the gateway's own. Asked of every request.
     pub(super) fn owns(&self, path: &str) -> bool {
         below(path, &self.base)
+            || path == EXT_AUTHZ
             || (path.starts_with("/.well-known/") && (below(path, SERVER) || below(path, RESOURCE)))
             || self
                 .issuer_path

@@ -3,6 +3,7 @@
 
 use super::failure::Failure;
 use crate::enforce::bearer::{self, Credential, Methods};
+use crate::enforce::decide::Permit;
 use crate::http1::body::BodyLength;
 use crate::http1::exchange::{CollectError, Exchange};
 use crate::http1::head::Request;
@@ -39,7 +40,7 @@ pub(super) struct Taken<'r> {
     /// What has been read of the body.
     pub(super) body: Read,
     /// A token of ours stands in an `Authorization` field.
-    pub(super) ours_in_header: bool,
+    ours_in_header: bool,
     /// The body is a form that was not searched yet: the route takes no token there.
     unsearched: bool,
 }
@@ -92,6 +93,12 @@ impl<'r> Taken<'r> {
         };
         taken.take_from_query(target, methods.query);
         taken
+    }
+
+    /// Whether the `Authorization` field is not the upstream's business: a token of ours stands in it, or
+    /// the one that passed (PX-3).
+    pub(super) fn strips_authorization(&self, permit: &Permit) -> bool {
+        self.ours_in_header || (permit.identity().is_some() && matches!(self.token, Ok(Some(Sent::Header(_)))))
     }
 
     /// Whether a form was read.

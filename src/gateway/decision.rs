@@ -26,11 +26,11 @@ pub(super) struct Described {
     pub(super) method: String,
     /// In origin-form, or in absolute-form where the proxy gives the whole URL.
     pub(super) target: String,
-    host: String,
+    pub(super) host: String,
 }
 
 /// Of the described request's own fields, those that a decision looks at.
-const LOOKED_AT: [&str; 3] = ["authorization", "origin", "access-control-request-method"];
+pub(super) const LOOKED_AT: [&str; 3] = ["authorization", "origin", "access-control-request-method"];
 
 impl Gateway {
     /// Answers whether the described request would be forwarded.
@@ -45,32 +45,36 @@ impl Gateway {
             return Err(Failure::Untrusted);
         }
         let described = Described::read(request).map_err(Failure::Malformed)?;
-        let bytes = described.head(request);
+        let fields = LOOKED_AT.iter().flat_map(|name| request.values(name).map(move |value| (*name, value)));
+        let bytes = described.head(fields);
         notes.described = Some(Box::new(described));
         let mut response = match self.examine(&bytes, limits, asker, notes).await {
-            Ok(permit) => permitted(&permit),
-            Err(failure) => {
-                notes.verdict = failure.verdict();
-                notes.reason = failure.reason();
-                if let Failure::Store(error) = &failure {
-                    tracing::warn!(request_id = asker.id, %error, "a token was not checked");
-                }
-                refused(failure.response(self.challenge(notes.resource), asker.id))
-            }
+            Ok(passed) => permitted(&passed.permit),
+            Err(failure) => refused(self.refusal(&failure, asker, notes)),
         };
         notes.complete(response.headers_mut(), request);
         insert(response.headers_mut(), REQUEST_ID, asker.id);
         Ok(response)
     }
 
+    /// What the client would get from the gateway itself, noted.
+    pub(super) fn refusal(&self, failure: &Failure, asker: &Asker<'_>, notes: &mut Notes<'_>) -> Response<Bytes> {
+        notes.verdict = failure.verdict();
+        notes.reason = failure.reason();
+        if let Failure::Store(error) = failure {
+            tracing::warn!(request_id = asker.id, %error, "a token was not checked");
+        }
+        failure.response(self.challenge(notes.resource), asker.id)
+    }
+
     /// The way of a request, up to where it would be forwarded.
-    async fn examine<'g>(
+    pub(super) async fn examine<'g>(
         &'g self,
         bytes: &[u8],
         limits: &Limits,
         asker: &Asker<'_>,
         notes: &mut Notes<'g>,
-    ) -> Result<Permit, Failure> {
+    ) -> Result<Passed, Failure> {
         let mut head = RequestHead::default();
         let Some(length) = head.parse(bytes, limits).map_err(Failure::Head)? else {
             return Err(Failure::Malformed("the described request is not complete"));
@@ -91,8 +95,29 @@ impl Gateway {
             rewrite.apply(&wanted.matched, &target).map_err(|_| TWO_READINGS)?;
         }
         let mut taken = Taken::from_head(&request, &target, wanted.methods());
-        self.decide(&wanted, &target, &mut taken, asker, notes).await
+        let permit = self.decide(&wanted, &target, &mut taken, asker, notes).await?;
+        Ok(Passed {
+            authorization: taken.strips_authorization(&permit),
+            parameters: left_out(target.query().unwrap_or_default(), taken.query.as_deref().unwrap_or_default()),
+            permit,
+        })
     }
+}
+
+/// A request that would be forwarded, and what would be taken out of it on the way.
+pub(super) struct Passed {
+    pub(super) permit: Permit,
+    /// The `Authorization` field.
+    pub(super) authorization: bool,
+    /// Parameters of the query, by their names as they are written.
+    pub(super) parameters: Vec<String>,
+}
+
+/// The names of the parameters of a query that `rest` has no more.
+fn left_out(query: &str, rest: &str) -> Vec<String> {
+    let mut kept = rest.split('&').peekable();
+    let gone = query.split('&').filter(|pair| kept.next_if_eq(pair).is_none());
+    gone.map(|pair| pair.split('=').next().unwrap_or_default().to_owned()).filter(|name| !name.is_empty()).collect()
 }
 
 /// 200 with the identity, as an upstream would see it.
@@ -100,17 +125,19 @@ fn permitted(permit: &Permit) -> Response<Bytes> {
     let mut response = Response::new(Bytes::new());
     let fields = response.headers_mut();
     fields.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    let identity = permit.identity().map(|identity| identity.fields()).unwrap_or_default();
-    for line in identity.split(|&octet| octet == b'\n') {
-        let Some((name, value)) = line.iter().position(|&octet| octet == b':').map(|at| line.split_at(at)) else {
-            continue;
-        };
-        let value = value.get(1..).unwrap_or_default().trim_ascii();
-        if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name), HeaderValue::from_bytes(value)) {
-            fields.insert(name, value);
-        }
-    }
+    fields.extend(identified(permit));
     response
+}
+
+/// The identity fields of the forwarded request.
+pub(super) fn identified(permit: &Permit) -> Vec<(HeaderName, HeaderValue)> {
+    let fields = permit.identity().map(|identity| identity.fields()).unwrap_or_default();
+    let field = |line: &[u8]| {
+        let (name, value) = line.split_at(line.iter().position(|&octet| octet == b':')?);
+        let value = value.get(1..).unwrap_or_default().trim_ascii();
+        HeaderName::from_bytes(name).ok().zip(HeaderValue::from_bytes(value).ok())
+    };
+    fields.split(|&octet| octet == b'\n').filter_map(field).collect()
 }
 
 /// A proxy takes 401 and 403 for a refusal; other refusals would be its own error to it.
@@ -149,18 +176,16 @@ impl Described {
         Ok(Self { method: method.to_owned(), target: path, host })
     }
 
-    /// The head of the described request. What is odd in it is found when it is parsed.
-    fn head(&self, request: &Request<'_>) -> Vec<u8> {
+    /// The head of the described request, with those of its fields that a decision looks at. What is odd
+    /// in it is found when it is parsed.
+    pub(super) fn head<'f>(&self, fields: impl Iterator<Item = (&'f str, &'f [u8])>) -> Vec<u8> {
         let mut head = Vec::with_capacity(512);
         for part in [&self.method, " ", &self.target, " HTTP/1.1\r\nhost: ", &self.host, "\r\n"] {
             head.extend_from_slice(part.as_bytes());
         }
-        for name in LOOKED_AT {
-            for value in request.values(name) {
-                head.extend_from_slice(name.as_bytes());
-                head.extend_from_slice(b": ");
-                head.extend_from_slice(value);
-                head.extend_from_slice(b"\r\n");
+        for (name, value) in fields {
+            for part in [name.as_bytes(), b": ", value, b"\r\n"] {
+                head.extend_from_slice(part);
             }
         }
         head.extend_from_slice(b"\r\n");

@@ -36,6 +36,8 @@ pub(super) enum Failure {
     Body(CollectError),
     /// A form that has to be searched for a token is encoded in a way that hides it.
     Encoded,
+    /// A call of Envoy's service that is no gRPC.
+    NotGrpc,
     /// No token; the scope that the route needs, where one would help.
     NoToken(Option<String>),
     /// The token is not good here; the scope that the route needs, where an MCP client may ask for it.
@@ -46,6 +48,8 @@ pub(super) enum Failure {
     Origin,
     /// The route's limit (LIM-429); how long to wait.
     RateLimited(Duration),
+    /// It came in data of TLS that can be replayed, and changes something (LIM-425).
+    TooEarly,
     /// A scope is missing: the one that would pass.
     Scope(String),
     /// The upstream.
@@ -86,11 +90,13 @@ impl Failure {
             Self::Misdirected => "misdirected",
             Self::NoRoute(NoRoute::MethodNotAllowed(_)) => "method",
             Self::NoRoute(NoRoute::NotFound) => "no_route",
+            Self::NotGrpc => "not_grpc",
             Self::NoToken(_) => "no_token",
             Self::Origin => "origin",
             Self::RateLimited(_) => "rate_limited",
             Self::Scope(_) => "insufficient_scope",
             Self::Store(_) => "store",
+            Self::TooEarly => "too_early",
             Self::Tunnel => "connect",
             Self::Untrusted => "untrusted_peer",
         }
@@ -103,12 +109,14 @@ impl Failure {
             Self::Malformed(_)
             | Self::Head(_)
             | Self::Misdirected
+            | Self::TooEarly
             | Self::Tunnel
             | Self::Expectation
             | Self::NoRoute(_)
             | Self::Credential(_)
             | Self::Body(_)
             | Self::Encoded
+            | Self::NotGrpc
             | Self::NoToken(_)
             | Self::Invalid(..)
             | Self::Origin
@@ -165,6 +173,11 @@ impl Failure {
                 face(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "The route does not take this method.")
             }
             Self::NoRoute(NoRoute::NotFound) => face(StatusCode::NOT_FOUND, "not_found", "There is no such route."),
+            Self::NotGrpc => face(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "unsupported_media_type",
+                "Calls of gRPC have the content type application/grpc.",
+            ),
             Self::NoToken(_) => face(StatusCode::UNAUTHORIZED, "unauthorized", "An access token is needed."),
             Self::RateLimited(_) => {
                 face(StatusCode::TOO_MANY_REQUESTS, "rate_limited", "There are too many requests: wait a little.")
@@ -172,6 +185,11 @@ impl Failure {
             Self::Scope(_) => {
                 face(StatusCode::FORBIDDEN, "insufficient_scope", "The access token lacks a scope that is needed here.")
             }
+            Self::TooEarly => face(
+                StatusCode::TOO_EARLY,
+                "too_early",
+                "This request must not come in early data: send it again after the handshake.",
+            ),
             Self::Tunnel => face(StatusCode::NOT_IMPLEMENTED, "not_implemented", "CONNECT is not supported."),
             Self::Untrusted => {
                 face(StatusCode::FORBIDDEN, "access_denied", "Only a trusted proxy may ask for a decision.")
@@ -189,11 +207,13 @@ impl Failure {
             Self::Malformed(_)
             | Self::Head(_)
             | Self::Misdirected
+            | Self::TooEarly
             | Self::Tunnel
             | Self::Expectation
             | Self::NoRoute(_)
             | Self::Body(_)
             | Self::Encoded
+            | Self::NotGrpc
             | Self::Origin
             | Self::RateLimited(_)
             | Self::Store(_)
@@ -237,6 +257,7 @@ impl Failure {
         matches!(
             self,
             Self::Head(_)
+                | Self::TooEarly
                 | Self::Tunnel
                 | Self::Body(_)
                 | Self::Forward(ForwardError::BadBody(_) | ForwardError::BodyStalled | ForwardError::BodyTooLarge)

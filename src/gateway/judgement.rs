@@ -86,7 +86,8 @@ impl Gateway {
         asker: &Asker<'_>,
         notes: &mut Notes<'_>,
     ) -> Result<(), Failure> {
-        let taken = self.limiter.take(limit, (identity, asker.origin.address), &self.store, notes.now()).await;
+        let taken =
+            self.limiter.take(limit, (identity, notes.client.or(asker.origin.address)), &self.store, notes.now()).await;
         if limit.terms().shared {
             notes.waited();
         }

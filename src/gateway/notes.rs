@@ -11,6 +11,7 @@ use crate::proxy::cors::Cors;
 use crate::proxy::route::Route;
 use crate::telemetry::Verdict;
 use http::HeaderMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -32,6 +33,8 @@ pub(super) struct Notes<'g> {
     pub(super) upstream: Option<Duration>,
     /// The request that a decision was asked for, which the log is about.
     pub(super) described: Option<Box<Described>>,
+    /// Who sent that request, where the proxy says so outside of the usual fields.
+    pub(super) client: Option<IpAddr>,
 }
 
 impl Notes<'_> {
@@ -51,6 +54,7 @@ impl Notes<'_> {
             status: 0,
             upstream: None,
             described: None,
+            client: None,
         }
     }
 

@@ -8,6 +8,7 @@ use super::recheck::Recheck;
 use super::request_id::RequestIds;
 use super::wanted::{TWO_READINGS, malformed};
 use crate::clock;
+use crate::endpoint::EXT_AUTHZ;
 use crate::enforce::decide::Permit;
 use crate::enforce::guard::Identity;
 use crate::http1::exchange::{Exchange, Outcome};
@@ -57,7 +58,7 @@ impl Drop for Record<'_> {
             route: notes.route.map(|route| (route.index, route.spec.name.as_str())),
             client: identity.map(Identity::client_id),
             subject: identity.and_then(Identity::subject),
-            address: asker.origin.address,
+            address: notes.client.or(asker.origin.address),
             verdict: notes.verdict,
             reason: notes.reason,
             status: notes.status,
@@ -146,10 +147,12 @@ impl Gateway {
             | Failure::Malformed(_)
             | Failure::Misdirected
             | Failure::NoRoute(_)
+            | Failure::NotGrpc
             | Failure::NoToken(_)
             | Failure::Origin
             | Failure::RateLimited(_)
             | Failure::Scope(_)
+            | Failure::TooEarly
             | Failure::Tunnel
             | Failure::Untrusted => {}
         }
@@ -177,6 +180,9 @@ impl Gateway {
         if self.endpoints.owns(target.normal()) {
             if target.oddities() != PathPolicy::default() {
                 return Err(TWO_READINGS);
+            }
+            if target.normal() == EXT_AUTHZ {
+                return Box::pin(self.ext_authz(exchange, asker, notes)).await;
             }
             if self.endpoints.is_decision(target.normal()) {
                 let response = Box::pin(self.decision(&request, asker, exchange.limits, notes)).await?;
@@ -218,7 +224,6 @@ impl Gateway {
             None => Cow::Borrowed(target.path()),
             Some(rewrite) => Cow::Owned(rewrite.apply(matched, target).map_err(malformed)?),
         };
-        let consumed = permit.identity().is_some() && matches!(taken.token, Ok(Some(Sent::Header(_))));
         let checked = permit.identity().filter(|_| !action.report_only && !self.plan.recheck.is_zero());
         let recheck = checked.map(|identity| Recheck {
             gateway: self,
@@ -234,7 +239,7 @@ impl Gateway {
             host,
             origin: asker.origin,
             request_id: asker.id,
-            strip_authorization: taken.ours_in_header || consumed,
+            strip_authorization: taken.strips_authorization(&permit),
             body: taken.body.as_body(),
             token_in_query: matches!(taken.token, Ok(Some(Sent::Query(_)))),
             standing: notes.standing.as_ref(),
@@ -268,6 +273,9 @@ fn without_target(request: &Request<'_>) -> Result<Option<Response<Bytes>>, Fail
     if request.other_expectation() {
         return Err(Failure::Expectation);
     }
+    if is_too_early(request) {
+        return Err(Failure::TooEarly);
+    }
     if request.target() != b"*" {
         return Ok(None);
     }
@@ -277,6 +285,12 @@ fn without_target(request: &Request<'_>) -> Result<Option<Response<Bytes>>, Fail
     let mut response = no_content();
     super::failure::insert(response.headers_mut(), header::ALLOW, &METHODS.join(", "));
     Ok(Some(response))
+}
+
+/// RFC 8470 section 5.2: somebody could send it once more. Whoever says so is believed: it costs a round trip.
+fn is_too_early(request: &Request<'_>) -> bool {
+    let safe = matches!(request.method(), "GET" | "HEAD" | "OPTIONS" | "TRACE");
+    !safe && request.values("early-data").any(|value| value == b"1")
 }
 
 pub(super) fn no_content() -> Response<Bytes> {

@@ -36,20 +36,25 @@ pub enum Peer {
     },
     /// A unix socket.
     Unix,
+    /// A client whose address the proxy in front does not tell (PROXY protocol).
+    Unnamed {
+        /// TLS is spoken.
+        tls: bool,
+    },
 }
 
 impl Peer {
-    /// The address of the other end; `None` on a unix socket.
+    /// The address of the other end; `None` on a unix socket, and where nobody tells it.
     pub const fn address(&self) -> Option<IpAddr> {
         match self {
             Self::Tcp { remote, .. } => Some(remote.ip()),
-            Self::Unix => None,
+            Self::Unix | Self::Unnamed { .. } => None,
         }
     }
 
     /// Whether TLS is spoken with the other end.
     pub const fn is_tls(&self) -> bool {
-        matches!(self, Self::Tcp { tls: true, .. })
+        matches!(self, Self::Tcp { tls: true, .. } | Self::Unnamed { tls: true })
     }
 }
 

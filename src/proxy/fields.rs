@@ -39,6 +39,25 @@ pub fn request_fate(name: &[u8]) -> Fate {
     }
 }
 
+/// Whether a proxy of others has to leave out a request field that is not for the upstream. What belongs
+/// to its own connections, and the fields about certificates that it makes itself, are its own business.
+pub fn is_for_nobody(name: &[u8]) -> bool {
+    const OWN: [&[u8]; 11] = [
+        b"te",
+        b"trailer",
+        b"upgrade",
+        b"connection",
+        b"keep-alive",
+        b"http2-settings",
+        b"proxy-connection",
+        b"transfer-encoding",
+        b"proxy-authenticate",
+        b"x-forwarded-client-cert",
+        b"x-forwarded-tls-client-cert",
+    ];
+    request_fate(name) == Fate::Drop && !OWN.iter().any(|own| name.eq_ignore_ascii_case(own))
+}
+
 /// What becomes of a field of a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ResponseFate {

@@ -28,6 +28,7 @@ mod tunnel;
 mod upgrade;
 mod vigil;
 
+pub use self::cookies::without_ours;
 pub use self::progress::Progress;
 pub use self::trail::max_forwards;
 pub use self::vigil::{Watch, Watched};

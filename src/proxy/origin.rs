@@ -25,6 +25,8 @@ pub struct TrustedProxies {
     pub networks: Vec<ipnet::IpNet>,
     /// Peers on a unix socket are believed.
     pub unix: bool,
+    /// They say in front of each connection for whom it is (the PROXY protocol).
+    pub proxy_protocol: bool,
     /// What the client's side speaks when no trusted field says it: TLS ends in front of us, or
     /// nowhere.
     pub behind_tls: bool,
@@ -46,10 +48,7 @@ pub struct Origin {
 impl TrustedProxies {
     /// Reads the origin of `request`.
     pub fn origin(&self, request: &Request<'_>, peer: &Peer) -> Origin {
-        let trusted = match peer.address() {
-            Some(address) => self.contains(address),
-            None => self.unix,
-        };
+        let trusted = self.trusts(peer);
         // What the peer itself speaks, where nobody says more.
         let https = self.behind_tls || peer.is_tls();
         if !trusted {
@@ -66,6 +65,19 @@ impl TrustedProxies {
             address: said.or_else(|| peer.address()),
             trusted,
             https: said_https(request, &forwarded).unwrap_or(https),
+        }
+    }
+
+    /// Whether `peer` has to say in front of a connection for whom it is.
+    pub fn is_announcing(&self, peer: &Peer) -> bool {
+        self.proxy_protocol && self.trusts(peer)
+    }
+
+    fn trusts(&self, peer: &Peer) -> bool {
+        match peer {
+            Peer::Tcp { remote, .. } => self.contains(remote.ip()),
+            Peer::Unix => self.unix,
+            Peer::Unnamed { .. } => false,
         }
     }
 

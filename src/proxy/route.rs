@@ -3,6 +3,7 @@
 //! A trailing slash never changes which route is taken (PATH-12): `/notes` and `/notes/` are one path,
 //! in a template as in a request. The upstream gets the path as it was received.
 
+mod blind;
 mod few;
 mod overlap;
 mod rewrite;
@@ -151,6 +152,10 @@ pub struct Action {
     pub rate_limit: Option<RateLimit>,
     /// Which pages may read its responses; `None`: the upstream says it.
     pub cors: Option<Cors>,
+    /// The upstream does not tell upper from lower case: neither does the route (PATH-13).
+    pub case_blind: bool,
+    /// A 401 of the upstream is about a credential of the gateway's: 502 (PX-16).
+    pub refusal_is_failure: bool,
 }
 
 /// `headers.request`, `headers.response`: first `remove`, then `set`.

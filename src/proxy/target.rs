@@ -156,7 +156,7 @@ fn is_ordinary(path: &[u8]) -> bool {
 }
 
 /// Decodes a segment once (PATH-8).
-fn decode(segment: &str) -> Result<Cow<'_, [u8]>, TargetError> {
+pub(super) fn decode(segment: &str) -> Result<Cow<'_, [u8]>, TargetError> {
     if !segment.contains('%') {
         return Ok(Cow::Borrowed(segment.as_bytes()));
     }

@@ -4,6 +4,7 @@ use super::connection::{self, State};
 use super::handshake;
 use super::listener::{Accepting, BindError, Listener, PRIVATE_MODE, PUBLIC_MODE};
 use super::places::{Place, Places};
+use super::proxy_protocol;
 use super::{Bounds, Drain, Service};
 use crate::http1::Limits;
 use crate::http1::stream::{Listen, Peer, Stream};
@@ -142,7 +143,9 @@ impl Connections {
         self.next.set(number.wrapping_add(1));
         let state = Rc::new(Cell::new(State::Busy));
         let entry = Entry { connections: Rc::clone(self), number, _place: place };
-        let task = if peer.is_tls() {
+        let task = if service.is_announcing(&peer) {
+            tokio::task::spawn_local(proxy_protocol::serve(stream, peer, service, Rc::clone(&state), entry))
+        } else if peer.is_tls() {
             tokio::task::spawn_local(handshake::serve(stream, peer, service, Rc::clone(&state), entry))
         } else {
             tokio::task::spawn_local(connection::serve((stream, None), peer, service, Rc::clone(&state), entry))

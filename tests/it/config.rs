@@ -166,7 +166,6 @@ fn a_plain_listener_must_be_loopback_or_behind_tls() {
 #[test]
 fn keys_of_later_versions_are_refused_with_a_message() {
     for (section, line) in [
-        ("[server]", "proxy_protocol = true"),
         ("[upstreams.notes]", "health = { path = \"/\", interval = \"5s\" }"),
         ("[upstreams.notes]", "identity = \"jwt\""),
     ] {

@@ -198,12 +198,19 @@ fn check_below(listed: &[(&Node, Section<'_>)], specs: &[RouteSpec], resources: 
     }
 }
 
-/// A route to an MCP server that says that a token must stand elsewhere.
+/// A route to an MCP server that says that a token must stand elsewhere; and one whose paths could be those
+/// of another resource but for upper and lower case, which it does not tell apart.
 fn check_routes(specs: &[RouteSpec], resources: &Resources, root: &Section<'_>) {
     for (node, section) in root.tables("routes", crate::config::keys::ROUTE) {
-        let Some((bearer, own)) = section.node("bearer").zip(tokens::methods(&section, "bearer")) else { continue };
         let place = node.at.to_string();
         let spec = specs.iter().find(|spec| spec.place == place);
+        if let Some(blind) = section.node("case_insensitive_upstream")
+            && spec.is_some_and(|spec| spec.action.case_blind && spec.resource.all().count() > 1)
+        {
+            let message = "this route reaches into several resources, which are told apart by upper and lower case";
+            root.report.problem(&blind.at, message, "make it one route for each of `[[resources]]`");
+        }
+        let Some((bearer, own)) = section.node("bearer").zip(tokens::methods(&section, "bearer")) else { continue };
         if spec.is_some_and(|spec| resources.get(spec.resource.whole()).mcp) && own != tokens::HEADER_ONLY {
             let message = "an MCP server takes tokens only in the header";
             root.report.problem(&bearer.at, message, "write [\"header\"], or leave the key out");

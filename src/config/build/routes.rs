@@ -3,16 +3,22 @@
 use super::fields::{Side, edits};
 use super::scopes::Scopes;
 use super::upstreams::Upstreams;
-use super::{access, cors, path, rate_limit, resources, tokens};
+use super::{Variables, access, cors, path, rate_limit, resources, tokens};
 use crate::config::file::{Node, Value};
 use crate::config::keys::ROUTE;
+use crate::config::secret;
 use crate::config::section::Section;
 use crate::config::source::Place;
+use crate::endpoint::EXT_AUTHZ;
 use crate::enforce::bearer::Methods;
 use crate::issue::Settings;
 use crate::oauth::resource::{Resources, RouteResource};
-use crate::proxy::route::{Action, MethodAccess, Rewrite, RouteError, RouteSpec, RouteTable, Upgrade, is_tunnelled};
+use crate::proxy::route::{
+    Action, HeaderEdits, MethodAccess, Rewrite, RouteError, RouteSpec, RouteTable, Upgrade, is_tunnelled,
+};
 use crate::proxy::target::PathPolicy;
+use http::HeaderValue;
+use http::header::AUTHORIZATION;
 use std::collections::HashMap;
 use std::net::Ipv6Addr;
 use std::sync::Arc;
@@ -27,6 +33,8 @@ pub(super) struct Surroundings<'s> {
     pub(super) methods: Methods,
     /// `[oauth]`: the gateway's own paths.
     pub(super) issue: &'s Settings,
+    /// Where `env:` looks.
+    pub(super) variable: Variables<'s>,
 }
 
 /// Reads `[[routes]]`, and `[[resources]]` above them.
@@ -112,7 +120,7 @@ fn check_own(section: &Section<'_>, node: &Node, route: &str, issue: &Settings) 
 pub(super) fn own_base(path: &str, issue: &Settings) -> Option<String> {
     let issuer_path =
         issue.issuer.trim_end_matches('/').splitn(4, '/').nth(3).map(|path| format!("/{path}")).unwrap_or_default();
-    let mut own = vec![format!("{issuer_path}{}", issue.path)];
+    let mut own = vec![format!("{issuer_path}{}", issue.path), EXT_AUTHZ.to_owned()];
     for document in ["/.well-known/oauth-authorization-server", "/.well-known/oauth-protected-resource"] {
         own.extend([document.to_owned(), format!("{issuer_path}{document}")]);
     }
@@ -146,7 +154,8 @@ fn action(
     let upstream = upstream.and_then(|(node, name)| surroundings.upstreams.find(node, name, section.report));
     let keeps = |name| section.text_or_default(name) == "keep";
     let headers = section.section("headers", crate::config::keys::HEADERS);
-    let request_headers = edits(&headers, Side::Request);
+    let mut request_headers = edits(&headers, Side::Request);
+    upstream_authorization(section, surroundings.variable, &mut request_headers);
     let response_headers = edits(&headers, Side::Response);
     let rewrite = rewrite(section, path);
     let bearer = bearer(section, surroundings.methods);
@@ -170,6 +179,8 @@ fn action(
         report_only: section.boolean("report_only"),
         rate_limit,
         cors,
+        case_blind: section.boolean("case_insensitive_upstream"),
+        refusal_is_failure: section.text_or_default("upstream_401") == "bad-gateway",
     })
 }
 
@@ -194,6 +205,27 @@ fn upgrade(section: &Section<'_>) -> Upgrade {
 fn is_protocol(name: &str) -> bool {
     let is_text = |octet: u8| octet.is_ascii_alphanumeric() || b"-._+/".contains(&octet);
     is_tunnelled(name.as_bytes()) && name != "any" && name.bytes().all(is_text)
+}
+
+/// The gateway's own credential for the upstream (PX-5): a secret, which is shown nowhere.
+fn upstream_authorization(section: &Section<'_>, variable: Variables<'_>, edits: &mut HeaderEdits) {
+    let Some(node) = section.node("upstream_authorization") else { return };
+    if edits.set.iter().any(|(name, _)| *name == AUTHORIZATION) || edits.remove.contains(&AUTHORIZATION) {
+        let help = "leave `authorization` out of `headers.request`";
+        section.report.problem(&node.at, "`Authorization` is set twice", help);
+    }
+    let Some(secret) = secret::read(node, variable, section.report) else { return };
+    match HeaderValue::from_str(secret.reveal()) {
+        Ok(mut value) if secret.reveal().trim() == secret.reveal() => {
+            value.set_sensitive(true);
+            edits.set.push((AUTHORIZATION, value));
+        }
+        _ => section.report.problem(
+            &node.at,
+            "the secret cannot be the value of a field",
+            "it is the whole value, for example `Bearer …` or `Basic …`, in one line",
+        ),
+    }
 }
 
 fn rewrite(section: &Section<'_>, path: &str) -> Option<Rewrite> {

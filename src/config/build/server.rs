@@ -148,7 +148,8 @@ fn url_problem(url: &str, behind_tls: bool) -> Option<(&'static str, &'static st
 }
 
 fn trusted(server: &Section<'_>, behind_tls: bool) -> TrustedProxies {
-    let mut trusted = TrustedProxies { networks: Vec::new(), unix: false, behind_tls };
+    let proxy_protocol = server.boolean("proxy_protocol");
+    let mut trusted = TrustedProxies { networks: Vec::new(), unix: false, proxy_protocol, behind_tls };
     for (node, text) in server.texts("trusted_proxies") {
         let network = text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
         match network {
@@ -165,6 +166,15 @@ fn trusted(server: &Section<'_>, behind_tls: bool) -> TrustedProxies {
                 "write \"10.0.0.0/8\", \"192.0.2.1\", \"fd00::/8\" or \"unix\"",
             ),
         }
+    }
+    if let Some(node) =
+        server.node("proxy_protocol").filter(|_| proxy_protocol && server.texts("trusted_proxies").is_empty())
+    {
+        server.report.problem(
+            &node.at,
+            "there is nobody who could send it",
+            "name the proxy in `trusted_proxies`: of anybody else it would not be believed",
+        );
     }
     trusted
 }

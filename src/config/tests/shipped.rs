@@ -47,7 +47,6 @@ fn the_alternatives_of_the_contract_load_or_belong_to_a_later_version() {
         ("[server]", "workers = 2", false),
         ("[server]", "behind_tls = true", false),
         ("[server]", "trusted_proxies = [\"10.0.0.0/8\"]", false),
-        ("[server]", "proxy_protocol = true", true),
         ("[store]", "timeout = \"1s\"", false),
         ("[store]", "feed_timeout = \"2s\"", false),
         ("[oauth]", "session_idle = \"1h\"", false),

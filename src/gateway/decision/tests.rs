@@ -1,4 +1,8 @@
 use super::*;
+
+fn head(described: &Described, request: &Request<'_>) -> Vec<u8> {
+    described.head(LOOKED_AT.iter().flat_map(|name| request.values(name).map(move |value| (*name, value))))
+}
 use proptest::prelude::*;
 
 fn with<T>(fields: &str, look: impl FnOnce(&Request<'_>) -> T) -> T {
@@ -53,12 +57,25 @@ fn what_contradicts_itself_is_refused() {
 fn the_fields_that_a_decision_looks_at_go_along_and_no_others() {
     let fields = "X-Original-URI: /a\r\nX-Original-Method: GET\r\nAuthorization: Bearer a\r\nOrigin: https://b\r\n\
                   Cookie: c\r\nExpect: 100-continue\r\nContent-Length: 5\r\nAuthorization: Basic d\r\n";
-    let head = with(fields, |request| Described::read(request).unwrap().head(request));
+    let head = with(fields, |request| head(&Described::read(request).unwrap(), request));
     assert_eq!(
         String::from_utf8(head).unwrap(),
         "GET /a HTTP/1.1\r\nhost: inner.example\r\nauthorization: Bearer a\r\nauthorization: Basic d\r\n\
          origin: https://b\r\n\r\n"
     );
+}
+
+#[test]
+fn parameters_that_are_left_out_are_named_as_they_are_written() {
+    for (query, rest, names) in [
+        ("", "", &[][..]),
+        ("a=1&b", "a=1&b", &[]),
+        ("access_token=t", "", &["access_token"]),
+        ("a=1&access%5Ftoken=t&b&access_token=u", "a=1&b", &["access%5Ftoken", "access_token"]),
+        ("x=t&x=t&y", "y", &["x", "x"]),
+    ] {
+        assert_eq!(left_out(query, rest), names, "{query}");
+    }
 }
 
 proptest! {
@@ -67,7 +84,7 @@ proptest! {
     #[test]
     fn a_description_is_one_head(method in "[ -~]{0,12}", target in "[ -~\t]{0,24}", host in "[ -~]{0,12}") {
         let fields = format!("X-Original-Method: {method}\r\nX-Original-URI: {target}\r\nX-Forwarded-Host: {host}\r\n");
-        let read = with(&fields, |request| Described::read(request).map(|described| (described.head(request), described)));
+        let read = with(&fields, |request| Described::read(request).map(|described| (head(&described, request), described)));
         if let Ok((bytes, described)) = read {
             let mut head = RequestHead::default();
             if let Ok(parsed) = head.parse(&bytes, &Limits::default()) {

@@ -147,6 +147,7 @@ async fn converse(
         let forwarded = Box::pin(switched(job, head, ends, (patience, exchange.limits))).await?;
         return Ok((Forwarded { waited, ..forwarded }, false));
     }
+    check_refusal(&response, job)?;
     let uploaded = inbound.is_complete();
     let persist = exchange.request.persistent() && !exchange.closing.get() && uploaded;
     let answer = Answer { plan: job.outgoing.plan, request: job.outgoing.request, identified: job.identified, persist };
@@ -224,6 +225,14 @@ async fn switched(
         ended: Instant::now(),
         revoked: ended == Ended::Revoked,
     })
+}
+
+/// PX-16: where the upstream knows the gateway and not the client, its 401 is not the client's.
+fn check_refusal(response: &Response<'_>, job: &Job<'_>) -> Result<(), ForwardError> {
+    if response.status() == 401 && job.outgoing.plan.action.refusal_is_failure {
+        return Err(ForwardError::BadGateway("the upstream refused the gateway's credential".to_owned()));
+    }
+    Ok(())
 }
 
 /// The head, and what is here of the body, in one write.

@@ -6,7 +6,7 @@ const OURS: [&[u8]; 2] = [b"tollgate-session", b"tollgate-browser"];
 
 /// What an upstream gets of a `Cookie` line: `None`, the whole line; otherwise what is left, which may
 /// be nothing.
-pub(super) fn without_ours(value: &[u8]) -> Option<Vec<u8>> {
+pub fn without_ours(value: &[u8]) -> Option<Vec<u8>> {
     let pairs = || value.split(|octet| *octet == b';');
     if !pairs().any(is_ours) {
         return None;

@@ -18,7 +18,12 @@ fn origin_of(proxies: &TrustedProxies, fields: &str, peer: &str) -> Origin {
 }
 
 fn proxies() -> TrustedProxies {
-    TrustedProxies { networks: vec!["10.0.0.0/8".parse().unwrap()], unix: true, behind_tls: false }
+    TrustedProxies {
+        networks: vec!["10.0.0.0/8".parse().unwrap()],
+        unix: true,
+        proxy_protocol: false,
+        behind_tls: false,
+    }
 }
 
 fn address(fields: &str) -> String {

@@ -4,9 +4,9 @@
 //! `{name}`, then `{*rest}`; it visits each node at most once, so that a path can cost no more than
 //! the table is large, whatever it holds.
 
-use super::overlap;
 use super::template::{HostPattern, Segment, Template, more_specific, parent};
 use super::{Few, Matched, MethodAccess, NoRoute, Route, RouteError, RouteSpec};
+use super::{blind, overlap};
 use crate::proxy::target::{Host, Target};
 use foldhash::fast::RandomState;
 use std::collections::HashMap;
@@ -16,10 +16,18 @@ use std::sync::Arc;
 #[derive(Debug, Default)]
 pub struct RouteTable {
     routes: Vec<Arc<Route>>,
+    trees: Trees,
+    /// The routes that do not tell upper from lower case, where there are any.
+    blind: Option<Box<Trees>>,
+    warnings: Vec<String>,
+}
+
+/// A tree for each host.
+#[derive(Debug, Default)]
+struct Trees {
     exact: HashMap<Box<str>, Node, RandomState>,
     wildcard: HashMap<Box<str>, Node, RandomState>,
     any: Node,
-    warnings: Vec<String>,
 }
 
 /// A route with what its text says.
@@ -74,7 +82,10 @@ impl RouteTable {
         let mut patterns = Vec::with_capacity(parsed.len());
         for (index, Parsed { host, template, spec }) in parsed.into_iter().enumerate() {
             let route = Arc::new(Route { index, spec });
-            table.leaf(&host, &template).add(&route, &mut errors);
+            table.trees.leaf(&host, &template, false).add(&route, &mut errors);
+            if route.spec.action.case_blind {
+                table.blind.get_or_insert_default().leaf(&host, &template, true).add(&route, &mut errors);
+            }
             table.routes.push(route);
             patterns.push((host, template.segments));
         }
@@ -103,18 +114,12 @@ impl RouteTable {
     /// When there is none for the path, or none for the method.
     pub fn find(&self, method: &str, host: &Host<'_>, target: &Target<'_>) -> Result<Matched<'_>, NoRoute> {
         let normal = target.normal();
-        let path = remaining(normal);
-        let wildcard = || parent(&host.name).and_then(|parent| self.wildcard.get(parent));
-        // Most tables name no host at all: then nothing is hashed.
-        let named = !self.exact.is_empty() || !self.wildcard.is_empty();
-        let leaf = named
-            .then(|| {
-                let exact = self.exact.get(&*host.name).and_then(|node| node.find(path));
-                exact.or_else(|| wildcard()?.find(path))
-            })
-            .flatten()
-            .or_else(|| self.any.find(path))
-            .ok_or(NoRoute::NotFound)?;
+        let seen = self.trees.find(host, remaining(normal));
+        let leaf = match &self.blind {
+            None => seen,
+            Some(blind) => earlier(seen, blind.find(host, remaining(&blind::path(normal)))),
+        };
+        let leaf = leaf.ok_or(NoRoute::NotFound)?;
         let (route, access) = leaf
             .routes
             .iter()
@@ -122,8 +127,30 @@ impl RouteTable {
             .ok_or_else(|| NoRoute::MethodNotAllowed(leaf.allow()))?;
         Ok(Matched { route, access, params: leaf.captures(normal) })
     }
+}
 
-    fn leaf(&mut self, host: &HostPattern, template: &Template) -> &mut Leaf {
+/// The one whose routes are tried first.
+fn earlier<'t>(one: Option<&'t Leaf>, other: Option<&'t Leaf>) -> Option<&'t Leaf> {
+    let first = |leaf: &&Leaf| leaf.routes.first().map_or(usize::MAX, |route| route.index);
+    [one, other].into_iter().flatten().min_by_key(first)
+}
+
+impl Trees {
+    /// The most specific template for a path.
+    fn find(&self, host: &Host<'_>, path: Option<&str>) -> Option<&Leaf> {
+        let wildcard = || parent(&host.name).and_then(|parent| self.wildcard.get(parent));
+        // Most tables name no host at all: then nothing is hashed.
+        let named = !self.exact.is_empty() || !self.wildcard.is_empty();
+        named
+            .then(|| {
+                let exact = self.exact.get(&*host.name).and_then(|node| node.find(path));
+                exact.or_else(|| wildcard()?.find(path))
+            })
+            .flatten()
+            .or_else(|| self.any.find(path))
+    }
+
+    fn leaf(&mut self, host: &HostPattern, template: &Template, is_blind: bool) -> &mut Leaf {
         let mut node = match host {
             HostPattern::Exact(name) => self.exact.entry(name.clone()).or_default(),
             HostPattern::Wildcard(name) => self.wildcard.entry(name.clone()).or_default(),
@@ -132,6 +159,7 @@ impl RouteTable {
         let mut parameters = Vec::new();
         for (segment, what) in template.segments.iter().enumerate() {
             match what {
+                Segment::Literal(text) if is_blind => node = node.literal(&blind::segment(text)),
                 Segment::Literal(text) => node = node.literal(text),
                 Segment::Parameter(_) => {
                     parameters.push(Parameter { segment, rest: false });

@@ -31,6 +31,8 @@ fn action(path_policy: PathPolicy) -> Arc<Action> {
         report_only: false,
         rate_limit: None,
         cors: None,
+        case_blind: false,
+        refusal_is_failure: false,
     })
 }
 
@@ -537,4 +539,43 @@ proptest! {
         let _ = RouteTable::new(vec![spec(0, &format!("/{path}"), "", Access::Public)]);
         let _ = Rewrite::parse(&template, &path);
     }
+}
+
+/// PATH-13
+#[test]
+fn a_route_for_an_upstream_without_case_takes_every_spelling() {
+    let mut specs = specs(&[
+        ("/{*rest}", ""),
+        ("/admin/{name}/{*rest}", ""),
+        ("/Users/{id}/edit", "GET"),
+        ("/open/admin", ""),
+        ("/stra\u{df}e", ""),
+    ]);
+    for spec in specs.iter_mut().filter(|spec| !spec.path.starts_with("/{") && !spec.path.starts_with("/open")) {
+        let mut action = (*spec.action).clone();
+        action.case_blind = true;
+        spec.action = Arc::new(action);
+    }
+    let table = RouteTable::new(specs).unwrap();
+    for path in [
+        "/admin/A/b",
+        "/ADMIN/A/b",
+        "/Admin/A/b/",
+        "/admin./A/b",
+        "/admin%20/A/b",
+        "/admin.%20./A/b",
+        "/%41dmin/A/b",
+        "/adm%C4%B1n/A/b",
+    ] {
+        let (name, values) = found(&table, "GET", "h", path);
+        assert_eq!(name, "/admin/{name}/{*rest}", "{path}");
+        assert_eq!(values[0], "A", "the value is what was sent: {path}");
+    }
+    assert_eq!(name(&table, "/users/X/EDIT."), "/Users/{id}/edit");
+    assert_eq!(found(&table, "POST", "h", "/USERS/1/Edit").0, "GET, HEAD", "it does not fall through");
+    assert_eq!(name(&table, "/STRASSE"), "/stra\u{df}e");
+    assert_eq!(name(&table, "/open/admin"), "/open/admin");
+    assert_eq!(name(&table, "/OPEN/admin"), "/{*rest}");
+    assert_eq!(name(&table, "/admins/A"), "/{*rest}");
+    assert_eq!(name(&table, "/.../x"), "/{*rest}");
 }

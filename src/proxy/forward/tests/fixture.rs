@@ -73,6 +73,8 @@ impl Setup {
                 report_only: false,
                 rate_limit: None,
                 cors: None,
+                case_blind: false,
+                refusal_is_failure: false,
             },
             origin: Origin { address: Some([127, 0, 0, 1].into()), trusted: false, https: false },
             host: Host { raw: "api.example.com", name: Cow::Borrowed("api.example.com") },

@@ -178,18 +178,7 @@ impl Gateway {
             return Err(Failure::Misdirected);
         }
         if self.endpoints.owns(target.normal()) {
-            if target.oddities() != PathPolicy::default() {
-                return Err(TWO_READINGS);
-            }
-            if target.normal() == EXT_AUTHZ {
-                return Box::pin(self.ext_authz(exchange, asker, notes)).await;
-            }
-            if self.endpoints.is_decision(target.normal()) {
-                let response = Box::pin(self.decision(&request, asker, exchange.limits, notes)).await?;
-                return Ok(reply(exchange, response, notes).await);
-            }
-            let response = Box::pin(self.own(exchange, &target, asker.origin, asker.id)).await?;
-            return Ok(reply(exchange, response, notes).await);
+            return Box::pin(self.at_own(exchange, &target, asker, notes)).await;
         }
         if let Some(answer) = self.preflight(&request, &host, &target, notes) {
             return Ok(reply(exchange, with_id(answer?, asker.id), notes).await);
@@ -202,6 +191,28 @@ impl Gateway {
         }
         let passage = Passage { matched: &wanted.matched, target: &target, host: &host, taken: &taken };
         self.forward(permit, &passage, exchange, asker, notes).await
+    }
+
+    /// What is the gateway's own to answer.
+    async fn at_own<'g>(
+        &'g self,
+        exchange: &mut Exchange<'_>,
+        target: &Target<'_>,
+        asker: &Asker<'_>,
+        notes: &mut Notes<'g>,
+    ) -> Result<Outcome, Failure> {
+        if target.oddities() != PathPolicy::default() {
+            return Err(TWO_READINGS);
+        }
+        if target.normal() == EXT_AUTHZ {
+            return self.ext_authz(exchange, asker, notes).await;
+        }
+        let response = if self.endpoints.is_decision(target.normal()) {
+            self.decision(&exchange.request, asker, exchange.limits, notes).await?
+        } else {
+            self.own(exchange, target, asker.origin, asker.id).await?
+        };
+        Ok(reply(exchange, response, notes).await)
     }
 
     async fn forward(

@@ -172,8 +172,7 @@ async fn converse(
     // An upstream that was offered another protocol may think of the connection otherwise (WS-3).
     let plain = response.length() != BodyLength::Close && job.outgoing.offer.is_none();
     let reusable = whole && response.persistent() && plain;
-    let ended = Instant::now();
-    Ok((Forwarded { status: response.status(), outcome, waited, ended, revoked }, reusable))
+    Ok((Forwarded { status: response.status(), outcome, waited, ended: Instant::now(), revoked }, reusable))
 }
 
 /// The request's body beside the response; and the way to the upstream where there is none.

@@ -256,7 +256,10 @@ mod tests {
             ("scopes = [\"a\"]", "`scopes` must be a table, not a list"),
             ("scopes.a = 1", "`a` in `[scopes]` must be a string or a table, not a number"),
             ("upstreams.a = 1", "`a` in `[upstreams]` must be a table, not a number"),
-            ("upstreams.a.servers = [1]", "a value of `servers` in `[upstreams.a]` must be a string, not a number"),
+            (
+                "upstreams.a.servers = [1]",
+                "a value of `servers` in `[upstreams.a]` must be a string or a table, not a number",
+            ),
             (
                 "users = [{ name = \"a\", password_hash = \"b\", scopes = {} }]",
                 "`scopes` in `[[users]]` must be a string or a list, not a table",

@@ -8,7 +8,7 @@
 mod attempt;
 mod balance;
 mod caching;
-mod connect;
+pub(super) mod connect;
 mod cookies;
 mod echo;
 mod edits;
@@ -28,11 +28,12 @@ pub use self::trail::max_forwards;
 pub use self::vigil::{Watch, Watched};
 
 use self::attempt::{Failed, Job, Rest, Stage, attempt};
-use self::balance::{Dice, Servers, Tried};
+use self::balance::{Dice, Servers, Tried, View};
 use self::pool::{Connection, Node};
 use self::request::Outgoing;
 use self::upgrade::Offer;
 use self::vigil::Vigil;
+use super::fleet::Fleet;
 use super::origin::Origin;
 use super::route::Action;
 use super::target::Host;
@@ -42,7 +43,6 @@ use crate::http1::body::{BodyLength, BodyReader, CHUNK_END, chunk_head};
 use crate::http1::exchange::{Exchange, Outcome};
 use crate::http1::head::ResponseHead;
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -137,6 +137,12 @@ pub enum ForwardError {
     /// What the request was allowed by holds no more (PX-15): 502, or no answer.
     #[error("the token has ended")]
     Revoked,
+    /// 503: too many requests are under way to the upstream, and too many or for too long wait.
+    #[error("the upstream `{0}` has as many requests as it may")]
+    Busy(String),
+    /// 503: the checks of every server say that it does not work.
+    #[error("no server of the upstream `{0}` is healthy")]
+    Unhealthy(String),
     /// 504: connecting took too long.
     #[error("the upstream could not be connected to in time")]
     ConnectTimeout,
@@ -148,8 +154,8 @@ pub enum ForwardError {
 /// One worker's way to the upstreams of one configuration: idle connections, load, turns.
 #[derive(Debug)]
 pub struct Forwarder {
-    /// By the upstream's index.
-    upstreams: Vec<Servers>,
+    /// By the upstream's index: whether it is built in, and its servers.
+    upstreams: Vec<(bool, Servers)>,
     dice: Dice,
     buffers: RefCell<Vec<Buffers>>,
     swept: Cell<Instant>,
@@ -170,18 +176,19 @@ struct Buffers {
 }
 
 impl Forwarder {
-    /// A forwarder to `upstreams`, which stand at their own `index`. Takes over what `previous` has of
-    /// idle connections to servers that are still there; requests in flight keep theirs.
-    pub fn new(upstreams: &[Arc<Upstream>], previous: Option<&Self>) -> Self {
-        let mut nodes: HashMap<Server, Rc<Node>> = previous
-            .iter()
-            .flat_map(|previous| &previous.upstreams)
-            .flat_map(Servers::nodes)
-            .map(|node| (node.server.clone(), Rc::clone(node)))
-            .collect();
-        let mut node = |server: &Server| Rc::clone(nodes.entry(server.clone()).or_insert_with(|| Node::new(server)));
+    /// A forwarder to `upstreams`, which stand at their own `index`; the `fleet` knows how their servers
+    /// are. Takes over what `previous` has of idle connections to servers that are still there; requests
+    /// in flight keep theirs.
+    pub fn new(upstreams: &[Arc<Upstream>], fleet: &Fleet, previous: Option<&Self>) -> Self {
+        let servers = |upstream: &Arc<Upstream>| {
+            let group = fleet.group(upstream);
+            let previous = previous.into_iter().flat_map(|previous| &previous.upstreams);
+            let previous = previous.map(|(_, servers)| servers).find(|servers| Arc::ptr_eq(&servers.group, &group));
+            let is_echo = upstream.servers.iter().any(|weighted| weighted.server == Server::Echo);
+            (is_echo, Servers::new(upstream, group, previous))
+        };
         Self {
-            upstreams: upstreams.iter().map(|upstream| Servers::new(upstream, &mut node)).collect(),
+            upstreams: upstreams.iter().map(servers).collect(),
             dice: Dice::new(),
             buffers: RefCell::default(),
             swept: Cell::new(Instant::now()),
@@ -210,8 +217,8 @@ impl Forwarder {
     pub fn sweep(&self) {
         let now = Instant::now();
         self.swept.set(now);
-        for node in self.upstreams.iter().flat_map(Servers::nodes) {
-            node.sweep(now);
+        for (_, servers) in &self.upstreams {
+            servers.sweep(now);
         }
     }
 
@@ -223,7 +230,7 @@ impl Forwarder {
         buffers: &mut Buffers,
     ) -> Result<Forwarded, ForwardError> {
         let upstream = &*plan.action.upstream;
-        let servers = self
+        let (is_echo, servers) = self
             .upstreams
             .get(upstream.index)
             .ok_or_else(|| ForwardError::BadGateway(format!("there is no upstream `{}`", upstream.name)))?;
@@ -253,7 +260,7 @@ impl Forwarder {
             until: plan.action.timeout.map(|timeout| start + timeout),
         };
         check_length(&job)?;
-        if servers.nodes().iter().any(|node| node.server == Server::Echo) {
+        if *is_echo {
             write_head(&job, "localhost", buffers)?;
             return echo::echo(&job, exchange, buffers).await;
         }
@@ -269,31 +276,43 @@ impl Forwarder {
         exchange: &mut Exchange<'_>,
         buffers: &mut Buffers,
     ) -> Result<Forwarded, ForwardError> {
+        let upstream = job.upstream;
+        let limit = job.left(job.start).min(upstream.connect_timeout);
+        let busy = || ForwardError::Busy(upstream.name.clone());
+        let _place = servers.place(limit).await.ok_or_else(busy)?;
+        servers.count();
+        let mut view = servers.view(job.start);
+        if view.is_empty() {
+            view = Box::pin(servers.resolved(limit, job.start)).await;
+        }
         let mut tried = Tried::default();
-        let mut retries = job.upstream.retries;
+        let mut retries = upstream.retries;
         let mut now = job.start;
         loop {
-            let Some((position, node)) = servers.choose(tried, &self.dice, now) else {
-                return Err(ForwardError::BadGateway("there is no server".to_owned()));
+            let Some((position, node)) = servers.choose(&view, tried, &self.dice, now) else {
+                return Err(nobody(job, &view));
             };
             let failed = match try_server(job, node, exchange, buffers).await {
-                Ok(forwarded) => return Ok(forwarded),
+                Ok(forwarded) => {
+                    node.standing.succeeded(forwarded.ended);
+                    return Ok(forwarded);
+                }
                 Err(failed) => failed,
             };
             now = Instant::now();
             tried.add(position);
-            let again = match failed.stage {
-                Stage::Connecting => servers.has_other(tried),
-                Stage::Unsent | Stage::Unanswered => job.repeatable,
-                Stage::Final => false,
-            };
+            note(job, servers, node, &failed.error, now);
+            if is_elsewhere(&failed, node, &view, tried) {
+                continue;
+            }
             // A request that met a dead connection may have gone out already: that was its second time.
             retries = retries.saturating_sub(u32::from(failed.resent));
-            if !again || retries == 0 {
+            let again = retries > 0 && may_repeat(job, failed.stage, &view, tried);
+            if !again || !servers.group.may_retry(now) {
                 return Err(failed.error);
             }
             retries -= 1;
-            if !servers.has_other(tried) {
+            if !view.has_other(tried) {
                 tried = Tried::default();
             }
         }
@@ -307,6 +326,46 @@ impl Forwarder {
         if kept.len() < MOST_BUFFERS && !grown {
             kept.push(buffers);
         }
+    }
+}
+
+/// There is no server for a request.
+fn nobody(job: &Job<'_>, view: &View) -> ForwardError {
+    let name = &job.upstream.name;
+    if view.is_empty() {
+        ForwardError::BadGateway(format!("no server of the upstream `{name}` has an address"))
+    } else {
+        ForwardError::Unhealthy(name.clone())
+    }
+}
+
+/// Whether a request may be sent again at all (H-retry).
+fn may_repeat(job: &Job<'_>, stage: Stage, view: &View, tried: Tried) -> bool {
+    match stage {
+        Stage::Connecting => view.has_other(tried),
+        Stage::Unsent | Stage::Unanswered => job.repeatable,
+        Stage::Final => false,
+    }
+}
+
+/// Whether one address of a name has refused and another one is there: that costs next to nothing, and
+/// is no second try of the server.
+fn is_elsewhere(failed: &Failed, node: &Node, view: &View, tried: Tried) -> bool {
+    failed.stage == Stage::Connecting
+        && !matches!(failed.error, ForwardError::ConnectTimeout)
+        && view.has_other_address(node, tried)
+}
+
+/// What a failed try says about the server, where it does: not when the client or the route had no more
+/// time.
+fn note(job: &Job<'_>, servers: &Servers, node: &Node, error: &ForwardError, now: Instant) {
+    let counts = match error {
+        ForwardError::BadGateway(_) | ForwardError::ConnectTimeout => true,
+        ForwardError::ResponseTimeout => !job.left(now).is_zero(),
+        _ => false,
+    };
+    if let Some(ejection) = job.upstream.ejection.as_ref().filter(|_| counts) {
+        servers.group.failed(&node.member, &node.standing, ejection, now);
     }
 }
 
@@ -324,7 +383,7 @@ async fn try_server(
         // happened to the idle ones.
         tokio::task::yield_now().await;
     }
-    let mut idle = node.take_idle(job.repeatable, job.start);
+    let mut idle = node.take_idle(job.repeatable, job.upstream.keep_alive, job.start);
     let mut resent = false;
     loop {
         let connection = match idle.take() {
@@ -345,8 +404,8 @@ async fn try_server(
 /// A fresh connection.
 async fn connected(job: &Job<'_>, node: &Node) -> Result<Connection, Failed> {
     let now = Instant::now();
-    let left = job.until.map_or(Duration::MAX, |until| until.saturating_duration_since(now));
-    match connect::connect(node, job.upstream.connect_timeout.min(left)).await {
+    let limit = job.upstream.connect_timeout.min(job.left(now));
+    match connect::connect(&node.server, node.standing.address, limit).await {
         Ok(stream) => {
             node.restore();
             Ok(Connection { stream, reused: false })

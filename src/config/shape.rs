@@ -228,10 +228,10 @@ mod tests {
 
     #[test]
     fn a_key_of_a_later_version_is_known_and_refused() {
-        let (_, message, help) = one("[upstreams.a]\nservers = [\"echo:\"]\nhealth = { nonsense = 1 }");
+        let (_, message, help) = one("[upstreams.a]\nservers = [\"echo:\"]\nidentity = { nonsense = 1 }");
         assert_eq!(
             message,
-            "`health` in `[upstreams.a]` belongs to a later version and is not supported in this version"
+            "`identity` in `[upstreams.a]` belongs to a later version and is not supported in this version"
         );
         assert!(help.starts_with("remove it"));
         assert_eq!(

@@ -136,6 +136,16 @@ pub enum Balance {
     RoundRobin,
 }
 
+impl Balance {
+    /// The word in the configuration.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::LeastLoaded => "least-loaded",
+            Self::RoundRobin => "round-robin",
+        }
+    }
+}
+
 /// `host_header`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HostHeader {

@@ -21,7 +21,7 @@ pub(crate) use http::{Connection, Request, Response, Tokens, form_encoded};
 pub(crate) use ports::free_port;
 pub(crate) use provider::{GATE, Provider};
 pub(crate) use redis::Redis;
-pub(crate) use upstream::{Next, Recorded, Upstream};
+pub(crate) use upstream::{Next, Recorded, Upstream, read_request};
 
 use std::time::{Duration, Instant};
 

@@ -39,4 +39,5 @@ mod streams;
 mod telemetry;
 mod token_endpoint;
 mod trail;
+mod upstreams;
 mod users;

@@ -290,7 +290,8 @@ fn check_texts(keys: &[Key]) {
                 assert!(fits(key.kind, least) && fits(key.kind, most), "{}", key.name);
             }
             Kind::Table(keys)
-            | Kind::List(&Kind::Table(keys))
+            | Kind::BooleanOr(&Kind::Table(keys))
+            | Kind::List(&(Kind::Table(keys) | Kind::TextOr(&Kind::Table(keys))))
             | Kind::Named(&(Kind::Table(keys) | Kind::TextOr(&Kind::Table(keys)))) => check_texts(keys),
             _ => {}
         }
@@ -307,8 +308,13 @@ fn properties(schema: &serde_json::Value, prefix: &str, found: &mut BTreeSet<Str
     for (name, property) in schema["properties"].as_object().into_iter().flatten() {
         let path = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
         assert!(property["description"].is_string(), "{path}");
-        let inner =
-            [&property["items"], &property["additionalProperties"], &property["additionalProperties"]["anyOf"][1]];
+        let inner = [
+            &property["items"],
+            &property["items"]["anyOf"][1],
+            &property["anyOf"][1],
+            &property["additionalProperties"],
+            &property["additionalProperties"]["anyOf"][1],
+        ];
         let nested = std::iter::once(property).chain(inner).find(|schema| schema["properties"].is_object());
         match nested {
             Some(nested) => properties(nested, &path, found),

@@ -2,6 +2,7 @@
 
 use super::http::find;
 use super::shown;
+use std::collections::HashMap;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -75,8 +76,8 @@ struct State {
     script: Script,
     requests: Mutex<Vec<Recorded>>,
     connections: AtomicUsize,
-    /// A handle on each, to cut it.
-    streams: Mutex<Vec<TcpStream>>,
+    /// A handle on each that is open, to cut it.
+    streams: Mutex<HashMap<usize, TcpStream>>,
     stopped: AtomicBool,
 }
 
@@ -138,10 +139,13 @@ impl Upstream {
                     return;
                 }
                 let Ok(stream) = stream else { continue };
-                shared.connections.fetch_add(1, Ordering::SeqCst);
-                shared.streams.lock().unwrap().extend(stream.try_clone());
+                let number = shared.connections.fetch_add(1, Ordering::SeqCst);
+                shared.streams.lock().unwrap().extend(stream.try_clone().map(|handle| (number, handle)));
                 let shared = Arc::clone(&shared);
-                std::thread::spawn(move || shared.serve(stream));
+                std::thread::spawn(move || {
+                    shared.serve(stream);
+                    shared.streams.lock().unwrap().remove(&number);
+                });
             }
         })
     }
@@ -151,7 +155,7 @@ impl Upstream {
         self.state.stopped.store(true, Ordering::SeqCst);
         let _ = TcpStream::connect(("127.0.0.1", self.port));
         self.accepting.lock().unwrap().take().expect("it is running").join().unwrap();
-        for stream in self.state.streams.lock().unwrap().drain(..) {
+        for (_, stream) in self.state.streams.lock().unwrap().drain() {
             let _ = stream.shutdown(Shutdown::Both);
         }
     }

@@ -5,6 +5,7 @@ mod meaning;
 mod provider;
 mod reload;
 mod shipped;
+mod upstreams;
 mod users;
 
 use super::*;

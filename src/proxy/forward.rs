@@ -55,6 +55,8 @@ const EARLY: usize = 64 * 1024;
 const MOST_BUFFERS: usize = 64;
 /// Buffers that have grown beyond this are not kept.
 const KEPT: usize = 64 * 1024;
+/// Addresses of one name that a request may find refusing before that counts as a retry.
+const MOST_DETOURS: u32 = 8;
 /// How often idle connections are looked through.
 const SWEEP: Duration = Duration::from_secs(10);
 
@@ -286,7 +288,7 @@ impl Forwarder {
             view = Box::pin(servers.resolved(limit, job.start)).await;
         }
         let mut tried = Tried::default();
-        let mut retries = upstream.retries;
+        let (mut retries, mut detours) = (upstream.retries, MOST_DETOURS);
         let mut now = job.start;
         loop {
             let Some((position, node)) = servers.choose(&view, tried, &self.dice, now) else {
@@ -302,7 +304,8 @@ impl Forwarder {
             now = Instant::now();
             tried.add(position);
             note(job, servers, node, &failed.error, now);
-            if is_elsewhere(&failed, node, &view, tried) {
+            if detours > 0 && is_elsewhere(&failed, node, &view, tried) {
+                detours -= 1;
                 continue;
             }
             // A request that met a dead connection may have gone out already: that was its second time.
@@ -359,11 +362,8 @@ fn is_elsewhere(failed: &Failed, node: &Node, view: &View, tried: Tried) -> bool
 /// What a failed try says about the server, where it does: not when the client or the route had no more
 /// time.
 fn note(job: &Job<'_>, servers: &Servers, node: &Node, error: &ForwardError, now: Instant) {
-    let counts = match error {
-        ForwardError::BadGateway(_) | ForwardError::ConnectTimeout => true,
-        ForwardError::ResponseTimeout => !job.left(now).is_zero(),
-        _ => false,
-    };
+    let is_late = matches!(error, ForwardError::ResponseTimeout) && !job.left(now).is_zero();
+    let counts = is_late || matches!(error, ForwardError::BadGateway(_) | ForwardError::ConnectTimeout);
     if let Some(ejection) = job.upstream.ejection.as_ref().filter(|_| counts) {
         servers.group.failed(&node.member, &node.standing, ejection, now);
     }

@@ -55,8 +55,8 @@ fn reason(gateway: &Gateway, response: &Response) -> String {
     let mut found = None;
     eventually("the request is in the log", || {
         let events = gateway.events();
-        let of_request = events.iter().filter(|event| event["request_id"] == id.as_str());
-        found = of_request.filter_map(|event| event["reason"].as_str().map(str::to_owned)).next();
+        let mut of_request = events.iter().filter(|event| event["request_id"] == id.as_str());
+        found = of_request.find_map(|event| event["reason"].as_str().map(str::to_owned));
         found.is_some()
     });
     found.unwrap()

@@ -230,8 +230,7 @@ fn descend(kind: &Kind, path: String, found: &mut BTreeSet<String>) {
     match kind {
         Kind::Later(_) => {}
         Kind::Table(keys) | Kind::Named(Kind::TextOr(Kind::Table(keys))) => paths(keys, &path, found),
-        Kind::List(Kind::TextOr(kind @ Kind::Table(_)))
-        | Kind::List(kind @ Kind::Table(_))
+        Kind::List(Kind::TextOr(kind @ Kind::Table(_)) | kind @ Kind::Table(_))
         | Kind::Named(kind @ Kind::Table(_))
         | Kind::BooleanOr(kind @ Kind::Table(_)) => descend(kind, path, found),
         _ => {
@@ -308,10 +307,11 @@ fn properties(schema: &serde_json::Value, prefix: &str, found: &mut BTreeSet<Str
     for (name, property) in schema["properties"].as_object().into_iter().flatten() {
         let path = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
         assert!(property["description"].is_string(), "{path}");
+        let of_boolean = Some(&property["anyOf"]).filter(|any| any[0]["type"] == "boolean").map(|any| &any[1]);
         let inner = [
             &property["items"],
             &property["items"]["anyOf"][1],
-            &property["anyOf"][1],
+            of_boolean.unwrap_or(&serde_json::Value::Null),
             &property["additionalProperties"],
             &property["additionalProperties"]["anyOf"][1],
         ];

@@ -149,7 +149,7 @@ impl Member {
                 self.take(addresses);
             }
             Err(error) if !was_lost => {
-                tracing::warn!(server = %self.server, %error, "the name of a server is not found")
+                tracing::warn!(server = %self.server, %error, "the name of a server is not found");
             }
             Err(_) => {}
         }

@@ -170,7 +170,6 @@ fn keys_of_later_versions_are_refused_with_a_message() {
         ("[server]", "proxy_protocol = true"),
         ("[upstreams.notes]", "http2 = true"),
         ("[upstreams.notes]", "tls = { ca = \"a\" }"),
-        ("[upstreams.notes]", "health = { path = \"/\", interval = \"5s\" }"),
         ("[upstreams.notes]", "identity = \"jwt\""),
         ("[[routes]]", "cors = { origins = [\"https://a.example\"] }"),
         ("[[routes]]", "rate_limit = { requests = 1, per = \"1s\", by = \"ip\" }"),

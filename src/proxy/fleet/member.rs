@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::Mutex;
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 /// Two lookups of a name are this far apart at least.
@@ -113,9 +114,15 @@ impl Member {
     pub fn refresh_behind(self: &Arc<Self>, now: Instant) {
         let is_free = |name: &Name| name.is_due(self.since(now)) && name.turn.try_lock().is_ok();
         if self.name.as_ref().is_some_and(is_free) {
-            let member = Arc::clone(self);
-            tokio::spawn(async move { member.refresh().await });
+            self.refreshing();
         }
+    }
+
+    /// As `refresh`, in a task of its own: whoever stops waiting for it does not stop the lookup, so that
+    /// the next one does not begin another beside it.
+    pub fn refreshing(self: &Arc<Self>) -> JoinHandle<io::Result<()>> {
+        let member = Arc::clone(self);
+        tokio::spawn(async move { member.refresh().await })
     }
 
     /// Looks the name up when that is due. The last good addresses stay when it fails.

@@ -95,7 +95,7 @@ impl Servers {
         let view = self.current();
         let resolving = async {
             for member in &view.named {
-                if member.refresh().await.is_ok() {
+                if matches!(member.refreshing().await, Ok(Ok(()))) {
                     break;
                 }
             }

@@ -31,6 +31,7 @@ use crate::page::{Branding, Pages};
 use crate::people;
 use crate::people::session::{self, Sessions};
 use crate::people::users::Users;
+use crate::proxy::fleet::Fleet;
 use crate::proxy::forward::Forwarder;
 use crate::proxy::origin::TrustedProxies;
 use crate::proxy::route::RouteTable;
@@ -122,6 +123,8 @@ pub struct Shared {
     pub throttle: Arc<Throttle>,
     /// The counts of the routes' limits.
     pub limiter: Arc<Limiter>,
+    /// What is known of the upstreams' servers.
+    pub fleet: Arc<Fleet>,
     /// Logs and metrics.
     pub telemetry: Arc<Telemetry>,
 }
@@ -238,7 +241,7 @@ impl Gateway {
         let routes = plan.routes.routes().iter().map(|route| route.spec.name.clone()).collect();
         Self {
             endpoints: Endpoints::new(Rc::new(issuer), Rc::clone(&guard), people, settings),
-            forwarder: Forwarder::new(&plan.upstreams, previous),
+            forwarder: Forwarder::new(&plan.upstreams, &shared.fleet, previous),
             recorder: shared.telemetry.recorder(routes),
             challenges: plan.issue.resources.iter().map(|resource| challenge(&plan, &resource.identifier)).collect(),
             challenge: challenge(&plan, &plan.issue.issuer),

@@ -13,10 +13,12 @@ mod metrics;
 mod probes;
 mod stamp;
 mod subscriber;
+mod upstreams;
 
 pub use counters::{Counter, Counters, Gauge, Timings};
 pub use probes::{Probes, Readiness};
 pub use stamp::rfc3339;
+pub use upstreams::{ServerNumbers, UpstreamNumbers};
 
 use crate::clock::Timestamp;
 use crate::http1::stream::Listen;

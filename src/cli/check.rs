@@ -6,6 +6,7 @@ use crate::config::{self, ConfigErrors, Configuration};
 use crate::enforce::decide::Access;
 use crate::oauth::resource::Resource;
 use crate::proxy::route::{MethodAccess, Route};
+use crate::proxy::upstream::Upstream;
 use crate::telemetry::rfc3339;
 use crate::tls::Certificate;
 use serde_json::{Value, json};
@@ -31,6 +32,8 @@ pub(super) fn run(file: &Path, arguments: &Arguments) -> Result<(), Failure> {
     }
     let rows: Vec<[String; 6]> = lines(&configuration).map(Line::cells).collect();
     print(&table(["ROUTE", "HOST", "PATH", "METHODS", "NEEDS", "UPSTREAM"], &rows))?;
+    print("\n")?;
+    print(&table(["UPSTREAM", "SERVER", "WEIGHT", "BALANCE", "HEALTH"], &upstream_cells(&configuration)))?;
     let rows: Vec<[String; 2]> = certificates(&configuration)
         .map(|certificate| [certificate.names().to_string(), rfc3339(certificate.expires())])
         .collect();
@@ -44,6 +47,33 @@ pub(super) fn run(file: &Path, arguments: &Arguments) -> Result<(), Failure> {
     let rows: Vec<[String; 4]> = configuration.plan.issue.resources.listed().map(resource_cells).collect();
     print("\n")?;
     print(&table(["RESOURCE", "NAME", "AUDIENCE", "SCOPES"], &rows))
+}
+
+/// A line for each server.
+fn upstream_cells(configuration: &Configuration) -> Vec<[String; 5]> {
+    let upstreams = configuration.plan.upstreams.iter();
+    let cells = upstreams.flat_map(|upstream| {
+        let health = upstream.health.as_ref().map(|health| format!("{} every {:?}", health.path, health.interval));
+        upstream.servers.iter().map(move |weighted| {
+            let balance = upstream.balance.as_str().to_owned();
+            let (server, weight) = (weighted.server.to_string(), weighted.weight.to_string());
+            [upstream.name.clone(), server, weight, balance, health.clone().unwrap_or_default()]
+        })
+    });
+    cells.collect()
+}
+
+fn upstream_value(upstream: &Upstream) -> Value {
+    let servers = upstream
+        .servers
+        .iter()
+        .map(|weighted| json!({ "url": weighted.server.to_string(), "weight": weighted.weight }));
+    json!({
+        "name": upstream.name,
+        "servers": servers.collect::<Vec<_>>(),
+        "balance": upstream.balance.as_str(),
+        "health": upstream.health.as_ref().map(|health| &health.path),
+    })
 }
 
 /// Those that clients are shown, the default one first.
@@ -158,6 +188,7 @@ fn right(configuration: &Configuration) -> Value {
         "routes": routes,
         "resources": resources,
         "certificates": certificates,
+        "upstreams": configuration.plan.upstreams.iter().map(|upstream| upstream_value(upstream)).collect::<Vec<_>>(),
     })
 }
 
@@ -195,7 +226,10 @@ mod tests {
     #[test]
     fn programs_get_places_and_routes() {
         let (folder, configuration) = configuration();
-        assert_eq!(right(&configuration)["ok"], true);
+        let value = right(&configuration);
+        assert_eq!(value["ok"], true);
+        assert_eq!(value["upstreams"][0]["servers"], json!([{ "url": "echo:", "weight": 1 }]));
+        assert_eq!(upstream_cells(&configuration), [["api", "echo:", "1", "least-loaded", ""].map(str::to_owned)]);
         let file = folder.path().join("wrong.toml");
         std::fs::write(&file, "[server]\nlissten = 1\n").unwrap();
         let Err(errors) = config::load(&file, 1) else { panic!("a wrong file was taken") };

@@ -17,6 +17,8 @@ use crate::gateway::{Shared, Worker};
 use crate::http1::Limits;
 use crate::http1::stream::Listen;
 use crate::issue::Throttle;
+use crate::proxy::checks::Checks;
+use crate::proxy::fleet::Fleet;
 use crate::server::{self, Control, Drain, DrainSwitch, Load};
 use crate::store::cache::TokenCache;
 use crate::store::{Listener, Store};
@@ -79,6 +81,8 @@ struct Process {
     shared: Arc<Shared>,
     control: Control,
     phase: Rc<Cell<Phase>>,
+    /// The health checks of the configuration in force.
+    checks: Checks,
     /// The listeners beside the public one: they end last, so that probes can be asked meanwhile.
     beside: Vec<JoinHandle<bool>>,
 }
@@ -179,10 +183,14 @@ impl Process {
             cache,
             throttle: Arc::new(Throttle::new()),
             limiter: Arc::new(Limiter::new()),
+            fleet: Fleet::new(),
             telemetry: Arc::clone(telemetry),
         });
+        let upstreams = &configuration.plan.upstreams;
+        shared.fleet.apply(upstreams);
+        let checks = Checks::start(&shared.fleet, upstreams);
         let phase = Rc::new(Cell::new(Phase::Starting));
-        Ok(Self { configuration, generation: 1, shared, control, phase, beside: Vec::new() })
+        Ok(Self { configuration, generation: 1, shared, control, phase, checks, beside: Vec::new() })
     }
 
     /// Reloads when asked or when a file has changed; returns when told to end.
@@ -246,6 +254,8 @@ impl Process {
         self.control.apply(&next.server);
         self.shared.store.adjust(&next.store);
         self.shared.cache.adjust(next.cache);
+        self.shared.fleet.apply(&next.plan.upstreams);
+        self.checks = Checks::start(&self.shared.fleet, &next.plan.upstreams);
         self.shared.plan.store(Arc::clone(&next.plan));
         counters.reloads_succeeded.increment();
         tracing::info!("the new configuration is in force");

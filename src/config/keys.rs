@@ -319,19 +319,57 @@ pub(super) const LOGIN: &[Key] = &[
 /// A `users_file` of TOML.
 pub(super) const USERS_FILE: &[Key] = &[key("users", USERS, "Resource owners.")];
 
+/// A server in full.
+pub(super) const UPSTREAM_SERVER: &[Key] = &[
+    key("url", Kind::Text, "As it would be written alone.").required(),
+    key("weight", Kind::Integer(1, 1000), "Its share of the requests beside those of the others.").default("1"),
+];
+
+const SERVERS: Kind = Kind::List(&Kind::TextOr(&Kind::Table(UPSTREAM_SERVER)));
+
+/// `[upstreams.NAME] health`.
+pub(super) const HEALTH: &[Key] = &[
+    key("path", Kind::Text, "What is asked for, with GET.").required(),
+    key("interval", Kind::Duration("100ms", "1h"), "How often.").default("5s"),
+    key("timeout", SHORT, "How long an answer may take.").default("1s"),
+    key("healthy", Kind::Integer(1, 100), "So many good answers in a row make a server healthy …").default("2"),
+    key("unhealthy", Kind::Integer(1, 100), "… and so many bad ones unhealthy.").default("3"),
+    key("status", Kind::Text, "The status codes of good answers: \"200-399\", or one.").default("200-399"),
+];
+
+/// `[upstreams.NAME] ejection`.
+pub(super) const EJECTION: &[Key] = &[
+    key("failures", Kind::Integer(1, 1000), "So many requests in a row that fail without a response.").default("5"),
+    key("time", Kind::Duration("1s", "1h"), "For how long; doubled each time.").default("10s"),
+];
+
 /// `[upstreams.NAME]`.
 pub(super) const UPSTREAM: &[Key] = &[
-    key("servers", TEXTS, "`http://HOST:PORT`, `https://HOST:PORT`, `unix:PATH` or `echo:`.").required(),
+    key(
+        "servers",
+        SERVERS,
+        "`http://HOST:PORT`, `https://HOST:PORT`, `unix:PATH` or `echo:`; or `{ url = \"…\", weight = 2 }`.",
+    )
+    .required(),
     key("balance", Kind::Choice(&["least-loaded", "round-robin"], &[]), "How a server is chosen.")
         .default("least-loaded"),
     key("connect_timeout", SHORT, "504 beyond.").default("1s"),
     key("response_timeout", SHORT, "504 beyond, until the response's head.").default("30s"),
+    key("read_timeout", SHORT, "A response whose content makes no progress for so long is cut off; else never."),
+    key("keep_alive", Kind::Duration("0s", "1h"), "How long a connection is kept for the next request.").default("60s"),
+    key("resolve", Kind::Duration("1s", "1h"), "How long the addresses of a name are believed.").default("10s"),
+    key("connections", Kind::Integer(1, 1_000_000), "Requests under way at once, each with its connection.")
+        .default("10000"),
+    key("pending", Kind::Integer(0, 1_000_000), "503 beyond: requests that wait for one of these to end.")
+        .default("100"),
     key("retries", Kind::Integer(0, 10), "How often a request is tried again where that is safe.").default("1"),
     key("host_header", Kind::Choice(&["client", "upstream"], &[]), "The Host that the upstream sees.")
         .default("client"),
     key("http2", Kind::Boolean, "HTTP/2 to the servers: without TLS by prior knowledge, over TLS by ALPN.")
         .default("false"),
-    later("health", "Health checks.", "remove it: a server that cannot be reached is tried less by itself"),
+    key("health", Kind::Table(HEALTH), "Servers are asked how they are; one that is not well gets no requests."),
+    key("ejection", Kind::BooleanOr(&Kind::Table(EJECTION)), "A server that fails requests gets none for a while.")
+        .default("true"),
     key("tls", Kind::Table(UPSTREAM_TLS), "How `https` servers are verified, and what they are shown."),
     later(
         "identity",

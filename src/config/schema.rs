@@ -36,7 +36,7 @@ fn property(key: &Key) -> Value {
 }
 
 fn default_value(kind: &Kind, text: &str) -> Value {
-    let is_text = !matches!(kind, Kind::Boolean | Kind::Integer(..));
+    let is_text = !matches!(kind, Kind::Boolean | Kind::BooleanOr(_) | Kind::Integer(..));
     if is_text { json!(text) } else { text.parse().unwrap_or_else(|_| json!(text)) }
 }
 

@@ -228,10 +228,10 @@ mod tests {
 
     #[test]
     fn a_key_of_a_later_version_is_known_and_refused() {
-        let (_, message, help) = one("[upstreams.a]\nservers = [\"echo:\"]\nhealth = { nonsense = 1 }");
+        let (_, message, help) = one("[upstreams.a]\nservers = [\"echo:\"]\nidentity = { nonsense = 1 }");
         assert_eq!(
             message,
-            "`health` in `[upstreams.a]` belongs to a later version and is not supported in this version"
+            "`identity` in `[upstreams.a]` belongs to a later version and is not supported in this version"
         );
         assert!(help.starts_with("remove it"));
         assert_eq!(
@@ -256,7 +256,10 @@ mod tests {
             ("scopes = [\"a\"]", "`scopes` must be a table, not a list"),
             ("scopes.a = 1", "`a` in `[scopes]` must be a string or a table, not a number"),
             ("upstreams.a = 1", "`a` in `[upstreams]` must be a table, not a number"),
-            ("upstreams.a.servers = [1]", "a value of `servers` in `[upstreams.a]` must be a string, not a number"),
+            (
+                "upstreams.a.servers = [1]",
+                "a value of `servers` in `[upstreams.a]` must be a string or a table, not a number",
+            ),
             (
                 "users = [{ name = \"a\", password_hash = \"b\", scopes = {} }]",
                 "`scopes` in `[[users]]` must be a string or a list, not a table",

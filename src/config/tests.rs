@@ -6,6 +6,7 @@ mod provider;
 mod reload;
 mod shipped;
 mod tls;
+mod upstreams;
 mod users;
 
 use super::*;

@@ -306,6 +306,11 @@ fn forward_face(error: &ForwardError) -> Face {
         }
         ForwardError::BodyStalled => body_face(&CollectError::Stalled),
         ForwardError::BodyTooLarge => body_face(&CollectError::TooLarge),
+        ForwardError::Busy(_) | ForwardError::Unhealthy(_) => face(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "temporarily_unavailable",
+            "The upstream takes no further request at the moment.",
+        ),
         ForwardError::ConnectTimeout | ForwardError::ResponseTimeout => {
             face(StatusCode::GATEWAY_TIMEOUT, "gateway_timeout", "The upstream did not respond in time.")
         }
@@ -347,10 +352,12 @@ const fn forward_reason(error: &ForwardError) -> &'static str {
         ForwardError::BadGateway(_) => "bad_gateway",
         ForwardError::BodyStalled => "body_stalled",
         ForwardError::BodyTooLarge => "body_too_large",
+        ForwardError::Busy(_) => "upstream_busy",
         ForwardError::ClientGone => "client_gone",
         ForwardError::ConnectTimeout => "connect_timeout",
         ForwardError::ResponseTimeout => "response_timeout",
         ForwardError::Revoked => "token_ended",
+        ForwardError::Unhealthy(_) => "upstream_unhealthy",
     }
 }
 

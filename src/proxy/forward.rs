@@ -3,13 +3,14 @@
 //! `request` and `provenance` make the head that goes out, `response` and `caching` the one that comes
 //! back; `attempt` is one conversation with one server: `early` and `inbound` carry the request's body,
 //! `heads` reads the response's head and `relay` passes its content on; `pool`, `balance` and `connect` know
-//! the servers. Here it is decided where a request goes, and whether it goes again.
+//! the servers; `dispatch` decides where a request goes, and whether it goes again.
 
 mod attempt;
 mod balance;
 mod caching;
-mod connect;
+pub(super) mod connect;
 mod cookies;
+mod dispatch;
 mod early;
 mod echo;
 mod edits;
@@ -34,12 +35,13 @@ pub use self::trail::max_forwards;
 pub use self::vigil::{Watch, Watched};
 
 use self::attempt::{Failed, Job, Stage, attempt};
-use self::balance::{Dice, Servers, Tried};
+use self::balance::{Dice, Servers};
 use self::early::{asks, check_length, take_early, whole};
 use self::pool::{Connection, Node};
 use self::request::Outgoing;
 use self::upgrade::Offer;
 use self::vigil::Vigil;
+use super::fleet::Fleet;
 use super::origin::Origin;
 use super::route::Action;
 use super::target::Host;
@@ -50,7 +52,6 @@ use crate::http1::body::BodyLength;
 use crate::http1::exchange::{Exchange, Outcome};
 use crate::http1::head::ResponseHead;
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -143,6 +144,12 @@ pub enum ForwardError {
     /// What the request was allowed by holds no more (PX-15): 502, or no answer.
     #[error("the token has ended")]
     Revoked,
+    /// 503: too many requests are under way to the upstream, and too many or for too long wait.
+    #[error("the upstream `{0}` has as many requests as it may")]
+    Busy(String),
+    /// 503: the checks of every server say that it does not work.
+    #[error("no server of the upstream `{0}` is healthy")]
+    Unhealthy(String),
     /// 504: connecting took too long.
     #[error("the upstream could not be connected to in time")]
     ConnectTimeout,
@@ -154,8 +161,8 @@ pub enum ForwardError {
 /// One worker's way to the upstreams of one configuration: idle connections, load, turns.
 #[derive(Debug)]
 pub struct Forwarder {
-    /// By the upstream's index.
-    upstreams: Vec<Servers>,
+    /// By the upstream's index: whether it is built in, and its servers.
+    upstreams: Vec<(bool, Servers)>,
     dice: Dice,
     buffers: RefCell<Vec<Buffers>>,
     swept: Cell<Instant>,
@@ -176,19 +183,19 @@ struct Buffers {
 }
 
 impl Forwarder {
-    /// A forwarder to `upstreams`, which stand at their own `index`. Takes over what `previous` has of
-    /// idle connections to servers that are still there; requests in flight keep theirs.
-    #[expect(clippy::mutable_key_type, reason = "what is compared of TLS is its digest, which does not change")]
-    pub fn new(upstreams: &[Arc<Upstream>], previous: Option<&Self>) -> Self {
-        let mut nodes: HashMap<Server, Rc<Node>> = previous
-            .iter()
-            .flat_map(|previous| &previous.upstreams)
-            .flat_map(Servers::nodes)
-            .map(|node| (node.server.clone(), Rc::clone(node)))
-            .collect();
-        let mut node = |server: &Server| Rc::clone(nodes.entry(server.clone()).or_insert_with(|| Node::new(server)));
+    /// A forwarder to `upstreams`, which stand at their own `index`; the `fleet` knows how their servers
+    /// are. Takes over what `previous` has of idle connections to servers that are still there; requests
+    /// in flight keep theirs.
+    pub fn new(upstreams: &[Arc<Upstream>], fleet: &Fleet, previous: Option<&Self>) -> Self {
+        let servers = |upstream: &Arc<Upstream>| {
+            let group = fleet.group(upstream);
+            let previous = previous.into_iter().flat_map(|previous| &previous.upstreams);
+            let previous = previous.map(|(_, servers)| servers).find(|servers| Arc::ptr_eq(&servers.group, &group));
+            let is_echo = upstream.servers.iter().any(|weighted| weighted.server == Server::Echo);
+            (is_echo, Servers::new(upstream, group, previous))
+        };
         Self {
-            upstreams: upstreams.iter().map(|upstream| Servers::new(upstream, &mut node)).collect(),
+            upstreams: upstreams.iter().map(servers).collect(),
             dice: Dice::new(),
             buffers: RefCell::default(),
             swept: Cell::new(Instant::now()),
@@ -217,8 +224,8 @@ impl Forwarder {
     pub fn sweep(&self) {
         let now = Instant::now();
         self.swept.set(now);
-        for node in self.upstreams.iter().flat_map(Servers::nodes) {
-            node.sweep(now);
+        for (_, servers) in &self.upstreams {
+            servers.sweep(now);
         }
     }
 
@@ -230,7 +237,7 @@ impl Forwarder {
         buffers: &mut Buffers,
     ) -> Result<Forwarded, ForwardError> {
         let upstream = &*plan.action.upstream;
-        let servers = self
+        let (is_echo, servers) = self
             .upstreams
             .get(upstream.index)
             .ok_or_else(|| ForwardError::BadGateway(format!("there is no upstream `{}`", upstream.name)))?;
@@ -261,51 +268,13 @@ impl Forwarder {
             until: plan.action.timeout.map(|timeout| start + timeout),
         };
         check_length(&job)?;
-        if servers.nodes().iter().any(|node| node.server == Server::Echo) {
+        if *is_echo {
             write_head(&job, "localhost", buffers)?;
             return echo::echo(&job, exchange, buffers).await;
         }
         job.rest = take_early(&job, &mut exchange.body, &mut buffers.early)?;
         job.outgoing.expects = job.rest.is_some() && buffers.early.is_empty() && asks(&job, exchange.continued);
         self.dispatch(&job, servers, exchange, buffers).await
-    }
-
-    /// One server after the other, as far as that may be done.
-    async fn dispatch(
-        &self,
-        job: &Job<'_>,
-        servers: &Servers,
-        exchange: &mut Exchange<'_>,
-        buffers: &mut Buffers,
-    ) -> Result<Forwarded, ForwardError> {
-        let mut tried = Tried::default();
-        let mut retries = job.upstream.retries;
-        let mut now = job.start;
-        loop {
-            let Some((position, node)) = servers.choose(tried, &self.dice, now) else {
-                return Err(ForwardError::BadGateway("there is no server".to_owned()));
-            };
-            let failed = match try_server(job, node, exchange, buffers).await {
-                Ok(forwarded) => return Ok(forwarded),
-                Err(failed) => failed,
-            };
-            now = Instant::now();
-            tried.add(position);
-            let again = match failed.stage {
-                Stage::Connecting => servers.has_other(tried),
-                Stage::Unsent | Stage::Unanswered => job.repeatable,
-                Stage::Final => false,
-            };
-            // A request that met a dead connection may have gone out already: that was its second time.
-            retries = retries.saturating_sub(u32::from(failed.resent));
-            if !again || retries == 0 {
-                return Err(failed.error);
-            }
-            retries -= 1;
-            if !servers.has_other(tried) {
-                tried = Tried::default();
-            }
-        }
     }
 
     fn keep(&self, buffers: Buffers) {
@@ -333,7 +302,9 @@ async fn try_server(
         // happened to the idle ones.
         tokio::task::yield_now().await;
     }
-    let mut idle = if job.upstream.http2 { node.take_shared() } else { node.take_idle(job.repeatable, job.start) };
+    let (repeatable, keep_alive) = (job.repeatable, job.upstream.keep_alive);
+    let mut idle =
+        if job.upstream.http2 { node.take_shared() } else { node.take_idle(repeatable, keep_alive, job.start) };
     let mut resent = false;
     let mut again = false;
     loop {
@@ -356,10 +327,9 @@ async fn try_server(
 /// A fresh connection.
 async fn connected(job: &Job<'_>, node: &Node) -> Result<Connection, Failed> {
     let now = Instant::now();
-    let left = job.until.map_or(Duration::MAX, |until| until.saturating_duration_since(now));
-    let limit = job.upstream.connect_timeout.min(left);
+    let limit = job.upstream.connect_timeout.min(job.left(now));
     let shared = job.upstream.http2;
-    let connecting = connect::connect(node, limit);
+    let connecting = connect::connect(&node.server, node.standing.address, limit);
     let made = if shared { connect::shared(node, limit, connecting).await } else { connecting.await };
     match made {
         Ok(stream) => {

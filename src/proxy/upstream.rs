@@ -2,6 +2,7 @@
 
 use crate::tls::ClientTls;
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -17,20 +18,69 @@ pub struct Upstream {
     pub name: String,
     /// Its position in the configuration.
     pub index: usize,
-    /// At least one.
-    pub servers: Vec<Server>,
+    /// At least one, none twice.
+    pub servers: Vec<Weighted>,
     /// How a server is chosen.
     pub balance: Balance,
     /// How long a connection may take to be made: 504 beyond.
     pub connect_timeout: Duration,
     /// How long the response head may take: 504 beyond.
     pub response_timeout: Duration,
+    /// How long a response's content may make no progress; `None`: as long as it likes.
+    pub read_timeout: Option<Duration>,
+    /// How long a connection is kept for the next request.
+    pub keep_alive: Duration,
     /// How often a safe request may be sent again after a failure.
     pub retries: u32,
+    /// Requests under way, over all workers.
+    pub connections: usize,
+    /// Requests that wait for one of these to end: 503 beyond.
+    pub pending: usize,
+    /// How long the addresses of a name are believed.
+    pub resolve: Duration,
+    /// `health`; `None`: servers are not asked.
+    pub health: Option<Health>,
+    /// `ejection`; `None`: `false`.
+    pub ejection: Option<Ejection>,
     /// The `Host` that the upstream sees.
     pub host_header: HostHeader,
     /// HTTP/2 is spoken.
     pub http2: bool,
+}
+
+/// A server and its share.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Weighted {
+    /// The server.
+    pub server: Server,
+    /// Its share of the requests beside those of the others; at least 1.
+    pub weight: u32,
+}
+
+/// `health`: servers are asked how they are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Health {
+    /// What is asked for.
+    pub path: String,
+    /// How often.
+    pub interval: Duration,
+    /// How long the answer may take.
+    pub timeout: Duration,
+    /// So many good answers in a row make a server healthy.
+    pub healthy: u32,
+    /// So many bad ones make it unhealthy.
+    pub unhealthy: u32,
+    /// The status codes of good answers.
+    pub status: RangeInclusive<u16>,
+}
+
+/// `ejection`: a server that fails requests gets none for a while.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ejection {
+    /// So many failures in a row.
+    pub failures: u32,
+    /// For how long the first time; doubled with each further one.
+    pub time: Duration,
 }
 
 /// One server of an upstream.
@@ -59,6 +109,17 @@ pub enum Server {
 }
 
 impl Server {
+    /// The host, a name or an address, and the port; `None`: it is not reached over the network.
+    pub fn host(&self) -> Option<(&str, u16)> {
+        match self {
+            Self::Echo | Self::Unix(_) => None,
+            Self::Http { host, port } | Self::Https { host, port, .. } => {
+                let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+                Some((host, *port))
+            }
+        }
+    }
+
     /// The server's own `Host`: without the port where it is the default one. A unix socket has no
     /// name of its own.
     pub fn authority(&self) -> String {
@@ -95,6 +156,16 @@ pub enum Balance {
     RoundRobin,
 }
 
+impl Balance {
+    /// The word in the configuration.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::LeastLoaded => "least-loaded",
+            Self::RoundRobin => "round-robin",
+        }
+    }
+}
+
 /// `host_header`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HostHeader {
@@ -102,6 +173,31 @@ pub enum HostHeader {
     Client,
     /// The server's own name.
     Upstream,
+}
+
+#[cfg(test)]
+impl Upstream {
+    /// An upstream of these servers for tests: patient, without checks.
+    pub(crate) fn of(servers: Vec<Server>) -> Self {
+        Self {
+            name: "test".to_owned(),
+            index: 0,
+            servers: servers.into_iter().map(|server| Weighted { server, weight: 1 }).collect(),
+            balance: Balance::RoundRobin,
+            connect_timeout: Duration::from_secs(2),
+            response_timeout: Duration::from_secs(5),
+            read_timeout: None,
+            keep_alive: Duration::from_secs(60),
+            retries: 1,
+            connections: 1000,
+            pending: 100,
+            resolve: Duration::from_secs(10),
+            health: None,
+            ejection: None,
+            host_header: HostHeader::Client,
+            http2: false,
+        }
+    }
 }
 
 #[cfg(test)]

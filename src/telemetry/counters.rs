@@ -1,7 +1,9 @@
 //! Numbers that others keep up to date: spread over cache lines, so that workers that count the same
 //! thing do not wait for each other.
 
+use super::upstreams::UpstreamNumbers;
 use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// Threads beyond this many share a stripe, which is right but slower.
@@ -130,6 +132,8 @@ pub struct Counters {
     /// Old refresh tokens that came back.
     pub refresh_reuses: Counter,
     pub(super) handshakes: [Counter; HANDSHAKES.len()],
+    /// As they were shown last.
+    pub(super) upstreams: Mutex<Vec<UpstreamNumbers>>,
     pub(super) issued: [Counter; GRANTS.len()],
     pub(super) refused: [Counter; ENDPOINTS.len()],
     pub(super) sign_ins: [[Counter; OUTCOMES.len()]; WAYS.len()],
@@ -157,6 +161,11 @@ pub(super) const OUTCOMES: [&str; 2] = ["succeeded", "refused"];
 pub(super) const CAUSES: [&str; 5] = ["dialogue", "origin", "session", "state", "other"];
 
 impl Counters {
+    /// How the upstreams stand: what is read next.
+    pub fn show_upstreams(&self, upstreams: Vec<UpstreamNumbers>) {
+        *self.upstreams.lock().unwrap_or_else(PoisonError::into_inner) = upstreams;
+    }
+
     /// Somebody signed in, or was refused.
     pub fn sign_in(&self, way: &str, outcome: &str) {
         if let Some((way, outcome)) = position(&WAYS, way).zip(position(&OUTCOMES, outcome)) {

@@ -3,6 +3,7 @@
 use super::Verdict;
 use super::cells::{CLASSES, HistogramTotals, Ledger, Totals};
 use super::counters::{BOUNDS, CAUSES, Counter, Counters, ENDPOINTS, GRANTS, Gauge, HANDSHAKES, OUTCOMES, WAYS};
+use super::upstreams;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
 use prometheus_client::metrics::MetricType;
@@ -11,7 +12,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 /// Everything that is measured, under `tollgate_`.
 pub(super) fn registry(counters: Arc<Counters>, ledger: Arc<Ledger>, dropped: Arc<Counter>) -> Registry {
@@ -137,6 +138,7 @@ impl Collector for Kept {
         let help = "Forms of pages that were refused, by cause";
         labelled(&mut encoder, ("forms_refused", help, "cause"), &CAUSES, &kept.forged_forms)?;
         sign_ins(&mut encoder, kept)?;
+        upstreams::encode(&mut encoder, &kept.upstreams.lock().unwrap_or_else(PoisonError::into_inner))?;
         let results = ["failed", "succeeded"].iter().zip([&kept.reloads_failed, &kept.reloads_succeeded]);
         let help = "Configurations that were read after the first";
         let mut family = encoder.encode_descriptor("reloads", help, None, MetricType::Counter)?;

@@ -60,7 +60,9 @@ fn wrong_usage_exits_with_2() {
 fn check_prints_the_routes() {
     let output = command().run(&["check"]);
     output.expect(0);
-    for text in ["/notes/{*rest}", "notes:write", "/shelves/{id}", "shelf:{id}", "/public/{*rest}", "public"] {
+    for text in
+        ["/notes/{*rest}", "notes:write", "/shelves/{id}", "shelf:{id}", "/public/{*rest}", "public", "SERVER", "echo:"]
+    {
         output.says(text);
     }
     assert!(!output.all().contains(SERVICE.1));

@@ -23,7 +23,7 @@ pub(crate) use ports::free_port;
 pub(crate) use provider::{GATE, Provider};
 pub(crate) use redis::Redis;
 pub(crate) use tls::{Authority, Ending, Front};
-pub(crate) use upstream::{Next, Recorded, Upstream};
+pub(crate) use upstream::{Next, Recorded, Upstream, read_request};
 
 use std::time::{Duration, Instant};
 

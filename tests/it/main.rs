@@ -50,4 +50,5 @@ mod token_endpoint;
 mod trail;
 mod trailers;
 mod upgrade;
+mod upstreams;
 mod users;

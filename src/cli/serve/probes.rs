@@ -48,6 +48,7 @@ impl Service for ProbeService {
         counters.cache_bytes.set(bytes);
         counters.connections.set(self.load.open());
         counters.store_up.set(self.shared.store.is_trusted().into());
+        counters.show_upstreams(self.shared.fleet.numbers());
         let target = exchange.request.target();
         let path = target.split(|octet| *octet == b'?').next().unwrap_or_default();
         let path = std::str::from_utf8(path).unwrap_or_default();

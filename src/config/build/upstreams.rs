@@ -3,12 +3,13 @@
 use super::tls;
 use crate::config::error::Report;
 use crate::config::file::{Entry, Node};
-use crate::config::keys::UPSTREAM;
+use crate::config::keys::{EJECTION, HEALTH, UPSTREAM, UPSTREAM_SERVER};
 use crate::config::section::Section;
 use crate::config::shape::nearest;
 use crate::oauth::url::Url;
-use crate::proxy::upstream::{Balance, HostHeader, Server, Upstream};
+use crate::proxy::upstream::{Balance, Ejection, Health, HostHeader, Server, Upstream, Weighted};
 use crate::tls::ClientTls;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 /// Every upstream, at its `index`.
@@ -46,29 +47,102 @@ fn upstream(index: usize, entry: &Entry, report: &Report) -> Upstream {
     if let Some(node) = section.node("servers").filter(|node| node.list().is_some_and(<[_]>::is_empty)) {
         report.problem(&node.at, "an upstream needs a server", SERVER_HELP);
     }
-    let servers = section.texts("servers");
-    let is_secured = servers.iter().any(|(_, text)| text.starts_with("https:"));
-    if let Some(unused) = section.entry("tls").filter(|_| !is_secured && !servers.is_empty()) {
-        report.problem(&unused.key_at, "`tls` is for servers with `https:`, and there is none", SERVER_HELP);
-    }
-    let tls = is_secured.then(|| tls::upstream(&section)).flatten();
     Upstream {
         name: entry.key.clone(),
         index,
-        servers: servers.into_iter().filter_map(|(node, text)| server(node, text, tls.as_ref(), report)).collect(),
+        servers: servers(&section),
         balance: match section.text_or_default("balance") {
             "round-robin" => Balance::RoundRobin,
             _ => Balance::LeastLoaded,
         },
         connect_timeout: section.duration("connect_timeout").unwrap_or_default(),
         response_timeout: section.duration("response_timeout").unwrap_or_default(),
+        read_timeout: section.duration("read_timeout"),
+        keep_alive: section.duration("keep_alive").unwrap_or_default(),
         retries: section.number("retries").unwrap_or_default(),
+        connections: section.number("connections").unwrap_or_default(),
+        pending: section.number("pending").unwrap_or_default(),
+        resolve: section.duration("resolve").unwrap_or_default(),
+        health: section.node("health").and_then(Node::table).and_then(|_| health(&section.section("health", HEALTH))),
+        ejection: section.boolean("ejection").then(|| ejection(&section.section("ejection", EJECTION))),
         host_header: match section.text_or_default("host_header") {
             "upstream" => HostHeader::Upstream,
             _ => HostHeader::Client,
         },
         http2: section.boolean("http2"),
     }
+}
+
+fn ejection(section: &Section<'_>) -> Ejection {
+    Ejection {
+        failures: section.number("failures").unwrap_or_default(),
+        time: section.duration("time").unwrap_or_default(),
+    }
+}
+
+fn health(section: &Section<'_>) -> Option<Health> {
+    let path = section.text("path")?;
+    if let Some(node) = section.node("path").filter(|_| !is_path(path)) {
+        section.report.problem(&node.at, "this is no path", "write \"/healthz\"");
+    }
+    let status = codes(section.text_or_default("status"));
+    if let Some(node) = section.node("status").filter(|_| status.is_none()) {
+        section.report.problem(&node.at, "these are no status codes", "write \"200-399\" or \"204\"");
+    }
+    Some(Health {
+        path: path.to_owned(),
+        interval: section.duration("interval").unwrap_or_default(),
+        timeout: section.duration("timeout").unwrap_or_default(),
+        healthy: section.number("healthy").unwrap_or_default(),
+        unhealthy: section.number("unhealthy").unwrap_or_default(),
+        status: status?,
+    })
+}
+
+fn is_path(text: &str) -> bool {
+    text.starts_with('/') && text.bytes().all(|octet| octet.is_ascii_graphic() && octet != b'#')
+}
+
+/// `"200-399"`, `"204"`.
+fn codes(text: &str) -> Option<RangeInclusive<u16>> {
+    let code = |text: &str| text.parse::<u16>().ok().filter(|code| text.len() == 3 && (200..600).contains(code));
+    let (first, last) = text.split_once('-').unwrap_or((text, text));
+    let (first, last) = (code(first)?, code(last)?);
+    (first <= last).then_some(first..=last)
+}
+
+/// The servers, each with its weight.
+fn servers(section: &Section<'_>) -> Vec<Weighted> {
+    let report = section.report;
+    let tls = secured(section);
+    let mut servers: Vec<(&Node, Weighted)> = Vec::new();
+    for item in section.node("servers").and_then(Node::list).unwrap_or_default() {
+        let whole = Section::new(item.table(), UPSTREAM_SERVER, report);
+        let node = whole.node("url").unwrap_or(item);
+        let Some(server) = node.text().and_then(|text| server(node, text, tls.as_ref(), report)) else { continue };
+        if let Some((first, _)) = servers.iter().find(|(_, known)| known.server == server) {
+            let help = "give it a `weight` for a larger share";
+            report.conflict(&node.at, "this server is listed twice", help, &first.at, "the other one");
+            continue;
+        }
+        servers.push((node, Weighted { server, weight: whole.number("weight").unwrap_or(1) }));
+    }
+    servers.into_iter().map(|(_, weighted)| weighted).collect()
+}
+
+/// How TLS is spoken with those that speak it.
+fn secured(section: &Section<'_>) -> Option<ClientTls> {
+    let items = section.node("servers").and_then(Node::list).unwrap_or_default();
+    let urls = items.iter().filter_map(|item| {
+        let whole = Section::new(item.table(), UPSTREAM_SERVER, section.report);
+        whole.node("url").unwrap_or(item).text()
+    });
+    let is_secured = urls.into_iter().any(|url| url.starts_with("https:"));
+    if let Some(unused) = section.entry("tls").filter(|_| !is_secured && !items.is_empty()) {
+        let text = "`tls` is for servers with `https:`, and there is none";
+        section.report.problem(&unused.key_at, text, SERVER_HELP);
+    }
+    is_secured.then(|| tls::upstream(section)).flatten()
 }
 
 const SERVER_HELP: &str =
@@ -109,6 +183,17 @@ fn address(text: &str) -> Option<(String, u16, bool)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn status_codes_are_one_or_a_range() {
+        assert_eq!(codes("200-399"), Some(200..=399));
+        assert_eq!(codes("204"), Some(204..=204));
+        for text in ["", "-", "200-", "-200", "399-200", "100-200", "200-600", "+20-300", "0200", "2xx", "200-300-400"]
+        {
+            assert_eq!(codes(text), None, "{text}");
+        }
+        assert!(is_path("/healthz?deep=1") && !is_path("healthz") && !is_path("/a b") && !is_path("/a#b"));
+    }
 
     #[test]
     fn an_http_server_is_a_host_and_a_port() {

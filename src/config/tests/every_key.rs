@@ -116,10 +116,28 @@ const CHANGES: &[(&str, &str, &str)] = &[
         "password_hash = \"$argon2id$v=19$m=19456,t=2,p=1$s39F0IRIrsTKyrqZ2eKsmA$nJLLJ8o4gpiZQKUFJ+xBvm9B9XiOF6s8JQBcLpUSZFk\"",
     ),
     ("users.scopes", "scopes = \"b\"", "scopes = [\"a\"]"),
-    ("upstreams.servers", "servers = [\"http", "servers = [\"unix:x\"]"),
+    ("upstreams.servers.url", "servers = [\"http", "servers = [\"unix:x\"]"),
+    (
+        "upstreams.servers.weight",
+        "servers = [\"http",
+        "servers = [{ url = \"http://127.0.0.1:9000\", weight = 3 }, \"unix:app.sock\"]",
+    ),
     ("upstreams.balance", "balance", "balance = \"least-loaded\""),
     ("upstreams.connect_timeout", "connect_timeout", "connect_timeout = \"2s\""),
     ("upstreams.response_timeout", "response_timeout", "response_timeout = \"2s\""),
+    ("upstreams.read_timeout", "read_timeout", "read_timeout = \"2s\""),
+    ("upstreams.keep_alive", "keep_alive", "keep_alive = \"2s\""),
+    ("upstreams.resolve", "resolve", "resolve = \"2s\""),
+    ("upstreams.connections", "connections = 500", "connections = 501"),
+    ("upstreams.pending", "pending", "pending = 0"),
+    ("upstreams.health.path", "health.path", "health.path = \"/up\""),
+    ("upstreams.health.interval", "health.interval", "health.interval = \"9s\""),
+    ("upstreams.health.timeout", "health.timeout", "health.timeout = \"9s\""),
+    ("upstreams.health.healthy", "health.healthy", "health.healthy = 9"),
+    ("upstreams.health.unhealthy", "health.unhealthy", "health.unhealthy = 9"),
+    ("upstreams.health.status", "health.status", "health.status = \"204\""),
+    ("upstreams.ejection.failures", "ejection = {", "ejection = { failures = 9, time = \"20s\" }"),
+    ("upstreams.ejection.time", "ejection = {", "ejection = { failures = 7, time = \"21s\" }"),
     ("upstreams.retries", "retries", "retries = 0"),
     ("upstreams.host_header", "host_header", "host_header = \"client\""),
     ("upstreams.http2", "http2", "http2 = true"),
@@ -291,7 +309,9 @@ fn descend(kind: &Kind, path: String, found: &mut BTreeSet<String>) {
     match kind {
         Kind::Later(_) => {}
         Kind::Table(keys) | Kind::Named(Kind::TextOr(Kind::Table(keys))) => paths(keys, &path, found),
-        Kind::List(kind @ Kind::Table(_)) | Kind::Named(kind @ Kind::Table(_)) => descend(kind, path, found),
+        Kind::List(Kind::TextOr(kind @ Kind::Table(_)) | kind @ Kind::Table(_))
+        | Kind::Named(kind @ Kind::Table(_))
+        | Kind::BooleanOr(kind @ Kind::Table(_)) => descend(kind, path, found),
         _ => {
             found.insert(path);
         }
@@ -348,7 +368,8 @@ fn check_texts(keys: &[Key]) {
                 assert!(fits(key.kind, least) && fits(key.kind, most), "{}", key.name);
             }
             Kind::Table(keys)
-            | Kind::List(&Kind::Table(keys))
+            | Kind::BooleanOr(&Kind::Table(keys))
+            | Kind::List(&(Kind::Table(keys) | Kind::TextOr(&Kind::Table(keys))))
             | Kind::Named(&(Kind::Table(keys) | Kind::TextOr(&Kind::Table(keys)))) => check_texts(keys),
             _ => {}
         }
@@ -365,8 +386,14 @@ fn properties(schema: &serde_json::Value, prefix: &str, found: &mut BTreeSet<Str
     for (name, property) in schema["properties"].as_object().into_iter().flatten() {
         let path = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
         assert!(property["description"].is_string(), "{path}");
-        let inner =
-            [&property["items"], &property["additionalProperties"], &property["additionalProperties"]["anyOf"][1]];
+        let of_boolean = Some(&property["anyOf"]).filter(|any| any[0]["type"] == "boolean").map(|any| &any[1]);
+        let inner = [
+            &property["items"],
+            &property["items"]["anyOf"][1],
+            of_boolean.unwrap_or(&serde_json::Value::Null),
+            &property["additionalProperties"],
+            &property["additionalProperties"]["anyOf"][1],
+        ];
         let nested = std::iter::once(property).chain(inner).find(|schema| schema["properties"].is_object());
         match nested {
             Some(nested) => properties(nested, &path, found),

@@ -92,7 +92,7 @@ fn unwise_certificates_are_warned_of() {
 /// TLS-3
 #[test]
 fn servers_over_https_are_verified_unless_the_file_says_otherwise() {
-    let server = |text: &str| loaded(text).plan.upstreams[0].servers[0].clone();
+    let server = |text: &str| loaded(text).plan.upstreams[0].servers[0].server.clone();
     let https = "\"https://a.internal:8443\"";
     let verified = server(&with_upstream(https, UPSTREAM));
     assert!(matches!(&verified, Server::Https { host, port: 8443, .. } if host == "a.internal"));

@@ -44,6 +44,13 @@ pub(super) struct Job<'j> {
     pub(super) until: Option<Instant>,
 }
 
+impl Job<'_> {
+    /// How much of the route's time is left.
+    pub(super) fn left(&self, now: Instant) -> Duration {
+        self.until.map_or(Duration::MAX, |until| until.saturating_duration_since(now))
+    }
+}
+
 /// The part of a body that is still to come.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rest {
@@ -99,7 +106,7 @@ pub(super) async fn attempt(
         exchange.send_continue().await.map_err(|_| ForwardError::ClientGone)?;
     }
     let (forwarded, reusable) = converse(job, &mut connection.stream, exchange, buffers).await?;
-    if reusable && !connection.shared {
+    if reusable && !connection.shared && !job.upstream.keep_alive.is_zero() {
         node.keep(connection, forwarded.ended);
     }
     Ok(forwarded)
@@ -163,6 +170,7 @@ async fn converse(
         vigil: &job.vigil,
         stall: exchange.limits.body_timeout,
         progress: job.outgoing.plan.progress,
+        read_timeout: job.upstream.read_timeout,
         begun: false,
     };
     let ended = relay(&mut body, &mut down, &mut inbound, &pace).await;

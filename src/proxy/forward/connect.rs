@@ -6,20 +6,21 @@ use crate::http1::stream::tls::TlsStream;
 use crate::proxy::upstream::Server;
 use crate::tls::ClientTls;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
-use tokio::net::{TcpStream, UnixStream, lookup_host};
-use tokio::time::{Instant, timeout};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::time::timeout;
 
-/// How long the addresses of a name are believed.
-const RESOLVED_FOR: Duration = Duration::from_secs(10);
-
-/// Connects to the server of `node` within `limit`.
+/// Connects to `server`, at this one of the addresses of its name, within `limit`.
 ///
 /// # Errors
-/// `TimedOut` when the time is up; else what the last address of the server answered.
-pub(super) async fn connect(node: &Node, limit: Duration) -> io::Result<Stream> {
-    timeout(limit, open(node, limit)).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+/// `TimedOut` when the time is up; else what the server answered.
+pub(in crate::proxy) async fn connect(
+    server: &Server,
+    address: Option<SocketAddr>,
+    limit: Duration,
+) -> io::Result<Stream> {
+    timeout(limit, open(server, address)).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }
 
 /// A stream of a connection of HTTP/2, which `connecting` makes unless another request does meanwhile.
@@ -34,21 +35,18 @@ pub(super) async fn shared(
     timeout(limit, node.shared.connected(connecting)).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }
 
-async fn open(node: &Node, limit: Duration) -> io::Result<Stream> {
-    match &node.server {
-        Server::Http { host, port } => tcp(node, host, *port, limit).await,
-        Server::Https { host, port, tls } => {
-            let stream = tcp(node, host, *port, limit).await?;
-            secured(stream, host, tls).await
-        }
+async fn open(server: &Server, address: Option<SocketAddr>) -> io::Result<Stream> {
+    match server {
+        Server::Http { .. } => tcp(address).await,
+        Server::Https { host, tls, .. } => secured(tcp(address).await?, host, tls).await,
         Server::Unix(path) => Ok(Stream::Unix(UnixStream::connect(path).await?)),
         Server::Echo => Err(io::ErrorKind::Unsupported.into()),
     }
 }
 
-async fn tcp(node: &Node, host: &str, port: u16, limit: Duration) -> io::Result<Stream> {
-    let addresses = resolve(node, host, port).await?;
-    let stream = first_of(&addresses, limit).await?;
+async fn tcp(address: Option<SocketAddr>) -> io::Result<Stream> {
+    let address = address.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "the name has no address"))?;
+    let stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
     Ok(Stream::Tcp(stream))
 }
@@ -62,35 +60,4 @@ async fn secured(stream: Stream, host: &str, tls: &ClientTls) -> io::Result<Stre
         return Err(io::Error::other("TLS: the server speaks another version of HTTP"));
     }
     Ok(secured.into())
-}
-
-/// Every address in turn; each but the last has only a share of the time, so that one that does not
-/// answer does not use it up.
-async fn first_of(addresses: &[SocketAddr], limit: Duration) -> io::Result<TcpStream> {
-    let mut failure = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-    let share = limit / u32::try_from(addresses.len().max(1)).unwrap_or(u32::MAX);
-    for address in addresses {
-        match timeout(share, TcpStream::connect(address)).await {
-            Ok(Ok(stream)) => return Ok(stream),
-            Ok(Err(error)) => failure = error,
-            Err(_) => failure = io::ErrorKind::TimedOut.into(),
-        }
-    }
-    Err(failure)
-}
-
-async fn resolve(node: &Node, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
-    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-    if let Ok(address) = host.parse::<IpAddr>() {
-        return Ok(vec![SocketAddr::new(address, port)]);
-    }
-    let now = Instant::now();
-    if let Some((until, addresses)) = node.resolved.borrow().as_ref()
-        && now < *until
-    {
-        return Ok(addresses.clone());
-    }
-    let addresses: Vec<SocketAddr> = lookup_host((host, port)).await?.collect();
-    *node.resolved.borrow_mut() = Some((now + RESOLVED_FOR, addresses.clone()));
-    Ok(addresses)
 }

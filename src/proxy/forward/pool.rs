@@ -1,19 +1,18 @@
 //! The servers of one worker: idle connections, requests in flight, and who just failed. Nothing here
-//! is shared between workers, so nothing is locked.
+//! is shared between workers, so nothing is locked; what is shared is in the fleet.
 
 use crate::http1::stream::Stream;
 use crate::http2::client;
+use crate::proxy::fleet::{Member, Standing};
 use crate::proxy::upstream::Server;
 use std::cell::{Cell, RefCell};
-use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
 /// Idle connections to one server, for one worker.
 const MOST_IDLE: usize = 64;
-/// An idle connection older than this is closed.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 /// A request that must not be repeated takes no connection that has been idle for longer: servers
 /// close idle connections, seldom one that was used a moment ago.
 const FRESH: Duration = Duration::from_secs(4);
@@ -21,10 +20,13 @@ const FRESH: Duration = Duration::from_secs(4);
 const ASIDE: Duration = Duration::from_secs(1);
 const ASIDE_MOST: Duration = Duration::from_secs(10);
 
-/// One server, as one worker sees it.
+/// One server, or one address of a server's name, as one worker sees it.
 #[derive(Debug)]
 pub(super) struct Node {
     pub(super) server: Server,
+    /// What all workers know of it.
+    pub(super) member: Arc<Member>,
+    pub(super) standing: Arc<Standing>,
     /// The value of `Host` where the upstream wants its own.
     pub(super) authority: String,
     idle: RefCell<Vec<Idle>>,
@@ -34,8 +36,6 @@ pub(super) struct Node {
     /// Failed connects in a row, and until when others are preferred.
     failures: Cell<u32>,
     aside: Cell<Option<Instant>>,
-    /// The addresses of its name and until when they are believed.
-    pub(super) resolved: RefCell<Option<(Instant, Vec<SocketAddr>)>>,
 }
 
 #[derive(Debug)]
@@ -55,23 +55,24 @@ pub(super) struct Connection {
 }
 
 impl Node {
-    pub(super) fn new(server: &Server) -> Rc<Self> {
+    pub(super) fn new(member: &Arc<Member>, standing: &Arc<Standing>) -> Rc<Self> {
         Rc::new(Self {
-            server: server.clone(),
-            authority: server.authority(),
+            server: member.server.clone(),
+            authority: member.server.authority(),
+            member: Arc::clone(member),
+            standing: Arc::clone(standing),
             idle: RefCell::default(),
             shared: client::Pool::default(),
             in_flight: Cell::new(0),
             failures: Cell::new(0),
             aside: Cell::new(None),
-            resolved: RefCell::default(),
         })
     }
 
-    /// An idle connection that is still good (SMUG-20), the last used first. One that has something to
-    /// read has ended or speaks out of turn: it is closed.
-    pub(super) fn take_idle(&self, repeatable: bool, now: Instant) -> Option<Connection> {
-        let oldest = if repeatable { IDLE_TIMEOUT } else { FRESH };
+    /// An idle connection that is still good (SMUG-20), the last used first, idle for less than
+    /// `keep_alive`. One that has something to read has ended or speaks out of turn: it is closed.
+    pub(super) fn take_idle(&self, repeatable: bool, keep_alive: Duration, now: Instant) -> Option<Connection> {
+        let oldest = if repeatable { keep_alive } else { keep_alive.min(FRESH) };
         let mut idle = self.idle.borrow_mut();
         while idle.last().is_some_and(|last| now.duration_since(last.since) < oldest) {
             let mut stream = idle.pop()?.stream;
@@ -98,11 +99,11 @@ impl Node {
     }
 
     /// Closes the connections that have been idle for too long, or that the server has ended.
-    pub(super) fn sweep(&self, now: Instant) {
+    pub(super) fn sweep(&self, keep_alive: Duration, now: Instant) {
         self.shared.sweep(now);
         self.idle
             .borrow_mut()
-            .retain_mut(|idle| now.duration_since(idle.since) < IDLE_TIMEOUT && !idle.stream.has_input());
+            .retain_mut(|idle| now.duration_since(idle.since) < keep_alive && !idle.stream.has_input());
     }
 
     /// Counts a request in flight until the guard is dropped.
@@ -121,7 +122,7 @@ impl Node {
         let time = ASIDE.saturating_mul(1 << failures.min(4)).min(ASIDE_MOST);
         self.failures.set(failures.saturating_add(1));
         self.aside.set(Some(now + time));
-        self.resolved.take();
+        self.member.suspect();
     }
 
     /// A connect succeeded.
@@ -153,10 +154,18 @@ impl Drop for InFlight {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::proxy::fleet::Fleet;
+    use crate::proxy::upstream::Upstream;
+
+    fn echo() -> Rc<Node> {
+        let group = Fleet::new().group(&Upstream::of(vec![Server::Echo]));
+        let member = Arc::clone(&group.members()[0]);
+        Node::new(&member, &member.standings()[0])
+    }
 
     #[tokio::test]
     async fn a_server_is_put_aside_for_longer_each_time_and_at_most_ten_seconds() {
-        let node = Node::new(&Server::Echo);
+        let node = echo();
         let now = Instant::now();
         for seconds in [1, 2, 4, 8, 10, 10] {
             node.put_aside(now);
@@ -169,7 +178,7 @@ mod tests {
 
     #[test]
     fn load_counts_requests_in_flight() {
-        let node = Node::new(&Server::Echo);
+        let node = echo();
         let first = node.enter();
         let second = node.enter();
         assert_eq!(node.load(), 2);

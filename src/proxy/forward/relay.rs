@@ -25,7 +25,7 @@ pub(super) enum Stop {
     Client,
     /// The upstream broke off or is malformed.
     Upstream(BodyError),
-    /// The route's time is up.
+    /// The route's time is up, or the upstream has sent nothing for too long.
     Time,
     /// The request's body cannot be passed on.
     Request(ForwardError),
@@ -48,6 +48,8 @@ pub(super) struct Downstream<'d, 'c> {
     pub(super) stall: Duration,
     /// Where is noted what the client got.
     pub(super) progress: &'d Progress,
+    /// How long the upstream may send nothing; `None`: as long as it likes.
+    pub(super) read_timeout: Option<Duration>,
     /// Something has been written: there is no other response any more.
     pub(super) begun: bool,
 }
@@ -59,6 +61,8 @@ pub(super) async fn relay(
     inbound: &mut Inbound<'_, '_>,
     pace: &Pace,
 ) -> Result<(), Stop> {
+    let tick = down.read_timeout.map_or(TICK, |limit| limit.min(TICK));
+    let mut silent = Duration::ZERO;
     loop {
         if let Some(piece) = body.next_ready().map_err(Stop::Upstream)? {
             down.put(piece, inbound).await?;
@@ -66,15 +70,24 @@ pub(super) async fn relay(
             return down.finish(body, inbound).await;
         } else {
             down.flush(inbound).await?;
-            let next = inbound.alongside(down.patience.within(TICK, body.next())).await.map_err(Stop::Request)?;
+            let next = inbound.alongside(down.patience.within(tick, body.next())).await.map_err(Stop::Request)?;
             if !down.vigil.still_holds().await {
                 return Err(Stop::Revoked);
             }
             match next {
-                Ok(Ok(Some(piece))) => down.put(piece, inbound).await?,
+                Ok(Ok(Some(piece))) => {
+                    silent = Duration::ZERO;
+                    down.put(piece, inbound).await?;
+                }
                 Ok(Ok(None)) => {}
                 Ok(Err(error)) => return Err(Stop::Upstream(error)),
-                Err(_) => down.look(inbound, pace)?,
+                Err(_) => {
+                    silent += tick;
+                    if down.read_timeout.is_some_and(|limit| silent >= limit) {
+                        return Err(Stop::Time);
+                    }
+                    down.look(inbound, pace)?;
+                }
             }
         }
     }

@@ -3,23 +3,12 @@
 use super::template::{Segment, Template};
 use super::*;
 use crate::proxy::target::{Host, PathPolicy, Target};
-use crate::proxy::upstream::{Balance, HostHeader, Server};
+use crate::proxy::upstream::Server;
 use proptest::prelude::*;
 
 fn action(path_policy: PathPolicy) -> Arc<Action> {
-    let upstream = Upstream {
-        name: "echo".to_owned(),
-        index: 0,
-        servers: vec![Server::Echo],
-        balance: Balance::RoundRobin,
-        connect_timeout: Duration::from_secs(1),
-        response_timeout: Duration::from_secs(1),
-        retries: 0,
-        host_header: HostHeader::Client,
-        http2: false,
-    };
     Arc::new(Action {
-        upstream: Arc::new(upstream),
+        upstream: Arc::new(Upstream::of(vec![Server::Echo])),
         bearer: Methods { header: true, form: false, query: false },
         rewrite: None,
         path_policy,

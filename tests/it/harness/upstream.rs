@@ -2,6 +2,7 @@
 
 use super::http::find;
 use super::shown;
+use std::collections::HashMap;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -68,12 +69,15 @@ enum Script {
 pub(crate) struct Upstream {
     port: u16,
     state: Arc<State>,
+    accepting: Mutex<Option<std::thread::JoinHandle<()>>>,
 }
 
 struct State {
     script: Script,
     requests: Mutex<Vec<Recorded>>,
     connections: AtomicUsize,
+    /// A handle on each that is open, to cut it.
+    streams: Mutex<HashMap<usize, TcpStream>>,
     stopped: AtomicBool,
 }
 
@@ -120,21 +124,47 @@ impl Upstream {
             script,
             requests: Mutex::default(),
             connections: AtomicUsize::new(0),
+            streams: Mutex::default(),
             stopped: AtomicBool::new(false),
         });
-        let shared = Arc::clone(&state);
+        let accepting = Mutex::new(Some(Self::accept(listener, &state)));
+        Self { port, state, accepting }
+    }
+
+    fn accept(listener: TcpListener, state: &Arc<State>) -> std::thread::JoinHandle<()> {
+        let shared = Arc::clone(state);
         std::thread::spawn(move || {
             for stream in listener.incoming() {
                 if shared.stopped.load(Ordering::SeqCst) {
                     return;
                 }
                 let Ok(stream) = stream else { continue };
-                shared.connections.fetch_add(1, Ordering::SeqCst);
+                let number = shared.connections.fetch_add(1, Ordering::SeqCst);
+                shared.streams.lock().unwrap().extend(stream.try_clone().map(|handle| (number, handle)));
                 let shared = Arc::clone(&shared);
-                std::thread::spawn(move || shared.serve(stream));
+                std::thread::spawn(move || {
+                    shared.serve(stream);
+                    shared.streams.lock().unwrap().remove(&number);
+                });
             }
-        });
-        Self { port, state }
+        })
+    }
+
+    /// Ends as a process that is killed does: every connection is cut, and nobody listens.
+    pub(crate) fn stop(&self) {
+        self.state.stopped.store(true, Ordering::SeqCst);
+        let _ = TcpStream::connect(("127.0.0.1", self.port));
+        self.accepting.lock().unwrap().take().expect("it is running").join().unwrap();
+        for (_, stream) in self.state.streams.lock().unwrap().drain() {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+
+    /// Listens again, on the same port.
+    pub(crate) fn revive(&self) {
+        let listener = TcpListener::bind(("127.0.0.1", self.port)).unwrap();
+        self.state.stopped.store(false, Ordering::SeqCst);
+        *self.accepting.lock().unwrap() = Some(Self::accept(listener, &self.state));
     }
 
     pub(crate) fn url(&self) -> String {

@@ -210,7 +210,7 @@ async fn an_early_response_passes_and_ends_the_connections() {
     let passed = done.result.as_ref().unwrap();
     assert_eq!((passed.status, passed.outcome), (403, Outcome::Close));
     assert_eq!((done.field("connection"), done.content()), (vec!["close"], "no"));
-    assert!(forwarder.upstreams[0].nodes().iter().all(|node| node.idle() == 0));
+    assert!(forwarder.upstreams[0].1.nodes().iter().all(|node| node.idle() == 0));
 }
 
 /// An upstream that answers while it reads: both directions go on.

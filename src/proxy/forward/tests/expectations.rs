@@ -86,7 +86,7 @@ async fn a_final_status_needs_no_body() {
             assert_eq!((done.field("connection"), done.content().contains("no")), (vec!["close"], true));
             assert_eq!(done.result.unwrap().outcome, Outcome::Close);
             assert_eq!(texts(&script).len(), 1, "the head alone");
-            assert!(forwarder.upstreams[0].nodes().iter().all(|node| node.idle() == 0));
+            assert!(forwarder.upstreams[0].1.nodes().iter().all(|node| node.idle() == 0));
         }
     }
 }

@@ -7,11 +7,12 @@ use crate::http1::deadline::Deadline;
 use crate::http1::exchange::Exchange;
 use crate::http1::head::{Request, RequestHead};
 use crate::http1::stream::{Peer, Stream};
+use crate::proxy::fleet::Fleet;
 use crate::proxy::forward::{Body, Buffers, ForwardError, Forwarded, Forwarder, Plan, Progress, Watched};
 use crate::proxy::origin::Origin;
 use crate::proxy::route::{Action, HeaderEdits};
 use crate::proxy::target::{Host, PathPolicy};
-use crate::proxy::upstream::{Balance, HostHeader, Server, Upstream};
+use crate::proxy::upstream::{Server, Upstream};
 use std::borrow::Cow;
 use std::cell::Cell;
 use std::sync::{Arc, Mutex};
@@ -29,6 +30,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A route and the request's place in it.
 pub(in crate::proxy) struct Setup {
+    pub(in crate::proxy) fleet: Arc<Fleet>,
     pub(in crate::proxy) action: Action,
     pub(in crate::proxy) origin: Origin,
     pub(in crate::proxy) host: Host<'static>,
@@ -48,20 +50,10 @@ pub(in crate::proxy) struct Setup {
 
 impl Setup {
     pub(in crate::proxy) fn new(servers: Vec<Server>) -> Self {
-        let upstream = Upstream {
-            name: "test".to_owned(),
-            index: 0,
-            servers,
-            balance: Balance::RoundRobin,
-            connect_timeout: Duration::from_secs(2),
-            response_timeout: Duration::from_secs(5),
-            retries: 1,
-            host_header: HostHeader::Client,
-            http2: false,
-        };
         Self {
+            fleet: Fleet::new(),
             action: Action {
-                upstream: Arc::new(upstream),
+                upstream: Arc::new(Upstream::of(servers)),
                 bearer: Methods { header: true, form: false, query: false },
                 rewrite: None,
                 path_policy: PathPolicy::default(),
@@ -105,7 +97,7 @@ impl Setup {
     }
 
     pub(in crate::proxy) fn forwarder(&self) -> Forwarder {
-        Forwarder::new(&[Arc::clone(&self.action.upstream)], None)
+        Forwarder::new(&[Arc::clone(&self.action.upstream)], &self.fleet, None)
     }
 
     pub(in crate::proxy) fn plan(&self) -> Plan<'_> {

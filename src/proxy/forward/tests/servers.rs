@@ -190,7 +190,7 @@ async fn a_new_forwarder_takes_over_idle_connections() {
     let setup = Setup::to(&[script.port]);
     let old = setup.forwarder();
     let _ = setup.send(&old, GET).await;
-    let new = Forwarder::new(&[Arc::clone(&setup.action.upstream)], Some(&old));
+    let new = Forwarder::new(&[Arc::clone(&setup.action.upstream)], &setup.fleet, Some(&old));
     let _ = setup.send(&new, GET).await;
     let _ = setup.send(&old, GET).await;
     assert!(script.got().iter().all(|(number, _)| *number == 0), "{:?}", script.got());
@@ -206,7 +206,7 @@ async fn ended_connections_are_swept() {
     assert_eq!(node.servers.len(), 1);
     tokio::time::sleep(Duration::from_millis(20)).await;
     forwarder.sweep();
-    assert_eq!(forwarder.upstreams[0].nodes()[0].idle(), 0);
+    assert_eq!(forwarder.upstreams[0].1.nodes()[0].idle(), 0);
 }
 
 /// The request's own head and nothing else is what the echo shows.

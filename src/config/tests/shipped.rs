@@ -13,31 +13,14 @@ fn contract() -> String {
     text.replace(placeholder, demo::PASSWORD_HASH)
 }
 
-/// Keys of later versions in the contract.
-const LATER: [&str; 0] = [];
-
 #[test]
-fn the_contract_without_its_later_keys_loads() {
-    let is_later = |line: &&str| LATER.iter().any(|key| line.starts_with(&format!("{key} = ")));
-    let contract = contract();
-    let text = contract.lines().filter(|line| !is_later(line)).collect::<Vec<_>>().join("\n");
-    let folder = Folder::new(&[("gateway.toml", &text), ("secrets/billing", "a-secret-of-a-file-0123456789\n")]);
+fn the_contract_loads() {
+    let folder = Folder::new(&[("gateway.toml", &contract()), ("secrets/billing", "a-secret-of-a-file-0123456789\n")]);
     let configuration = folder.load().unwrap_or_else(|errors| panic!("{errors}"));
     let secret = |id: &str| configuration.plan.clients.get(id).unwrap().secrets.clone();
     assert_eq!(secret("billing"), [SecretHash::Digest(Digest::of(b"a-secret-of-a-file-0123456789"))]);
     assert_eq!(secret("reporter"), [SecretHash::Digest(Digest::of(b"a-secret-of-the-environment-0123456789"))]);
     assert_eq!(configuration.plan.routes.routes().len(), 3);
-}
-
-#[test]
-fn the_contract_reports_each_later_key_and_nothing_else() {
-    let folder = Folder::new(&[("gateway.toml", &contract()), ("secrets/billing", "a-secret-of-a-file-0123456789")]);
-    let errors = folder.load().err().unwrap();
-    assert_eq!(errors.count(), LATER.len(), "{errors}");
-    for (problem, key) in errors.iter().zip(LATER) {
-        assert!(problem.message.starts_with(&format!("`{key}` in ")), "{problem:?}");
-        assert!(problem.message.ends_with("is not supported in this version"), "{problem:?}");
-    }
 }
 
 /// The lines of the contract that are commented out, alone or in place of their neighbours.

@@ -177,10 +177,14 @@ async fn converse(
     let revoked = matches!(ended, Err(Stop::Revoked));
     let whole = ended.is_ok() && uploaded && body.finish() == (ahead.len(), Vec::new());
     let outcome = outcome(ended, down.begun, passing)?;
-    // An upstream that was offered another protocol may think of the connection otherwise (WS-3).
-    let plain = response.length() != BodyLength::Close && job.outgoing.offer.is_none();
-    let reusable = whole && response.persistent() && plain;
+    let reusable = whole && leaves_connection(&response, job);
     Ok((Forwarded { status: response.status(), outcome, waited, ended: Instant::now(), revoked }, reusable))
+}
+
+/// Whether the connection may be used again behind a response. An upstream that was offered another protocol
+/// may think of it otherwise (WS-3).
+fn leaves_connection(response: &Response<'_>, job: &Job<'_>) -> bool {
+    response.persistent() && response.length() != BodyLength::Close && job.outgoing.offer.is_none()
 }
 
 /// The request's body beside the response; and the way to the upstream where there is none.

@@ -165,7 +165,9 @@ fn a_plain_listener_must_be_loopback_or_behind_tls() {
 /// Keys of later versions are known, and refused with a message that says so; nothing is read and ignored.
 #[test]
 fn keys_of_later_versions_are_refused_with_a_message() {
-    for (section, line) in [("[upstreams.notes]", "identity = \"jwt\"")] {
+    for (section, line) in
+        [("[upstreams.notes]", "identity = \"jwt\""), ("[[clients]]", "dpop_bound_access_tokens = true")]
+    {
         let text = RIGHT.replacen(section, &format!("{section}\n{line}"), 1);
         let output = check(&text);
         let said = output.expect(1).says(&place(&text, line)).all().to_lowercase();

@@ -146,7 +146,7 @@ async fn guess(gateway: SocketAddr, number: u32) -> io::Result<String> {
     let socket = TcpSocket::new_v4()?;
     socket.bind(SocketAddr::from((Ipv4Addr::new(127, 1 + b % 250, c, d), 0)))?;
     let mut stream = socket.connect(gateway).await?;
-    let body = if number % 2 == 0 {
+    let body = if number.is_multiple_of(2) {
         format!("grant_type=password&client_id=first-party&username=user-{number}&password=wrong-{number}")
     } else {
         format!("grant_type=client_credentials&client_id=service&client_secret=wrong-{number}")

@@ -387,3 +387,23 @@ fn draining_ends_connections_over_tls() {
     assert!(busy.is_closed() && !busy.was_cut() && idle.is_closed());
     assert!(gateway.wait().success());
 }
+
+/// H-ver: HTTP/2 is agreed on by ALPN, and HTTP/1.1 where the client does not know it.
+#[test]
+fn http2_is_agreed_on_by_alpn() {
+    let (authority, upstream, gateway) = started("");
+    for (asked, version) in [("--http2", "2"), ("--http1.1", "1.1")] {
+        let output = Command::new("curl")
+            .args(["-sS", "--fail", asked, "-o", "/dev/null", "-w", "%{http_version}", "--cacert"])
+            .arg(authority.path("ca.pem"))
+            .args(["--resolve", &format!("a.example:{}:127.0.0.1", gateway.port())])
+            .arg(format!("https://a.example:{}/public/1", gateway.port()))
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+        assert_eq!(String::from_utf8_lossy(&output.stdout), version);
+        let seen = upstream.last();
+        assert_eq!(seen.field("x-forwarded-proto"), "https");
+        assert!(seen.field("via").starts_with(if version == "2" { "2.0 " } else { "1.1 " }), "{seen:?}");
+    }
+}

@@ -156,3 +156,30 @@ fn what_is_believed_is_reloaded() {
     std::fs::copy(next.path("ca.pem"), authority.path("ca.pem")).unwrap();
     eventually("it is believed", || gateway.get("/public/1").send().status == 200);
 }
+
+/// HTTP/2 to an upstream over TLS: a gateway behind a gateway. One that speaks HTTP/1.1 alone is not taken for another.
+#[test]
+fn http2_is_agreed_on_with_an_upstream() {
+    let (authority, upstream) = (authority(), Upstream::start());
+    let inner = Config::notes(&upstream).set("server.tls", &authority.pair("server", ""));
+    let inner = Gateway::start(inner);
+    let tls = believing(&authority, "");
+    let outer = |port: u16| {
+        Config::notes(&upstream)
+            .set("upstreams.notes.servers", &format!(r#"["https://localhost:{port}"]"#))
+            .set("upstreams.notes.connect_timeout", r#""5s""#)
+            .set("upstreams.notes.http2", "true")
+            .set("upstreams.notes.tls", &tls)
+    };
+    let gateway = Gateway::start(outer(inner.port()));
+    for _ in 0..3 {
+        gateway.post("/public/1").body(vec![b'x'; 200_000]).send().expect(200);
+    }
+    let seen = upstream.last();
+    assert_eq!(seen.body.len(), 200_000);
+    assert!(seen.values("via").iter().any(|via| via.starts_with("2.0 ")));
+    let old = Front::start(authority.server("server", false), upstream.port(), Ending::Said);
+    let refused = Gateway::start(outer(old.port()));
+    refused.get("/public/1").send().expect_error(502, "bad_gateway");
+    eventually("the log says why", || refused.output().contains("another version of HTTP"));
+}

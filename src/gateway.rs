@@ -1,7 +1,8 @@
 //! A request from top to bottom, and the only place where a failure becomes a response.
 //!
 //! [`Worker`] holds what one thread needs and makes a `Gateway` anew when the configuration in
-//! force has changed; a request keeps the one that it began with.
+//! force has changed; a request keeps the one that it began with, and a long one has its token
+//! checked by the one in force.
 
 mod cors;
 mod credential;
@@ -171,7 +172,7 @@ impl Worker {
 
 impl Service for Worker {
     async fn serve(&self, exchange: &mut Exchange<'_>) -> Outcome {
-        self.gateway().serve(exchange, &self.ids).await
+        self.gateway().serve(exchange, self).await
     }
 
     fn accepted(&self) {

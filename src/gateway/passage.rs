@@ -1,12 +1,12 @@
 //! The way of one request: one reading, the route, the token, the decision, the upstream.
 
-use super::Gateway;
 use super::credential::{Sent, Taken};
 use super::failure::{Failure, REQUEST_ID};
 use super::notes::Notes;
 use super::recheck::Recheck;
 use super::request_id::RequestIds;
 use super::wanted::{TWO_READINGS, malformed};
+use super::{Gateway, Worker};
 use crate::clock;
 use crate::endpoint::EXT_AUTHZ;
 use crate::enforce::decide::Permit;
@@ -30,6 +30,8 @@ pub(super) struct Asker<'a> {
     pub(super) origin: &'a Origin,
     pub(super) id: &'a str,
     pub(super) progress: &'a Progress,
+    /// Who knows the configuration in force, which a long exchange may outlive.
+    pub(super) worker: &'a Worker,
 }
 
 /// What is recorded of a request when this is dropped: at its end, or when it is cut off from outside because
@@ -81,12 +83,12 @@ struct Passage<'a> {
 
 impl Gateway {
     /// Answers one request and records it.
-    pub(super) async fn serve(&self, exchange: &mut Exchange<'_>, ids: &RequestIds) -> Outcome {
+    pub(super) async fn serve(&self, exchange: &mut Exchange<'_>, worker: &Worker) -> Outcome {
         let request = exchange.request;
         let origin = self.plan.trusted.origin(&request, exchange.peer);
-        let id = ids.of(&request, origin.trusted);
+        let id = worker.ids.of(&request, origin.trusted);
         let progress = Progress::default();
-        let asker = Asker { origin: &origin, id: id.as_str(), progress: &progress };
+        let asker = Asker { origin: &origin, id: id.as_str(), progress: &progress, worker };
         let mut record = Record { gateway: self, request, asker: &asker, notes: Notes::begin(), ended: false };
         let outcome = match self.pass(exchange, &asker, &mut record.notes).await {
             Ok(outcome) => outcome,
@@ -237,7 +239,7 @@ impl Gateway {
         };
         let checked = permit.identity().filter(|_| !action.report_only && !self.plan.recheck.is_zero());
         let recheck = checked.map(|identity| Recheck {
-            gateway: self,
+            worker: asker.worker,
             taken,
             expires_at: identity.expires_at,
             unanswered: Cell::new(false),

@@ -1,7 +1,7 @@
 //! Long exchanges end with their token (PX-15): it is checked again from time to time, like that of a new
-//! request.
+//! request, by the configuration then in force: who was removed by a reload has no valid token.
 
-use super::Gateway;
+use super::Worker;
 use super::credential::{Sent, Taken};
 use crate::clock::{self, Timestamp};
 use crate::enforce::guard::CheckError;
@@ -13,7 +13,7 @@ use std::pin::Pin;
 
 /// The token of one exchange.
 pub(super) struct Recheck<'r> {
-    pub(super) gateway: &'r Gateway,
+    pub(super) worker: &'r Worker,
     pub(super) taken: &'r Taken<'r>,
     pub(super) expires_at: Timestamp,
     /// The store did not answer the last time.
@@ -43,7 +43,8 @@ impl Recheck<'_> {
         if self.expires_at <= now {
             return false;
         }
-        let guard = &self.gateway.guard;
+        let gateway = self.worker.gateway();
+        let guard = &gateway.guard;
         let digest = TokenDigest::of(sent.as_bytes());
         let checked = match guard.cached(&digest, now) {
             Some(answer) => answer.map_err(CheckError::Invalid),
@@ -55,7 +56,7 @@ impl Recheck<'_> {
                 true
             }
             Err(CheckError::Invalid(_)) => false,
-            Err(CheckError::Store(_)) => self.gateway.plan.serve_cached || !self.unanswered.replace(true),
+            Err(CheckError::Store(_)) => gateway.plan.serve_cached || !self.unanswered.replace(true),
         }
     }
 }

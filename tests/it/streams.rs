@@ -1,6 +1,6 @@
 //! Exchanges that go on for long: Server-Sent Events, WebSocket.
 
-use crate::harness::{Config, Gateway, SERVICE, Upstream, eventually, notes};
+use crate::harness::{ALICE, Config, Gateway, SERVICE, Upstream, eventually, notes};
 use std::io::{Read as _, Write as _};
 use std::time::{Duration, Instant};
 
@@ -45,6 +45,35 @@ fn long_exchanges_end_with_their_token() {
             assert!(!rest.ends_with(b"0\r\n\r\n"), "it does not look complete");
         }
     }
+}
+
+/// PX-15, TOK-13: a reload that removes a user ends what that user has going on; what others have goes on.
+#[test]
+fn a_long_exchange_ends_with_its_user() {
+    let upstream = Upstream::raw(|mut stream| {
+        let _ = stream.read(&mut [0; 4096]);
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+        while stream.write_all(b"1\r\n.\r\n").is_ok() {
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    });
+    let config = || Config::notes(&upstream).set("bearer.recheck", r#""1s""#);
+    let gateway = Gateway::start(config());
+    let (removed, kept) = (gateway.login(ALICE).access, gateway.token("notes:read"));
+    let mut exchanges = [&removed, &kept].map(|token| {
+        let mut connection = gateway.connect();
+        connection.send(gateway.get("/notes/x").bearer(token).bytes());
+        assert!(connection.read_some(12).ends_with(b"200"));
+        connection
+    });
+    gateway.configure(config().replace("name = \"alice\"", "name = \"alina\""));
+    gateway.signal("HUP");
+    let [removed, kept] = &mut exchanges;
+    let began = Instant::now();
+    assert!(!removed.rest().ends_with(b"0\r\n\r\n"), "it does not look complete");
+    assert!(began.elapsed() < Duration::from_secs(8), "it ends with its user");
+    assert_eq!(kept.read_some(40 * 6).len(), 40 * 6, "it goes on: four seconds of events");
+    assert!(gateway.output().contains("token_ended"));
 }
 
 /// What is cut at the end of `shutdown_grace` leaves its line in the log, with what had passed until then.

@@ -1,0 +1,80 @@
+//! Requests: the gateway's reading is the only one, and nothing is left over.
+
+use super::{Case, octets, read};
+use crate::harness::{Gateway, Recorded, Upstream, notes, shown};
+
+/// What follows every case on its connection.
+const SENTINEL: &str = "GET /public/sentinel HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+
+/// SMUG-1 to SMUG-18, H-line-1, H-line-2, H-line-3, H-form, H-ver.
+#[test]
+fn published_desynchronizations_have_one_reading() {
+    run(include_str!("desync.txt"));
+}
+
+/// H-line-1, H-line-2, H-form, H-ver, H-host: the checks that servers are published with.
+#[test]
+fn requests_of_conformance_checkers_are_answered_as_they_demand() {
+    run(include_str!("conformance.txt"));
+}
+
+fn run(list: &str) {
+    let (upstream, gateway) = notes();
+    for case in read(list) {
+        for split in splits(&case.send) {
+            hold(&gateway, &upstream, &case, split);
+        }
+    }
+}
+
+/// Where a case is cut in two: not at all, and around every octet that delimits.
+fn splits(send: &[u8]) -> Vec<usize> {
+    let delimits = |octet: u8| matches!(octet, b'\r' | b'\n' | b':' | b';' | b',');
+    let around = (1..send.len().min(400)).filter(|&at| delimits(send[at - 1]) || delimits(send[at]));
+    std::iter::once(send.len()).chain(around).collect()
+}
+
+/// Sends a case and what follows it, and holds both sides to it.
+#[track_caller]
+fn hold(gateway: &Gateway, upstream: &Upstream, case: &Case, split: usize) {
+    let told = format!("{} ({}), cut at {split}\n{}", case.name, case.source, shown(&case.send));
+    upstream.forget();
+    let mut connection = gateway.connect();
+    connection.send(&case.send[..split]).send(&case.send[split..]).send(SENTINEL).finish();
+    let answer = connection.try_response("POST");
+    if let Some(body) = case.expect.strip_prefix("200") {
+        let status = answer.map(|response| response.status);
+        assert_eq!(status, Some(200), "{told}");
+        let next = connection.try_response("GET").map(|response| response.status);
+        assert_eq!(next, Some(200), "the request behind {told}");
+        let seen = upstream.requests();
+        let targets: Vec<&str> = seen.iter().map(|request| request.target.as_str()).collect();
+        assert_eq!(targets, ["/public/x", "/public/sentinel"], "{told}");
+        assert_eq!(seen[0].body, octets(body.strip_prefix(' ').unwrap_or_default()), "{told}");
+        seen.iter().for_each(|request| well_formed(request, &told));
+    } else {
+        let cut = case.expect == "cut";
+        match answer {
+            None => assert!(cut, "no answer to {told}"),
+            Some(answer) => {
+                let known = case.expect.split(' ').any(|status| status == answer.status.to_string());
+                assert!(known || cut && answer.status == 400, "{told}\n=>\n{answer:?}");
+                assert_eq!(answer.values("connection"), ["close"], "{told}\n=>\n{answer:?}");
+            }
+        }
+        assert!(upstream.requests().is_empty(), "{told}\nreached the upstream: {:?}", upstream.requests());
+    }
+    let rest = connection.rest();
+    assert!(rest.is_empty(), "more than was asked for: {}\n{told}", shown(&rest));
+}
+
+/// Fails unless every reader of HTTP agrees on where a forwarded request ends.
+#[track_caller]
+fn well_formed(request: &Recorded, told: &str) {
+    let lengths = request.values("content-length").len() + request.values("transfer-encoding").len();
+    assert!(lengths <= 1, "{told}\n=>\n{request:?}");
+    let text = String::from_utf8_lossy(&request.head).replace("\r\n", "");
+    assert!(!text.contains(['\r', '\n', '\0', '\x0b', '\x0c']), "{told}\n=>\n{request:?}");
+    assert!(request.values("transfer-encoding").iter().all(|coding| *coding == "chunked"), "{told}\n=>\n{request:?}");
+    assert_eq!(request.values("host").len(), 1, "{told}\n=>\n{request:?}");
+}

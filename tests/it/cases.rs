@@ -4,7 +4,8 @@
 //! `\0`, `\\`, `\xNN`; lines are joined as they are), `expect:` what has to come of it:
 //!
 //! - numbers of 400 and above: one response with one of these statuses, then the end; nothing whole reaches the upstream,
-//! - `cut`: the same, but the end may come without a response,
+//! - such a number and `kept`: the request ends where everybody says, so the connection may go on with what follows it,
+//! - `cut`: one response with 400 and the end, but the end may come without a response,
 //! - `200` and octets: the upstream gets one request with that body, and what follows it is a request of its own,
 //! - `502`, `aborted` or `200` in the list of responses: what another client sees of an upstream's octets.
 

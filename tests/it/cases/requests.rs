@@ -1,7 +1,7 @@
 //! Requests: the gateway's reading is the only one, and nothing is left over.
 
 use super::{Case, octets, read};
-use crate::harness::{Gateway, Recorded, Upstream, notes, shown};
+use crate::harness::{Connection, Gateway, Recorded, Upstream, notes, shown};
 
 /// What follows every case on its connection.
 const SENTINEL: &str = "GET /public/sentinel HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
@@ -41,31 +41,45 @@ fn hold(gateway: &Gateway, upstream: &Upstream, case: &Case, split: usize) {
     upstream.forget();
     let mut connection = gateway.connect();
     connection.send(&case.send[..split]).send(&case.send[split..]).send(SENTINEL).finish();
-    let answer = connection.try_response("POST");
     if let Some(body) = case.expect.strip_prefix("200") {
-        let status = answer.map(|response| response.status);
-        assert_eq!(status, Some(200), "{told}");
-        let next = connection.try_response("GET").map(|response| response.status);
-        assert_eq!(next, Some(200), "the request behind {told}");
+        let statuses = ["POST", "GET"].map(|method| connection.try_response(method).map(|answer| answer.status));
+        assert_eq!(statuses, [Some(200), Some(200)], "{told}");
         let seen = upstream.requests();
-        let targets: Vec<&str> = seen.iter().map(|request| request.target.as_str()).collect();
-        assert_eq!(targets, ["/public/x", "/public/sentinel"], "{told}");
+        assert_eq!(targets(&seen), ["/public/x", "/public/sentinel"], "{told}");
         assert_eq!(seen[0].body, octets(body.strip_prefix(' ').unwrap_or_default()), "{told}");
         seen.iter().for_each(|request| well_formed(request, &told));
     } else {
-        let cut = case.expect == "cut";
-        match answer {
-            None => assert!(cut, "no answer to {told}"),
-            Some(answer) => {
-                let known = case.expect.split(' ').any(|status| status == answer.status.to_string());
-                assert!(known || cut && answer.status == 400, "{told}\n=>\n{answer:?}");
-                assert_eq!(answer.values("connection"), ["close"], "{told}\n=>\n{answer:?}");
-            }
-        }
-        assert!(upstream.requests().is_empty(), "{told}\nreached the upstream: {:?}", upstream.requests());
+        refused(&mut connection, upstream, case, &told);
     }
     let rest = connection.rest();
     assert!(rest.is_empty(), "more than was asked for: {}\n{told}", shown(&rest));
+}
+
+/// Fails unless the case was refused, and its connection ended where it had to.
+#[track_caller]
+fn refused(connection: &mut Connection, upstream: &Upstream, case: &Case, told: &str) {
+    let Some(answer) = connection.try_response("POST") else {
+        assert_eq!(case.expect, "cut", "no answer to {told}");
+        assert!(upstream.requests().is_empty(), "{told}\nreached the upstream: {:?}", upstream.requests());
+        return;
+    };
+    let listed = case.expect.split(' ').any(|status| status == answer.status.to_string());
+    assert!(listed || case.expect == "cut" && answer.status == 400, "{told}\n=>\n{answer:?}");
+    if case.expect.ends_with(" kept") && !answer.has("connection") {
+        let next = connection.try_response("GET").map(|answer| answer.status);
+        assert_eq!(next, Some(200), "the request behind {told}");
+        assert_eq!(targets(&upstream.requests()), ["/public/sentinel"], "{told}");
+    } else {
+        assert_eq!(answer.values("connection"), ["close"], "{told}\n=>\n{answer:?}");
+        // whatever would still be read of the connection would be answered before its end
+        let rest = connection.rest();
+        assert!(rest.is_empty(), "a second answer: {}\n{told}", shown(&rest));
+        assert!(upstream.requests().is_empty(), "{told}\nreached the upstream: {:?}", upstream.requests());
+    }
+}
+
+fn targets(requests: &[Recorded]) -> Vec<&str> {
+    requests.iter().map(|request| request.target.as_str()).collect()
 }
 
 /// Fails unless every reader of HTTP agrees on where a forwarded request ends.

@@ -112,7 +112,8 @@ def exchange(port: int, method: str, name: str, body: bytes | None) -> tuple[int
         response = connection.getresponse()
         content = response.read()
         pairs = [(known.lower(), value) for known, value in response.getheaders()]
-    framing = {"transfer-encoding"} if name == "until-closed" else set()
+    # The coding is of one connection (RFC 9112, section 6.1); an answer to HEAD need not name that of an answer to GET.
+    framing = {"transfer-encoding"} if name == "until-closed" or method == "HEAD" else set()
     kept = [pair for pair in pairs if pair[0] not in OWN | HOP_BY_HOP | framing]
     return response.status, sorted(kept, key=lambda pair: pair[0]), content
 

@@ -47,7 +47,9 @@ fn hold(gateway: &Gateway, upstream: &Upstream, case: &Case, split: usize) {
         let seen = upstream.requests();
         assert_eq!(targets(&seen), ["/public/x", "/public/sentinel"], "{told}");
         assert_eq!(seen[0].body, octets(body.strip_prefix(' ').unwrap_or_default()), "{told}");
-        seen.iter().for_each(|request| well_formed(request, &told));
+        for request in &seen {
+            well_formed(request, &told);
+        }
     } else {
         refused(&mut connection, upstream, case, &told);
     }

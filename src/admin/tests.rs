@@ -260,10 +260,11 @@ async fn web_pages_are_not_answered() {
 async fn over_tcp_a_token_with_the_scope_is_demanded() {
     let admin = admin();
     let (operator, reader) = (issue(&admin, SCOPE).await.0, issue(&admin, "notes:read").await.0);
+    let other = if operator.ends_with('x') { 'y' } else { 'x' };
     for (field, status) in [
         (None, 401),
         (Some("Basic YTpi".to_owned()), 401),
-        (Some(format!("Bearer {}x", &operator[..54])), 401),
+        (Some(format!("Bearer {}{other}", &operator[..54])), 401),
         (Some(format!("Bearer {reader}")), 403),
         (Some(format!("Bearer {operator}")), 200),
     ] {

@@ -2,6 +2,29 @@
 
 use crate::harness::{ALICE, BOB, Config, Gateway, Response, Upstream};
 
+/// What both decisions (this one, and Envoy's) are asked about: methods and targets of every kind of route, and targets that
+/// seem to be somewhere else.
+pub(crate) const DESCRIBED: &[(&str, &str)] = &[
+    ("GET", "/notes/1"),
+    ("HEAD", "/notes/1"),
+    ("POST", "/notes/1"),
+    ("DELETE", "/notes/1"),
+    ("PATCH", "/notes/1"),
+    ("OPTIONS", "/notes/1"),
+    ("TRACE", "/notes/1"),
+    ("DELETE", "/admin/x"),
+    ("GET", "/notes"),
+    ("GET", "/public/x"),
+    ("GET", "/nowhere"),
+    ("GET", "/public/../notes/1"),
+    ("GET", "/public/%2e%2e/notes"),
+    ("GET", "//notes/1"),
+    ("GET", "/notes/1?x=/public/"),
+    ("GET", "/public/x?y=/../notes"),
+    ("GET", "/%6eotes/1"),
+    ("GET", "/notes#/public/x"),
+];
+
 fn asked(gateway: &Gateway, method: &str, uri: &str, fields: &[(&str, &str)]) -> Response {
     let mut request = gateway.get("/oauth2/auth").field("X-Original-Method", method).field("X-Original-URI", uri);
     for (name, value) in fields {
@@ -20,24 +43,7 @@ fn the_decision_is_that_of_the_proxy() {
     let upstream = Upstream::start();
     let gateway = deciding(&upstream);
     let (alice, bob) = (gateway.login(ALICE).access, gateway.login(BOB).access);
-    for (method, path) in [
-        ("GET", "/notes/1"),
-        ("HEAD", "/notes/1"),
-        ("POST", "/notes/1"),
-        ("DELETE", "/notes/1"),
-        ("PATCH", "/notes/1"),
-        ("GET", "/notes"),
-        ("GET", "/public/x"),
-        ("GET", "/nowhere"),
-        ("GET", "/public/../notes/1"),
-        ("GET", "/public/%2e%2e/notes"),
-        ("GET", "//notes/1"),
-        ("GET", "/notes/1?x=/public/"),
-        ("GET", "/%6eotes/1"),
-        ("GET", "/notes#/public/x"),
-        ("TRACE", "/notes/1"),
-        ("GET", "*"),
-    ] {
+    for &(method, path) in DESCRIBED.iter().chain(&[("GET", "*")]) {
         for token in [None, Some("x"), Some(&*alice), Some(&*bob)] {
             let bearer = token.map(|token| format!("Bearer {token}"));
             let mut direct = gateway.request(method, path);

@@ -1,5 +1,6 @@
 //! The decision for Envoy: `envoy.service.auth.v3.Authorization/Check`, called as gRPC is over HTTP/1.1.
 
+use crate::decision::DESCRIBED;
 use crate::harness::{ALICE, BOB, Config, Gateway, Upstream, eventually};
 use std::collections::BTreeMap;
 
@@ -164,23 +165,7 @@ fn the_verdict_is_that_of_the_proxy() {
     let upstream = Upstream::start();
     let gateway = deciding(&upstream);
     let (alice, bob) = (gateway.login(ALICE).access, gateway.login(BOB).access);
-    for (method, path) in [
-        ("GET", "/notes/1"),
-        ("HEAD", "/notes/1"),
-        ("POST", "/notes/1"),
-        ("DELETE", "/notes/1"),
-        ("GET", "/public/x"),
-        ("GET", "/nowhere"),
-        ("GET", "/public/../notes/1"),
-        ("GET", "/public/%2e%2e/notes"),
-        ("GET", "//notes/1"),
-        ("GET", "/notes/1?x=/public/"),
-        ("GET", "/public/x?y=/../notes"),
-        ("GET", "/notes#/public/x"),
-        ("TRACE", "/notes/1"),
-        ("DELETE", "/admin/x"),
-        ("OPTIONS", "/notes/1"),
-    ] {
+    for &(method, path) in DESCRIBED {
         for token in [None, Some("x"), Some(&*alice), Some(&*bob)] {
             let bearer = token.map(|token| format!("Bearer {token}"));
             let mut direct = gateway.request(method, path);

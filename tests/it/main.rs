@@ -8,6 +8,7 @@ mod harness;
 mod account;
 mod authorize;
 mod bearer;
+mod cases;
 mod cli;
 mod client_library;
 mod client_life;

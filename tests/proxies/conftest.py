@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
@@ -107,6 +108,27 @@ COMMANDS = {
 }
 
 
+@contextlib.contextmanager
+def started(command: list[str], folder: pathlib.Path, ready: Callable[[], bool]) -> Iterator[None]:
+    """Runs a proxy in its folder, from the moment `ready` says so (an `OSError` says not yet) until the end of the block."""
+    output = folder / "output"
+    environment = {"PATH": "/usr/sbin:/usr/bin:/bin", "HOME": str(folder)}
+    with output.open("wb") as log:
+        process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, env=environment)
+    try:
+        end = time.monotonic() + 30
+        while True:
+            assert process.poll() is None and time.monotonic() < end, output.read_text()
+            with contextlib.suppress(OSError):
+                if ready():
+                    break
+            time.sleep(0.05)
+        yield
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+
+
 @pytest.fixture(scope="session", params=COMMANDS)
 def proxy(request, tmp_path_factory, gateway, api):
     """The port of a proxy that runs as its file below `deploy` says, at other ports."""
@@ -118,19 +140,5 @@ def proxy(request, tmp_path_factory, gateway, api):
         for written, real in {"8000": port, "8080": gateway, "9000": api}.items():
             text = text.replace(f":{written}", f":{real}")
         (folder / name).write_text(text)
-    output = folder / "output"
-    with output.open("wb") as log:
-        process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, env={"PATH": "/usr/sbin:/usr/bin:/bin", "HOME": str(folder)})
-    try:
-        end = time.monotonic() + 20
-        while True:
-            assert process.poll() is None and time.monotonic() < end, output.read_text()
-            try:
-                if ask(port, "GET", "/public/ready").status == 200:
-                    break
-            except OSError:
-                time.sleep(0.05)
+    with started(command, folder, lambda: ask(port, "GET", "/public/ready").status == 200):
         yield port
-    finally:
-        process.terminate()
-        process.wait(timeout=20)

@@ -2,12 +2,10 @@
 
 import http.client
 import pathlib
-import subprocess
 import sys
-import time
 
 import pytest
-from conftest import DEPLOY, ask, free_port
+from conftest import DEPLOY, ask, free_port, started
 
 ENVOY = pathlib.Path(sys.executable).parent / "envoy"
 
@@ -20,24 +18,9 @@ def envoy(tmp_path_factory, gateway, api):
         assert f"port_value: {written}" in text
         text = text.replace(f"port_value: {written}", f"port_value: {real}")
     (folder / "envoy.yaml").write_text(text)
-    output = folder / "output"
     command = [str(ENVOY), "-c", "envoy.yaml", "--concurrency", "1", "--use-dynamic-base-id", "-l", "warn"]
-    with output.open("wb") as log:
-        process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)
-    try:
-        end = time.monotonic() + 30
-        while True:
-            assert process.poll() is None and time.monotonic() < end, output.read_text()
-            try:
-                if ask(port, "GET", "/public/ready").status == 200:
-                    break
-            except OSError:
-                pass
-            time.sleep(0.05)
+    with started(command, folder, lambda: ask(port, "GET", "/public/ready").status == 200):
         yield port
-    finally:
-        process.terminate()
-        process.wait(timeout=20)
 
 
 def bearer(token: str) -> dict[str, str]:

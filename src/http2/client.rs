@@ -2,8 +2,11 @@
 
 mod call;
 pub(super) mod response;
+mod settings;
+mod tunnel;
 
 use self::call::Call;
+use self::settings::Settings;
 use super::socket::Socket;
 use super::{SEND_BUFFER, STREAM_WINDOW, STREAMS, failure};
 use crate::http1::stream::Stream;
@@ -52,6 +55,8 @@ pub(super) struct LinkState {
     used: Cell<Instant>,
     /// What the server's side of it is called: https over TLS.
     scheme: Scheme,
+    /// Whether the server has said what it takes.
+    settings: Settings,
 }
 
 impl Pool {
@@ -112,14 +117,15 @@ impl Link {
             .initial_connection_window_size(CONNECTION_WINDOW)
             .max_header_list_size(HEAD_SIZE)
             .max_send_buffer_size(SEND_BUFFER);
-        let (send, connection) = builder.handshake(Socket::new(stream, Vec::new())).await.map_err(failure)?;
+        let (send, mut connection) = builder.handshake(Socket::new(stream, Vec::new())).await.map_err(failure)?;
+        let settings = Settings::new(connection.ping_pong());
         tokio::task::spawn_local(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "an HTTP/2 connection to a server ended");
             }
         });
         let (streams, unanswered, used) = (Cell::new(0), Cell::new(0), Cell::new(Instant::now()));
-        let state = LinkState { streams, unanswered, used, scheme };
+        let state = LinkState { streams, unanswered, used, scheme, settings };
         Ok(Self { send, state: Rc::new(state) })
     }
 
@@ -152,6 +158,11 @@ pub(super) struct Streaming {
 impl Streaming {
     pub(super) fn scheme(&self) -> Scheme {
         self.link.scheme.clone()
+    }
+
+    /// Ready when what the server has said of itself is known.
+    pub(super) fn poll_settings(&self, context: &Context<'_>) -> Poll<()> {
+        self.link.settings.poll_known(context)
     }
 
     /// The request has been sent.

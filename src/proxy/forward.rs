@@ -141,6 +141,9 @@ pub enum ForwardError {
     /// 413.
     #[error("the request's body is too large")]
     BodyTooLarge,
+    /// 502: the client wants a WebSocket, and the server takes none over HTTP/2 (RFC 8441).
+    #[error("the upstream `{0}` makes no tunnels over HTTP/2: its SETTINGS do not have ENABLE_CONNECT_PROTOCOL")]
+    NoTunnels(String),
     /// What the request was allowed by holds no more (PX-15): 502, or no answer.
     #[error("the token has ended")]
     Revoked,

@@ -17,6 +17,7 @@ use crate::http1::exchange::{Exchange, Outcome};
 use crate::http1::head::Response;
 use crate::http1::stream::{Reader, Stream, Writer};
 use crate::http1::{Limits, Version};
+use crate::http2::is_without_tunnels;
 use crate::proxy::upstream::Upstream;
 use std::pin::pin;
 use std::rc::Rc;
@@ -263,6 +264,8 @@ async fn first_write(
     match written {
         Ok(Ok(())) => Ok(()),
         Err(Elapsed) => Err(ForwardError::ResponseTimeout.into()),
+        // Nothing is wrong with the server, and the next time it would be the same.
+        Ok(Err(error)) if is_without_tunnels(&error) => Err(ForwardError::NoTunnels(job.upstream.name.clone()).into()),
         Ok(Err(error)) => Err(Failed {
             error: ForwardError::BadGateway(format!("writing the request: {error}")),
             stage: if at_once { Stage::Unsent } else { Stage::Unanswered },

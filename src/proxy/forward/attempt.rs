@@ -149,7 +149,7 @@ async fn converse(
         let (Inbound::Complete(body), Some(writer)) = (inbound, writer) else {
             return Err(invalid("a protocol switch beside a body"));
         };
-        switching(&response, job.outgoing.plan, &mut buffers.answer);
+        switching(&response, job.outgoing.plan, &job.outgoing.request, &mut buffers.answer);
         let ends = Ends { body, client: &mut exchange.writer, upstream: (reader, writer), first: ahead.to_vec() };
         let head = std::mem::take(buffers).answer;
         let forwarded = Box::pin(switched(job, head, ends, (patience, exchange.limits))).await?;

@@ -160,7 +160,8 @@ fn check_handshake(parts: &http::request::Parts) {
 #[test]
 fn an_extended_connect_reaches_an_http2_upstream() {
     let server = TunnelServer::start(true);
-    let gateway = Gateway::start(server.config());
+    let limit = "rate_limit = { requests = 3, per = \"1h\", by = \"ip\" }\n";
+    let gateway = Gateway::start(server.config().replace(PUBLIC, &format!("{PUBLIC}{limit}")));
     block_on(async {
         let mut client = connected(&gateway).await;
         let (refused, _sending) = client.send_request(extended("/public/refused"), false).unwrap();
@@ -171,6 +172,7 @@ fn an_extended_connect_reaches_an_http2_upstream() {
             (response.status().as_u16(), &response.headers()["sec-websocket-protocol"]),
             (200, &"chat".parse().unwrap())
         );
+        assert_eq!(response.headers()["ratelimit-policy"], "\"ip\";q=3;w=3600");
         for name in ["sec-websocket-accept", "connection", "upgrade"] {
             assert!(!response.headers().contains_key(name), "{response:?}");
         }

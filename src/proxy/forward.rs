@@ -31,6 +31,7 @@ mod vigil;
 
 pub use self::cookies::without_ours;
 pub use self::progress::Progress;
+pub use self::provenance::{Parameters, Provenance};
 pub use self::trail::max_forwards;
 pub use self::vigil::{Watch, Watched};
 
@@ -80,6 +81,8 @@ pub struct Plan<'p> {
     pub host: &'p Host<'p>,
     /// Where the request comes from.
     pub origin: &'p Origin,
+    /// What the upstream is told of that.
+    pub provenance: Provenance,
     /// `X-Request-Id`.
     pub request_id: &'p str,
     /// The `Authorization` field held a token of ours: it is left out.

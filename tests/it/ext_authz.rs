@@ -155,6 +155,7 @@ fn check(gateway: &Gateway, method: &str, path: &str, more: &[(&str, &str)]) -> 
 
 fn deciding(upstream: &Upstream) -> Gateway {
     let config = Config::notes(upstream).set("server.trusted_proxies", r#"["127.0.0.1"]"#);
+    let config = config.replace("name = \"any\"\n", "name = \"any\"\nunderscores = [\"some_name\"]\n");
     Gateway::start(config.set("bearer.methods", r#"["header", "query"]"#))
 }
 
@@ -259,6 +260,8 @@ fn envoy_is_told_what_to_set_and_what_to_leave_out() {
     assert_eq!(passed.removed, ["authorization", "x-auth-subject"]);
     let public = check(&gateway, "GET", "/public/x", &[("authorization", "Basic YTpi"), ("x-auth-subject", "root")]);
     assert_eq!(public.removed, ["x-auth-subject"]);
+    let kept = check(&gateway, "GET", "/any/x", &[("authorization", &bearer), ("some_name", "1"), ("other_name", "1")]);
+    assert_eq!((kept.status, kept.removed), (200, vec!["authorization".to_owned(), "other_name".to_owned()]));
     let ours = check(&gateway, "GET", "/public/x", &[("authorization", &bearer)]);
     assert_eq!(ours.removed, ["authorization"]);
     let query = check(&gateway, "GET", &format!("/notes/1?a=b&access%5Ftoken={}", tokens.access), &[]);

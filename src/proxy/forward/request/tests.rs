@@ -3,6 +3,7 @@
 use super::*;
 use crate::http1::Limits;
 use crate::http1::head::RequestHead;
+use crate::http1::stream::Tls;
 use crate::proxy::fields::same_folded;
 use crate::proxy::forward::tests::fixture::{IDENTITY, Setup, values};
 use crate::proxy::forward::{Parameters, Provenance};
@@ -20,8 +21,11 @@ fn head_from(setup: &Setup, request: &[u8], peer: &str) -> Result<String, Looped
     let mut parsed = RequestHead::default();
     let length = parsed.parse(request, &limits).unwrap().expect("a whole head");
     let request = Request::new(&parsed, &request[..length]);
-    let peer =
-        peer.parse::<SocketAddr>().map_or(Peer::Unix, |remote| Peer::Tcp { remote, local_port: 8080, tls: false });
+    let peer = peer.parse::<SocketAddr>().map_or(Peer::Unix, |remote| Peer::Tcp {
+        remote,
+        local_port: 8080,
+        tls: Tls::Unknown,
+    });
     let plan = setup.plan();
     let framing = request.length();
     let identity = setup.identity.unwrap_or_default();

@@ -6,7 +6,7 @@ use crate::http1::body::BodyReader;
 use crate::http1::deadline::Deadline;
 use crate::http1::exchange::Exchange;
 use crate::http1::head::{Request, RequestHead};
-use crate::http1::stream::{Peer, Stream};
+use crate::http1::stream::{Peer, Stream, Tls};
 use crate::proxy::fleet::Fleet;
 use crate::proxy::forward::{
     Body, Buffers, ForwardError, Forwarded, Forwarder, Parameters, Plan, Progress, Provenance, Watched,
@@ -165,7 +165,7 @@ impl Setup {
         stream: TcpStream,
         work: impl AsyncFnOnce(&Plan<'_>, &mut Exchange<'_>) -> T,
     ) -> T {
-        let peer = Peer::Tcp { remote: stream.peer_addr().unwrap(), local_port: 8080, tls: false };
+        let peer = Peer::Tcp { remote: stream.peer_addr().unwrap(), local_port: 8080, tls: Tls::Unknown };
         let mut stream = Stream::Tcp(stream);
         let (reader, writer) = stream.split();
         let mut head = RequestHead::default();

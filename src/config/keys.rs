@@ -317,6 +317,12 @@ pub(super) const LOGIN: &[Key] = &[
     key("name", Kind::Text, "What the button says; else the provider's host."),
     key("allowed_domains", TEXTS, "Only people with a verified address of one of these domains."),
     key("allowed_subjects", TEXTS, "Only people with one of these values of the claim."),
+    key(
+        "sign_out",
+        Kind::Choice(&["here", "provider"], &[]),
+        "Where signing out ends a session: here alone, or there too.",
+    )
+    .default("here"),
     key("passwords", Kind::Boolean, "The sign-in page asks for a name and a password too.").default("true"),
 ];
 

@@ -223,6 +223,7 @@ const CHANGES_WITH_PROVIDER: &[(&str, &str, &str)] = &[
     ("login.name", "name = \"SSO", "name = \"b\""),
     ("login.allowed_domains", "allowed_domains", ""),
     ("login.allowed_subjects", "allowed_subjects", "allowed_subjects = [\"b\"]"),
+    ("login.sign_out", "sign_out", ""),
     ("login.passwords", "passwords", ""),
 ];
 
@@ -230,7 +231,7 @@ const CHANGES_WITH_PROVIDER: &[(&str, &str, &str)] = &[
 fn with_provider() -> String {
     let login = "[login]\nissuer = \"https://login.example\"\nclient_id = \"a\"\nclient_secret = \"env:APP_SECRET\"\n\
         scopes = \"openid email\"\nsubject_claim = \"email\"\nname = \"SSO\"\nallowed_domains = [\"a.example\"]\n\
-        allowed_subjects = [\"a@a.example\"]\npasswords = false\n\n";
+        allowed_subjects = [\"a@a.example\"]\nsign_out = \"provider\"\npasswords = false\n\n";
     FILE.replacen("[upstreams.notes]", &format!("{login}[upstreams.notes]"), 1)
 }
 

@@ -51,6 +51,8 @@ struct Link {
 #[derive(Debug)]
 pub(super) struct LinkState {
     streams: Cell<usize>,
+    /// Streams that there have been.
+    begun: Cell<u64>,
     unanswered: Cell<u32>,
     used: Cell<Instant>,
     /// What the server's side of it is called: https over TLS.
@@ -124,8 +126,9 @@ impl Link {
                 tracing::debug!(%error, "an HTTP/2 connection to a server ended");
             }
         });
-        let (streams, unanswered, used) = (Cell::new(0), Cell::new(0), Cell::new(Instant::now()));
-        let state = LinkState { streams, unanswered, used, scheme, settings };
+        let (streams, begun, unanswered) = (Cell::new(0), Cell::new(0), Cell::new(0));
+        let used = Cell::new(Instant::now());
+        let state = LinkState { streams, begun, unanswered, used, scheme, settings };
         Ok(Self { send, state: Rc::new(state) })
     }
 
@@ -143,7 +146,13 @@ impl Link {
 impl LinkState {
     fn enter(this: &Rc<Self>) -> Streaming {
         this.streams.set(this.streams.get() + 1);
-        Streaming { link: Rc::clone(this), asked: Cell::new(false), answered: Cell::new(false) }
+        this.begun.set(this.begun.get() + 1);
+        Streaming {
+            link: Rc::clone(this),
+            number: this.begun.get(),
+            asked: Cell::new(false),
+            answered: Cell::new(false),
+        }
     }
 }
 
@@ -151,6 +160,7 @@ impl LinkState {
 #[derive(Debug)]
 pub(super) struct Streaming {
     link: Rc<LinkState>,
+    number: u64,
     asked: Cell<bool>,
     answered: Cell<bool>,
 }
@@ -162,7 +172,7 @@ impl Streaming {
 
     /// Ready when what the server has said of itself is known.
     pub(super) fn poll_settings(&self, context: &Context<'_>) -> Poll<()> {
-        self.link.settings.poll_known(context)
+        self.link.settings.poll_known(self.number, context)
     }
 
     /// The request has been sent.
@@ -181,6 +191,7 @@ impl Drop for Streaming {
     fn drop(&mut self) {
         self.link.streams.set(self.link.streams.get().saturating_sub(1));
         self.link.used.set(Instant::now());
+        self.link.settings.leave(self.number);
         if self.asked.get() && !self.answered.get() {
             self.link.unanswered.set(self.link.unanswered.get().saturating_add(1));
         }

@@ -17,7 +17,8 @@ pub(super) struct Settings {
 #[derive(Debug, Default)]
 struct Waiting {
     known: Cell<bool>,
-    wakers: RefCell<Vec<Waker>>,
+    /// Who waits, by the number of its stream.
+    wakers: RefCell<Vec<(u64, Waker)>>,
 }
 
 impl Settings {
@@ -26,11 +27,12 @@ impl Settings {
     }
 
     /// Ready when they have come, or the connection is lost: the answer to a PING stands behind them.
-    pub(super) fn poll_known(&self, context: &Context<'_>) -> Poll<()> {
+    pub(super) fn poll_known(&self, number: u64, context: &Context<'_>) -> Poll<()> {
         if self.waiting.known.get() {
             return Poll::Ready(());
         }
-        self.waiting.wakers.borrow_mut().push(context.waker().clone());
+        self.leave(number);
+        self.waiting.wakers.borrow_mut().push((number, context.waker().clone()));
         if let Some(mut ping) = self.ping.take() {
             let waiting = Rc::clone(&self.waiting);
             tokio::task::spawn_local(async move {
@@ -38,9 +40,14 @@ impl Settings {
                     tracing::debug!(%error, "an HTTP/2 connection ended before its server's settings were known");
                 }
                 waiting.known.set(true);
-                waiting.wakers.take().into_iter().for_each(Waker::wake);
+                waiting.wakers.take().into_iter().for_each(|(_, waker)| waker.wake());
             });
         }
         Poll::Pending
+    }
+
+    /// The stream of this number waits no more.
+    pub(super) fn leave(&self, number: u64) {
+        self.waiting.wakers.borrow_mut().retain(|(waiting, _)| *waiting != number);
     }
 }

@@ -15,7 +15,7 @@ mod tokeninfo;
 mod tests;
 
 pub use browser::People;
-pub use location::{EXT_AUTHZ, base_path, callback_url, owns, resource_metadata_url};
+pub use location::{EXT_AUTHZ, base_path, callback_url, owns, resource_metadata_url, signed_out_url};
 
 use crate::clock::{self, Timestamp};
 use crate::enforce::bearer::Methods;

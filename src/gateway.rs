@@ -33,7 +33,7 @@ use crate::people;
 use crate::people::session::{self, Sessions};
 use crate::people::users::Users;
 use crate::proxy::fleet::Fleet;
-use crate::proxy::forward::Forwarder;
+use crate::proxy::forward::{Forwarder, Provenance};
 use crate::proxy::origin::TrustedProxies;
 use crate::proxy::route::RouteTable;
 use crate::proxy::upstream::Upstream;
@@ -76,6 +76,8 @@ pub struct Plan {
     pub recheck: Duration,
     /// Whose forwarding fields are believed.
     pub trusted: TrustedProxies,
+    /// What upstreams are told of where a request comes from.
+    pub provenance: Provenance,
     /// `[server] hsts`: `Strict-Transport-Security` of the gateway's own answers over https (TLS-2).
     pub hsts: Option<HeaderValue>,
     /// `[limits] form_body`: the longest form that is searched for a token: 413.

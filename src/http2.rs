@@ -31,6 +31,16 @@ pub const PREFACE_LINE: &[u8] = b"PRI * HTTP/2.0\r\n";
 #[error("the request was refused before it was looked at")]
 struct Unprocessed;
 
+/// The request is for a tunnel, and the server has not said that it makes any.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("the server does not take extended CONNECT (RFC 8441)")]
+struct NoTunnels;
+
+/// Whether the request failed with `error` because its server makes no tunnels.
+pub fn is_without_tunnels(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<NoTunnels>)
+}
+
 /// Whether the request that failed with `error` was certainly not looked at by its server.
 pub fn is_unprocessed(error: &io::Error) -> bool {
     error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<Unprocessed>)

@@ -172,6 +172,11 @@ pub fn random<const N: usize>() -> Result<[u8; N], RandomError> {
     Ok(bytes)
 }
 
+/// The SHA-1 digest of `bytes`, where a protocol asks for that and nothing rests on it.
+pub fn sha1(bytes: &[u8]) -> [u8; 20] {
+    sha1_smol::Sha1::from(bytes).digest().bytes()
+}
+
 /// Equality in constant time for values of equal length; the length itself is not hidden.
 pub fn constant_time_eq(left: &[u8], right: &[u8]) -> bool {
     left.ct_eq(right).into()

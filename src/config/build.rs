@@ -76,10 +76,7 @@ pub(super) fn build(
     Configuration {
         file: file.to_owned(),
         store: store::build(&root.section("store", STORE)),
-        cache: CacheSettings {
-            max_size: cache.size("max_size").unwrap_or_default(),
-            ttl: cache.duration("ttl").unwrap_or_default(),
-        },
+        cache: cached(&cache),
         plan: Arc::new(Plan {
             routes,
             upstreams: upstreams.all,
@@ -94,6 +91,7 @@ pub(super) fn build(
             recheck: bearer.duration("recheck").unwrap_or_default(),
             branding: Arc::new(branding::build(&root)),
             trusted: server.trusted,
+            provenance: server.provenance,
             hsts: server.hsts,
             form_body: server.form_body,
             sessions: tokens::sessions(&oauth),
@@ -105,5 +103,12 @@ pub(super) fn build(
         admin,
         warnings: Vec::new(),
         demo: report.is_demo(),
+    }
+}
+
+fn cached(cache: &Section<'_>) -> CacheSettings {
+    CacheSettings {
+        max_size: cache.size("max_size").unwrap_or_default(),
+        ttl: cache.duration("ttl").unwrap_or_default(),
     }
 }

@@ -76,6 +76,8 @@ const UPGRADE: Kind = Kind::BooleanOr(&WORDS);
 const KEEP: Kind = Kind::Choice(&["refuse", "keep"], &[]);
 const PKCE: Kind = Kind::Choice(&["required", "optional"], &[]);
 const PAR: Kind = Kind::Choice(&["optional", "required"], &[]);
+const FORWARDED: Kind = Kind::Choice(&["both", "x-forwarded", "forwarded", "none"], &[]);
+const PARAMETERS: Kind = Kind::List(&Kind::Choice(&["for", "proto", "host"], &[]));
 const METHODS: Kind = Kind::List(&Kind::Choice(&["header", "form", "query"], &[]));
 
 /// What to do about most keys of a later version.
@@ -125,6 +127,8 @@ pub(super) const SERVER: &[Key] = &[
     key("workers", Kind::Integer(1, 1024), "Threads that serve requests; one a core unless given."),
     key("behind_tls", Kind::Boolean, "A TLS terminator or a mesh stands in front.").default("false"),
     key("trusted_proxies", TEXTS, "Networks whose forwarding fields are believed; \"unix\" for unix-socket peers."),
+    key("forwarded", FORWARDED, "Which fields tell upstreams where a request comes from.").default("both"),
+    key("forwarded_parameters", PARAMETERS, "What `Forwarded` says, of `for`, `proto` and `host`; all unless given."),
     key("shutdown_grace", Kind::Duration("0s", "1h"), "How long requests in flight may take after SIGTERM.")
         .default("30s"),
     key("tls", Kind::Table(SERVER_TLS), "TLS 1.2 and 1.3 on every TCP listener."),
@@ -313,6 +317,12 @@ pub(super) const LOGIN: &[Key] = &[
     key("name", Kind::Text, "What the button says; else the provider's host."),
     key("allowed_domains", TEXTS, "Only people with a verified address of one of these domains."),
     key("allowed_subjects", TEXTS, "Only people with one of these values of the claim."),
+    key(
+        "sign_out",
+        Kind::Choice(&["here", "provider"], &[]),
+        "Where signing out ends a session: here alone, or there too.",
+    )
+    .default("here"),
     key("passwords", Kind::Boolean, "The sign-in page asks for a name and a password too.").default("true"),
 ];
 
@@ -401,6 +411,7 @@ pub(super) const ROUTE: &[Key] = &[
     key("body_limit", Kind::Size("0B", "1024GiB"), "413 beyond."),
     key("timeout", Kind::Duration("1ms", "1d"), "504: from the request's head to the response's end."),
     key("headers", Kind::Table(HEADERS), "Changes to the fields of requests and responses."),
+    key("underscores", TEXTS, "Fields of requests that pass although their names have underscores."),
     key("encoded_slash", KEEP, "Whether %2F may stand in a path.").default("refuse"),
     key("encoded_percent", KEEP, "Whether %25 before two hexadecimal digits may.").default("refuse"),
     key("empty_segments", KEEP, "Whether // may.").default("refuse"),

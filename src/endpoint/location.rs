@@ -237,6 +237,11 @@ pub fn callback_url(settings: &Settings) -> String {
     format!("{}/login/callback", Locations::new(&settings.issuer, &settings.path, &settings.resources).base_url)
 }
 
+/// Where it sends the browser back to that has signed out there.
+pub fn signed_out_url(settings: &Settings) -> String {
+    format!("{}/account", Locations::new(&settings.issuer, &settings.path, &settings.resources).base_url)
+}
+
 /// Whether `path` is one of the gateway's own.
 pub fn owns(settings: &Settings, path: &str) -> bool {
     Locations::new(&settings.issuer, &settings.path, &settings.resources).owns(path)

@@ -15,10 +15,11 @@ use super::wanted::{TWO_READINGS, malformed};
 use crate::enforce::decide::Permit;
 use crate::http1::Limits;
 use crate::http1::head::{Request, RequestHead};
-use crate::proxy::route::NoRoute;
+use crate::proxy::route::{NoRoute, Route};
 use crate::proxy::target::Target;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
+use std::sync::Arc;
 
 /// The request that a proxy describes.
 #[derive(Debug, PartialEq, Eq)]
@@ -99,6 +100,7 @@ impl Gateway {
         Ok(Passed {
             authorization: taken.strips_authorization(&permit),
             parameters: left_out(target.query().unwrap_or_default(), taken.query.as_deref().unwrap_or_default()),
+            route: Arc::clone(wanted.matched.route),
             permit,
         })
     }
@@ -111,6 +113,8 @@ pub(super) struct Passed {
     pub(super) authorization: bool,
     /// Parameters of the query, by their names as they are written.
     pub(super) parameters: Vec<String>,
+    /// Its route.
+    pub(super) route: Arc<Route>,
 }
 
 /// The names of the parameters of a query that `rest` has no more.

@@ -174,10 +174,12 @@ fn permitted(passed: &Passed, http: &HttpRequest) -> CheckResponse {
     let cookie = left.as_deref().filter(|left| !left.is_empty()).and_then(|left| HeaderValue::from_bytes(left).ok());
     let without_cookie = left.is_some() && cookie.is_none();
     set.extend(cookie.map(|cookie| (header::COOKIE, cookie)));
+    let action = &passed.route.spec.action;
     let mut removed: Vec<String> = http
         .fields()
         .map(|(name, _)| name)
-        .filter(|name| is_for_nobody(name.as_bytes()) && !set.iter().any(|(set, _)| set.as_str() == *name))
+        .filter(|name| is_for_nobody(name.as_bytes()) && !action.lets_pass(name.as_bytes()))
+        .filter(|name| !set.iter().any(|(set, _)| set.as_str() == *name))
         .map(str::to_owned)
         .collect();
     removed.extend(passed.authorization.then(|| "authorization".to_owned()));

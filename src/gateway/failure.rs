@@ -304,6 +304,9 @@ fn forward_face(error: &ForwardError) -> Face {
         ForwardError::BadGateway(_) | ForwardError::ClientGone | ForwardError::Revoked => {
             face(StatusCode::BAD_GATEWAY, "bad_gateway", "The upstream did not give a valid response.")
         }
+        ForwardError::NoTunnels(_) => {
+            face(StatusCode::BAD_GATEWAY, "bad_gateway", "The upstream does not take WebSockets over HTTP/2.")
+        }
         ForwardError::BodyStalled => body_face(&CollectError::Stalled),
         ForwardError::BodyTooLarge => body_face(&CollectError::TooLarge),
         ForwardError::Busy(_) | ForwardError::Unhealthy(_) => face(
@@ -355,6 +358,7 @@ const fn forward_reason(error: &ForwardError) -> &'static str {
         ForwardError::Busy(_) => "upstream_busy",
         ForwardError::ClientGone => "client_gone",
         ForwardError::ConnectTimeout => "connect_timeout",
+        ForwardError::NoTunnels(_) => "upstream_without_tunnels",
         ForwardError::ResponseTimeout => "response_timeout",
         ForwardError::Revoked => "token_ended",
         ForwardError::Unhealthy(_) => "upstream_unhealthy",

@@ -251,6 +251,7 @@ impl Gateway {
             query: taken.query.as_deref(),
             host,
             origin: asker.origin,
+            provenance: self.plan.provenance,
             request_id: asker.id,
             strip_authorization: taken.strips_authorization(&permit),
             body: taken.body.as_body(),

@@ -31,16 +31,27 @@ pub enum Peer {
         remote: SocketAddr,
         /// The port of the listener.
         local_port: u16,
-        /// TLS is spoken.
-        tls: bool,
+        /// Whether TLS is spoken.
+        tls: Tls,
     },
     /// A unix socket.
     Unix,
     /// A client whose address the proxy in front does not tell (PROXY protocol).
     Unnamed {
-        /// TLS is spoken.
-        tls: bool,
+        /// Whether TLS is spoken.
+        tls: Tls,
     },
+}
+
+/// Where TLS is spoken with a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tls {
+    /// On this connection.
+    Here,
+    /// Not on this connection; in front of it, as nobody tells.
+    Unknown,
+    /// Not on this connection; whether with the proxy in front, as that one says (PROXY protocol).
+    Ahead(bool),
 }
 
 impl Peer {
@@ -54,7 +65,16 @@ impl Peer {
 
     /// Whether TLS is spoken with the other end.
     pub const fn is_tls(&self) -> bool {
-        matches!(self, Self::Tcp { tls: true, .. } | Self::Unnamed { tls: true })
+        matches!(self, Self::Tcp { tls: Tls::Here, .. } | Self::Unnamed { tls: Tls::Here })
+    }
+
+    /// Whether the client's side is https, as far as the connection says it.
+    pub const fn is_https(&self) -> Option<bool> {
+        match self {
+            Self::Tcp { tls: Tls::Here, .. } | Self::Unnamed { tls: Tls::Here } => Some(true),
+            Self::Tcp { tls: Tls::Ahead(tls), .. } | Self::Unnamed { tls: Tls::Ahead(tls) } => Some(*tls),
+            Self::Tcp { tls: Tls::Unknown, .. } | Self::Unnamed { tls: Tls::Unknown } | Self::Unix => None,
+        }
     }
 }
 

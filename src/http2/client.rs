@@ -2,8 +2,11 @@
 
 mod call;
 pub(super) mod response;
+mod settings;
+mod tunnel;
 
 use self::call::Call;
+use self::settings::Settings;
 use super::socket::Socket;
 use super::{SEND_BUFFER, STREAM_WINDOW, STREAMS, failure};
 use crate::http1::stream::Stream;
@@ -48,10 +51,14 @@ struct Link {
 #[derive(Debug)]
 pub(super) struct LinkState {
     streams: Cell<usize>,
+    /// Streams that there have been.
+    begun: Cell<u64>,
     unanswered: Cell<u32>,
     used: Cell<Instant>,
     /// What the server's side of it is called: https over TLS.
     scheme: Scheme,
+    /// Whether the server has said what it takes.
+    settings: Settings,
 }
 
 impl Pool {
@@ -112,14 +119,16 @@ impl Link {
             .initial_connection_window_size(CONNECTION_WINDOW)
             .max_header_list_size(HEAD_SIZE)
             .max_send_buffer_size(SEND_BUFFER);
-        let (send, connection) = builder.handshake(Socket::new(stream, Vec::new())).await.map_err(failure)?;
+        let (send, mut connection) = builder.handshake(Socket::new(stream, Vec::new())).await.map_err(failure)?;
+        let settings = Settings::new(connection.ping_pong());
         tokio::task::spawn_local(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "an HTTP/2 connection to a server ended");
             }
         });
-        let (streams, unanswered, used) = (Cell::new(0), Cell::new(0), Cell::new(Instant::now()));
-        let state = LinkState { streams, unanswered, used, scheme };
+        let (streams, begun, unanswered) = (Cell::new(0), Cell::new(0), Cell::new(0));
+        let used = Cell::new(Instant::now());
+        let state = LinkState { streams, begun, unanswered, used, scheme, settings };
         Ok(Self { send, state: Rc::new(state) })
     }
 
@@ -137,7 +146,13 @@ impl Link {
 impl LinkState {
     fn enter(this: &Rc<Self>) -> Streaming {
         this.streams.set(this.streams.get() + 1);
-        Streaming { link: Rc::clone(this), asked: Cell::new(false), answered: Cell::new(false) }
+        this.begun.set(this.begun.get() + 1);
+        Streaming {
+            link: Rc::clone(this),
+            number: this.begun.get(),
+            asked: Cell::new(false),
+            answered: Cell::new(false),
+        }
     }
 }
 
@@ -145,6 +160,7 @@ impl LinkState {
 #[derive(Debug)]
 pub(super) struct Streaming {
     link: Rc<LinkState>,
+    number: u64,
     asked: Cell<bool>,
     answered: Cell<bool>,
 }
@@ -152,6 +168,11 @@ pub(super) struct Streaming {
 impl Streaming {
     pub(super) fn scheme(&self) -> Scheme {
         self.link.scheme.clone()
+    }
+
+    /// Ready when what the server has said of itself is known.
+    pub(super) fn poll_settings(&self, context: &Context<'_>) -> Poll<()> {
+        self.link.settings.poll_known(self.number, context)
     }
 
     /// The request has been sent.
@@ -170,6 +191,7 @@ impl Drop for Streaming {
     fn drop(&mut self) {
         self.link.streams.set(self.link.streams.get().saturating_sub(1));
         self.link.used.set(Instant::now());
+        self.link.settings.leave(self.number);
         if self.asked.get() && !self.answered.get() {
             self.link.unanswered.set(self.link.unanswered.get().saturating_add(1));
         }

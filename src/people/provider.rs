@@ -6,6 +6,7 @@
 
 mod claims;
 mod discovery;
+mod sign_out;
 
 pub use claims::Account;
 
@@ -43,6 +44,8 @@ pub struct Settings {
     pub client_secret: Option<Secret>,
     /// Where the provider sends the browser back to.
     pub redirect_uri: String,
+    /// Where it sends the browser back to that has signed out there; `None`: the session there goes on.
+    pub signed_out_uri: Option<String>,
     /// What is asked for beside `openid`.
     pub scopes: Vec<String>,
     /// Which claim says who it is.
@@ -156,6 +159,7 @@ impl fmt::Debug for Provider {
             .field("client_id", &settings.client_id)
             .field("confidential", &settings.client_secret.is_some())
             .field("redirect_uri", &settings.redirect_uri)
+            .field("signed_out_uri", &settings.signed_out_uri)
             .field("scopes", &settings.scopes)
             .field("subject_claim", &settings.subject_claim)
             .field("name", &settings.name)

@@ -39,6 +39,13 @@ pub fn request_fate(name: &[u8]) -> Fate {
     }
 }
 
+/// Whether an operator may let a request field pass that is dropped for the underscore in its name alone
+/// (IDH-3): one that is another spelling of a name with a meaning never passes.
+pub fn may_keep_underscore(name: &[u8]) -> bool {
+    let dotted: Vec<u8> = name.iter().map(|&octet| if octet == b'_' { b'.' } else { octet }).collect();
+    name.contains(&b'_') && request_fate(&dotted) == Fate::Pass
+}
+
 /// Whether a proxy of others has to leave out a request field that is not for the upstream. What belongs
 /// to its own connections, and the fields about certificates that it makes itself, are its own business.
 pub fn is_for_nobody(name: &[u8]) -> bool {

@@ -31,6 +31,7 @@ mod vigil;
 
 pub use self::cookies::without_ours;
 pub use self::progress::Progress;
+pub use self::provenance::{Parameters, Provenance};
 pub use self::trail::max_forwards;
 pub use self::vigil::{Watch, Watched};
 
@@ -80,6 +81,8 @@ pub struct Plan<'p> {
     pub host: &'p Host<'p>,
     /// Where the request comes from.
     pub origin: &'p Origin,
+    /// What the upstream is told of that.
+    pub provenance: Provenance,
     /// `X-Request-Id`.
     pub request_id: &'p str,
     /// The `Authorization` field held a token of ours: it is left out.
@@ -141,6 +144,9 @@ pub enum ForwardError {
     /// 413.
     #[error("the request's body is too large")]
     BodyTooLarge,
+    /// 502: the client wants a WebSocket, and the server takes none over HTTP/2 (RFC 8441).
+    #[error("the upstream `{0}` makes no tunnels over HTTP/2: its SETTINGS do not have ENABLE_CONNECT_PROTOCOL")]
+    NoTunnels(String),
     /// What the request was allowed by holds no more (PX-15): 502, or no answer.
     #[error("the token has ended")]
     Revoked,

@@ -27,8 +27,8 @@ pub struct TrustedProxies {
     pub unix: bool,
     /// They say in front of each connection for whom it is (the PROXY protocol).
     pub proxy_protocol: bool,
-    /// What the client's side speaks when no trusted field says it: TLS ends in front of us, or
-    /// nowhere.
+    /// What the client's side speaks when no trusted field and no proxy says it: TLS ends in front of us,
+    /// or nowhere.
     pub behind_tls: bool,
 }
 
@@ -50,7 +50,7 @@ impl TrustedProxies {
     pub fn origin(&self, request: &Request<'_>, peer: &Peer) -> Origin {
         let trusted = self.trusts(peer);
         // What the peer itself speaks, where nobody says more.
-        let https = self.behind_tls || peer.is_tls();
+        let https = peer.is_https().unwrap_or(self.behind_tls);
         if !trusted {
             return Origin { address: peer.address(), trusted, https };
         }

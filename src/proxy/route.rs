@@ -156,6 +156,15 @@ pub struct Action {
     pub case_blind: bool,
     /// A 401 of the upstream is about a credential of the gateway's: 502 (PX-16).
     pub refusal_is_failure: bool,
+    /// Fields of requests that pass although their names have underscores (IDH-3), in lower case.
+    pub underscored: Vec<String>,
+}
+
+impl Action {
+    /// Whether a request field, which would be dropped because its name has an underscore, passes here.
+    pub fn lets_pass(&self, name: &[u8]) -> bool {
+        self.underscored.iter().any(|passing| name.eq_ignore_ascii_case(passing.as_bytes()))
+    }
 }
 
 /// `headers.request`, `headers.response`: first `remove`, then `set`.

@@ -1,7 +1,7 @@
 //! Addresses that are listened on. TCP listeners of several workers share an address by
 //! `SO_REUSEPORT`, so that the kernel spreads connections; those of a unix socket share the socket.
 
-use crate::http1::stream::{Listen, Peer, Stream};
+use crate::http1::stream::{Listen, Peer, Stream, Tls};
 use socket2::{Domain, SockAddr, Socket, Type};
 use std::fs;
 use std::io;
@@ -111,7 +111,8 @@ impl Accepting {
                 let (stream, remote) = listener.accept().await?;
                 stream.set_nodelay(true)?;
                 let remote = SocketAddr::new(remote.ip().to_canonical(), remote.port());
-                Ok((Stream::Tcp(stream), Peer::Tcp { remote, local_port: *local_port, tls: *tls }))
+                let tls = if *tls { Tls::Here } else { Tls::Unknown };
+                Ok((Stream::Tcp(stream), Peer::Tcp { remote, local_port: *local_port, tls }))
             }
             Self::Unix { listener, .. } => {
                 let (stream, _) = listener.accept().await?;

@@ -11,7 +11,7 @@ use super::connection::{self, State};
 use super::worker::Entry;
 use super::{Service, handshake};
 use crate::http1::deadline::Deadline;
-use crate::http1::stream::{Peer, Stream};
+use crate::http1::stream::{Peer, Stream, Tls};
 use std::cell::Cell;
 use std::io;
 use std::net::SocketAddr;
@@ -24,9 +24,24 @@ enum Announced {
     /// For itself, to see whether somebody is there.
     Proxy,
     /// For a client.
-    Client(SocketAddr),
-    /// For a client whose address it does not tell.
-    Unnamed,
+    Client(Client),
+}
+
+/// Whom a proxy connects for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Client {
+    /// `None`: it does not tell.
+    address: Option<SocketAddr>,
+    /// Whether the client speaks TLS with it; `None`: it does not tell.
+    tls: Option<bool>,
+}
+
+impl Client {
+    const UNNAMED: Self = Self { address: None, tls: None };
+
+    const fn at(address: SocketAddr) -> Self {
+        Self { address: Some(address), tls: None }
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -83,11 +98,12 @@ pub(super) async fn serve<S: Service>(
 fn client(announced: Announced, proxy: Peer) -> Peer {
     match (announced, proxy) {
         (Announced::Proxy, proxy) => proxy,
-        (Announced::Unnamed, proxy) => Peer::Unnamed { tls: proxy.is_tls() },
-        (Announced::Client(remote), proxy) => {
+        (Announced::Client(client), proxy) => {
+            let tls = if proxy.is_tls() { Tls::Here } else { client.tls.map_or(Tls::Unknown, Tls::Ahead) };
+            let Some(remote) = client.address else { return Peer::Unnamed { tls } };
             let remote = SocketAddr::new(remote.ip().to_canonical(), remote.port());
             let local_port = if let Peer::Tcp { local_port, .. } = proxy { local_port } else { 0 };
-            Peer::Tcp { remote, local_port, tls: proxy.is_tls() }
+            Peer::Tcp { remote, local_port, tls }
         }
     }
 }

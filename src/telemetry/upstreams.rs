@@ -1,7 +1,7 @@
 //! Metrics of upstreams and their servers, as they stand at the moment of the scrape.
 
-use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
-use prometheus_client::metrics::MetricType;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::metrics::TypedMetric;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use std::fmt;
@@ -38,64 +38,61 @@ pub struct ServerNumbers {
     pub ejected: bool,
 }
 
+/// The name of a metric, and what it says.
+type Named<'n> = (&'n str, &'n str);
+/// The names and values of labels.
+type Labels<'l> = Vec<(&'static str, &'l str)>;
+
 /// Writes the metrics of `upstreams`.
 pub(super) fn encode(encoder: &mut DescriptorEncoder<'_>, upstreams: &[UpstreamNumbers]) -> fmt::Result {
     let help = "1 while the checks of a server say that it works, or where there are none";
-    servers(encoder, ("upstream_healthy", help), upstreams, |server| server.healthy)?;
+    family(encoder, ("upstream_healthy", help), of_servers(upstreams, |server| server.healthy))?;
     let help = "1 while a server gets no requests because it failed some";
-    servers(encoder, ("upstream_ejected", help), upstreams, |server| server.ejected)?;
+    family(encoder, ("upstream_ejected", help), of_servers(upstreams, |server| server.ejected))?;
     let help = "Requests under way to an upstream";
-    gauges(encoder, ("upstream_requests", help), upstreams, |upstream| upstream.under_way)?;
+    family(encoder, ("upstream_requests", help), of_each(upstreams, |upstream| gauge(upstream.under_way)))?;
     let help = "Requests that wait because too many are under way";
-    gauges(encoder, ("upstream_pending", help), upstreams, |upstream| upstream.waiting)?;
+    family(encoder, ("upstream_pending", help), of_each(upstreams, |upstream| gauge(upstream.waiting)))?;
     let help = "Requests that were sent again";
-    counters(encoder, ("upstream_retries", help), upstreams, |upstream| upstream.retries)?;
+    family(encoder, ("upstream_retries", help), of_each(upstreams, |upstream| ConstCounter::new(upstream.retries)))?;
     let help = "Requests that were not sent again, because too many were";
-    counters(encoder, ("upstream_retries_refused", help), upstreams, |upstream| upstream.retries_refused)?;
+    let refused = of_each(upstreams, |upstream| ConstCounter::new(upstream.retries_refused));
+    family(encoder, ("upstream_retries_refused", help), refused)?;
     let help = "How often a server was ejected";
-    counters(encoder, ("upstream_ejections", help), upstreams, |upstream| upstream.ejections)
+    family(encoder, ("upstream_ejections", help), of_each(upstreams, |upstream| ConstCounter::new(upstream.ejections)))
 }
 
-fn servers(
+fn family<'l, M: EncodeMetric + TypedMetric>(
     encoder: &mut DescriptorEncoder<'_>,
-    (name, help): (&str, &str),
-    upstreams: &[UpstreamNumbers],
-    holds: impl Fn(&ServerNumbers) -> bool,
+    (name, help): Named<'_>,
+    rows: impl Iterator<Item = (Labels<'l>, M)>,
 ) -> fmt::Result {
-    let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
-    for upstream in upstreams {
-        for server in &upstream.servers {
-            let mut labels = vec![("upstream", upstream.name.as_str()), ("server", server.server.as_str())];
-            labels.extend(server.address.as_deref().map(|address| ("address", address)));
-            ConstGauge::new(i64::from(holds(server))).encode(family.encode_family(&labels)?)?;
-        }
+    let mut family = encoder.encode_descriptor(name, help, None, M::TYPE)?;
+    for (labels, metric) in rows {
+        metric.encode(family.encode_family(&labels)?)?;
     }
     Ok(())
 }
 
-fn gauges(
-    encoder: &mut DescriptorEncoder<'_>,
-    (name, help): (&str, &str),
+fn of_each<M>(
     upstreams: &[UpstreamNumbers],
-    of: impl Fn(&UpstreamNumbers) -> usize,
-) -> fmt::Result {
-    let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
-    for upstream in upstreams {
-        let value = i64::try_from(of(upstream)).unwrap_or(i64::MAX);
-        ConstGauge::new(value).encode(family.encode_family(&[("upstream", upstream.name.as_str())])?)?;
-    }
-    Ok(())
+    metric: impl Fn(&UpstreamNumbers) -> M,
+) -> impl Iterator<Item = (Labels<'_>, M)> {
+    upstreams.iter().map(move |upstream| (vec![("upstream", upstream.name.as_str())], metric(upstream)))
 }
 
-fn counters(
-    encoder: &mut DescriptorEncoder<'_>,
-    (name, help): (&str, &str),
+fn of_servers(
     upstreams: &[UpstreamNumbers],
-    of: impl Fn(&UpstreamNumbers) -> u64,
-) -> fmt::Result {
-    let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
-    for upstream in upstreams {
-        ConstCounter::new(of(upstream)).encode(family.encode_family(&[("upstream", upstream.name.as_str())])?)?;
-    }
-    Ok(())
+    holds: fn(&ServerNumbers) -> bool,
+) -> impl Iterator<Item = (Labels<'_>, ConstGauge<i64>)> {
+    let servers = upstreams.iter().flat_map(|upstream| upstream.servers.iter().map(move |server| (upstream, server)));
+    servers.map(move |(upstream, server)| {
+        let mut labels = vec![("upstream", upstream.name.as_str()), ("server", server.server.as_str())];
+        labels.extend(server.address.as_deref().map(|address| ("address", address)));
+        (labels, ConstGauge::new(i64::from(holds(server))))
+    })
+}
+
+fn gauge(value: usize) -> ConstGauge<i64> {
+    ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX))
 }

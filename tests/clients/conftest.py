@@ -1,9 +1,11 @@
-"""A gateway (the binary that TOLLGATE_BIN names) in front of `git http-backend`, an MCP server and a WebSocket server, for clients that others wrote."""
+"""A gateway (the binary that TOLLGATE_BIN names) in front of `git http-backend`, an MCP server and a WebSocket server (by HTTP/1.1, and behind nghttpx by HTTP/2), for clients that others wrote."""
 
 import pathlib
+import socket
 import subprocess
 import sys
 import threading
+import time
 from dataclasses import dataclass
 
 import pytest
@@ -64,7 +66,29 @@ def websocket_server():
 
 
 @pytest.fixture(scope="session")
-def gateway(tmp_path_factory, git_server, mcp_server, websocket_server):
+def websocket_http2(tmp_path_factory, websocket_server):
+    """The port of nghttpx in front of the WebSocket server: it takes HTTP/2 with extended CONNECT (RFC 8441)."""
+    port, folder = free_port(), tmp_path_factory.mktemp("nghttpx")
+    command = [
+        "nghttpx", "--conf=/dev/null", f"--frontend=127.0.0.1,{port};no-tls",
+        f"--backend=127.0.0.1,{websocket_server.port}", "--workers=1", "--errorlog-file=errors",
+    ]
+    process = subprocess.Popen(command, cwd=folder)
+    end = time.monotonic() + 20
+    while True:
+        assert process.poll() is None and time.monotonic() < end
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            break
+        except OSError:
+            time.sleep(0.05)
+    yield port
+    process.terminate()
+    process.wait(timeout=20)
+
+
+@pytest.fixture(scope="session")
+def gateway(tmp_path_factory, git_server, mcp_server, websocket_server, websocket_http2):
     port = free_port()
     environment = {
         "GATEWAY_PORT": str(port),
@@ -72,6 +96,7 @@ def gateway(tmp_path_factory, git_server, mcp_server, websocket_server):
         "JSON_PORT": "9",
         "MCP_PORT": str(mcp_server.port),
         "WEBSOCKET_PORT": str(websocket_server.port),
+        "WEBSOCKET_HTTP2_PORT": str(websocket_http2),
         "SERVICE_SECRET": SECRETS["service"],
         "WEB_SECRET": SECRETS["web"],
         "BILLING_SECRET": SECRETS["billing"],

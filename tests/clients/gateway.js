@@ -34,6 +34,7 @@ export async function startGateway({ json = 9, mcp = 9 } = {}) {
       JSON_PORT: json,
       MCP_PORT: mcp,
       WEBSOCKET_PORT: 9,
+      WEBSOCKET_HTTP2_PORT: 9,
       SERVICE_SECRET: SECRETS.service,
       WEB_SECRET: SECRETS.web,
       BILLING_SECRET: SECRETS.billing,

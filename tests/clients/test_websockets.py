@@ -21,6 +21,12 @@ def token(gateway) -> str:
     return answer.json()["access_token"]
 
 
+@pytest.fixture(params=["/ws", "/ws2"], ids=["HTTP/1.1", "HTTP/2"])
+def place(request) -> str:
+    """Where the server is reached, by what the gateway speaks with it."""
+    return request.param
+
+
 def opened(gateway, bearer=None, path="/ws/notes", **more):
     """A connection through the gateway."""
     fields = {} if bearer is None else {"Authorization": f"Bearer {bearer}"}
@@ -28,8 +34,8 @@ def opened(gateway, bearer=None, path="/ws/notes", **more):
     return connect(url, additional_headers=fields, max_size=None, proxy=None, **more)
 
 
-def test_messages_of_every_kind(gateway, token):
-    with opened(gateway, token) as client:
+def test_messages_of_every_kind(gateway, token, place):
+    with opened(gateway, token, path=f"{place}/notes") as client:
         large = os.urandom(9 * 1024 * 1024)
         for message in ["text ✓", "", b"\x00\xff", large, large.hex()[: 8 * 1024 * 1024 + 1]]:
             client.send(message)
@@ -37,8 +43,8 @@ def test_messages_of_every_kind(gateway, token):
 
 
 @pytest.mark.parametrize("compression", ["deflate", None])
-def test_fragments_stay_fragments(gateway, token, compression):
-    with opened(gateway, token, compression=compression) as client:
+def test_fragments_stay_fragments(gateway, token, place, compression):
+    with opened(gateway, token, path=f"{place}/notes", compression=compression) as client:
         client.send(iter([b"a", b"b" * 100_000, b"c"]))
         assert client.recv(timeout=10) == b"a" + b"b" * 100_000 + b"c"
         client.send("pieces")
@@ -47,15 +53,16 @@ def test_fragments_stay_fragments(gateway, token, compression):
         assert pieces[:3] == ["one ", "two ", "three"] or compression
 
 
-def test_pings_both_ways(gateway, token):
-    with opened(gateway, token) as client:
+def test_pings_both_ways(gateway, token, place):
+    with opened(gateway, token, path=f"{place}/notes") as client:
         assert client.ping(b"are you there").wait(10)
         client.send("ping")
         assert client.recv(timeout=10) == "ponged"
 
 
-def test_the_handshake_is_the_servers(gateway, token, websocket_server):
-    with opened(gateway, token, subprotocols=["notes.v1", "other"], origin="https://app.example.com") as client:
+def test_the_handshake_is_the_servers(gateway, token, place, websocket_server):
+    offer = {"subprotocols": ["notes.v1", "other"], "origin": "https://app.example.com"}
+    with opened(gateway, token, path=f"{place}/notes", **offer) as client:
         assert client.subprotocol == "notes.v1"
         assert "Sec-WebSocket-Extensions" in client.response.headers
     path, fields = websocket_server.handshakes[-1]
@@ -63,29 +70,29 @@ def test_the_handshake_is_the_servers(gateway, token, websocket_server):
     assert "Authorization" not in fields and token not in str(fields)
 
 
-def test_close_codes_both_ways(gateway, token, websocket_server):
-    with opened(gateway, token, path="/ws/closing") as client:
+def test_close_codes_both_ways(gateway, token, place, websocket_server):
+    with opened(gateway, token, path=f"{place}/closing{place}") as client:
         client.close(4002, "enough")
-    assert websocket_server.end_of("/closing") == 4002
-    with opened(gateway, token) as client:
+    assert websocket_server.end_of(f"/closing{place}") == 4002
+    with opened(gateway, token, path=f"{place}/notes") as client:
         client.send("close")
         with pytest.raises(ConnectionClosedError) as end:
             client.recv(timeout=10)
         assert (end.value.rcvd.code, end.value.rcvd.reason) == (4001, "as you wish")
 
 
-def test_whoever_is_cut_off_the_other_one_knows(gateway, token, websocket_server):
-    with opened(gateway, token) as client:
+def test_whoever_is_cut_off_the_other_one_knows(gateway, token, place, websocket_server):
+    with opened(gateway, token, path=f"{place}/notes") as client:
         client.send("cut")
         with pytest.raises(ConnectionClosedError) as end:
             client.recv(timeout=10)
         assert end.value.rcvd is None
-    client = opened(gateway, token, path="/ws/resetting")
+    client = opened(gateway, token, path=f"{place}/resetting{place}")
     # no goodbye, but a reset
     client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     began = time.monotonic()
     client.socket.close()
-    assert websocket_server.end_of("/resetting") is None
+    assert websocket_server.end_of(f"/resetting{place}") is None
     assert time.monotonic() - began < 5
 
 

@@ -156,6 +156,7 @@ fn check(gateway: &Gateway, method: &str, path: &str, more: &[(&str, &str)]) -> 
 
 fn deciding(upstream: &Upstream) -> Gateway {
     let config = Config::notes(upstream).set("server.trusted_proxies", r#"["127.0.0.1"]"#);
+    let config = config.replace("name = \"any\"\n", "name = \"any\"\nunderscores = [\"some_name\"]\n");
     Gateway::start(config.set("bearer.methods", r#"["header", "query"]"#))
 }
 
@@ -189,6 +190,16 @@ fn the_verdict_is_that_of_the_proxy() {
             }
         }
     }
+}
+
+/// IDH-3: the route says which names with underscores pass.
+#[test]
+fn envoy_keeps_the_underscores_that_the_route_names() {
+    let upstream = Upstream::start();
+    let gateway = deciding(&upstream);
+    let bearer = format!("Bearer {}", gateway.token("notes:read"));
+    let kept = check(&gateway, "GET", "/any/x", &[("authorization", &bearer), ("some_name", "1"), ("other_name", "1")]);
+    assert_eq!((kept.status, kept.removed), (200, vec!["authorization".to_owned(), "other_name".to_owned()]));
 }
 
 /// PX-3, PX-4, PX-6, PX-18, IDH-1, IDH-2: what would not be forwarded is named, and what we say stands once.

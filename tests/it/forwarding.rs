@@ -65,6 +65,24 @@ fn the_gateway_adds_its_own_forwarding_fields_once() {
     assert!(seen.has("x-request-id"));
 }
 
+/// FWD-3, IDH-3: the operator chooses what upstreams are told, and which names with underscores they get.
+#[test]
+fn forwarding_fields_and_names_with_underscores_may_be_chosen() {
+    let upstream = Upstream::start();
+    let route = "path = \"/public/{*rest}\"\n";
+    let config = Config::notes(&upstream)
+        .set("server.forwarded", "\"forwarded\"")
+        .set("server.forwarded_parameters", "[\"proto\", \"host\"]");
+    let gateway = Gateway::start(config.replace(route, &format!("{route}underscores = [\"X_Legacy_Id\"]\n")));
+    let fields = [("X-Forwarded-For", "192.0.2.1"), ("Forwarded", "for=192.0.2.1"), ("x_legacy_id", "7"), ("x_b", "8")];
+    gateway.get("/public/x").host("api.example.com").fields(&fields).send().expect(200);
+    let seen = upstream.last();
+    assert_eq!((seen.field("forwarded"), seen.field("x_legacy_id")), ("proto=http;host=api.example.com", "7"));
+    for name in ["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-port", "x_b"] {
+        assert!(!seen.has(name), "{name} in\n{seen:?}");
+    }
+}
+
 /// H-via: a request that comes back to the gateway ends.
 #[test]
 fn a_loop_ends() {

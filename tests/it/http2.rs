@@ -12,6 +12,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, TcpStream};
 
+mod tunnels;
+
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
@@ -489,49 +491,4 @@ impl Raw {
             }
         }
     }
-}
-
-/// H2-4, RFC 8441: a WebSocket over HTTP/2 is an ordinary handshake to its upstream, and octets go both ways.
-#[test]
-fn a_websocket_over_http2_is_tunnelled() {
-    let upstream = Upstream::raw(|mut stream| {
-        let (mut head, mut octet) = (Vec::new(), [0; 1]);
-        while !head.ends_with(b"\r\n\r\n") && stream.read(&mut octet).is_ok_and(|count| count == 1) {
-            head.extend_from_slice(&octet);
-        }
-        let head = String::from_utf8_lossy(&head).to_ascii_lowercase();
-        let offered = head.starts_with("get /public/ws ") && head.contains("\r\nupgrade: websocket\r\n");
-        let answer = if offered && head.contains("\r\nsec-websocket-key: ") { "101 Switching" } else { "400 No" };
-        let fields = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: x\r\n";
-        let _ = stream.write_all(format!("HTTP/1.1 {answer}\r\n{fields}\r\n").as_bytes());
-        let mut buffer = [0; 16384];
-        while let Ok(count @ 1..) = stream.read(&mut buffer) {
-            let _ = stream.write_all(&buffer[..count]);
-        }
-    });
-    let gateway = Gateway::start(Config::notes(&upstream));
-    block_on(async {
-        let mut client = connect(&gateway).await;
-        while !client.is_extended_connect_protocol_enabled() {
-            tokio::task::yield_now().await;
-        }
-        let connect = |path: &str| {
-            let mut head = request("CONNECT", path).body(()).unwrap();
-            head.extensions_mut().insert(h2::ext::Protocol::from_static("websocket"));
-            head
-        };
-        let (refused, _) = client.send_request(connect("/notes/1"), false).unwrap();
-        assert_eq!(refused.await.unwrap().status(), 401);
-        let (response, mut sending) = client.send_request(connect("/public/ws"), false).unwrap();
-        let response = response.await.unwrap();
-        assert_eq!(response.status(), 200, "{response:?}");
-        assert!(!response.headers().contains_key("upgrade") && !response.headers().contains_key("connection"));
-        let mut body = response.into_body();
-        for word in ["one", "two"] {
-            sending.send_data(Bytes::from(word), false).unwrap();
-            assert_eq!(body.data().await.unwrap().unwrap(), word);
-        }
-        sending.send_data(Bytes::new(), true).unwrap();
-        assert!(body.data().await.is_none_or(|piece| piece.is_ok_and(|piece| piece.is_empty())));
-    });
 }

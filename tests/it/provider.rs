@@ -349,3 +349,42 @@ fn an_operator_shuts_out_one_of_the_provider() {
     gateway.cli(&["user", "enable", &subject]).expect(0);
     Form::to(&sign_in(&gateway, &again, &provider, &[]), "/oauth2/consent");
 }
+
+/// RP-Initiated Logout: whoever signed in at the provider is signed out there too, where the operator wants that.
+#[test]
+fn signing_out_may_end_the_session_at_the_provider_too() {
+    let (upstream, provider) = (Upstream::start(), Provider::start());
+    let gateway = Gateway::start(config(&upstream, &provider).set("login.sign_out", r#""provider""#));
+    let browser = Browser::new(&gateway);
+    sign_in(&gateway, &browser, &provider, &[]);
+    let account = browser.get("/oauth2/account");
+    let policy = account.expect(200).field("content-security-policy");
+    assert!(policy.ends_with(&format!("form-action 'self' {}", provider.issuer())), "{policy}");
+    let redirect = browser.submit(&Form::to(&account, "/oauth2/logout"), &[]);
+    assert!(redirect.expect(303).field("location").starts_with(&format!("{}/end?", provider.issuer())), "{redirect:?}");
+    let (request, back) = provider.visit(&redirect);
+    let account = format!("{}/oauth2/account", gateway.url());
+    assert_eq!((&*request["client_id"], &request["post_logout_redirect_uri"], request.len()), (GATE.0, &account, 2));
+    assert_eq!(back, account);
+    Form::to(browser.get("/oauth2/account").expect(200), "/oauth2/login/provider");
+
+    // Who has a password here has no session there; and to be somebody else is not to leave.
+    let page = browser.get(&dance::request(APP.0, &[]));
+    let consent = browser.sign_in(&page, ALICE);
+    let out = browser.submit(&Form::to(&browser.get("/oauth2/account"), "/oauth2/logout"), &[]);
+    assert!(out.expect(200).text().contains("You are signed out") && consent.status == 200);
+    let consent = sign_in(&gateway, &browser, &provider, &[]);
+    Form::to(browser.submit(&Form::to(&consent, "/oauth2/logout"), &[]).expect(200), "/oauth2/login/provider");
+    assert_eq!(provider.asked("/end"), 1);
+}
+
+#[test]
+fn signing_out_ends_the_session_here_alone_unless_told_otherwise() {
+    let (_upstream, provider, gateway) = started();
+    let browser = Browser::new(&gateway);
+    sign_in(&gateway, &browser, &provider, &[]);
+    let account = browser.get("/oauth2/account");
+    assert!(account.field("content-security-policy").ends_with("form-action 'self'"), "{account:?}");
+    let out = browser.submit(&Form::to(&account, "/oauth2/logout"), &[]);
+    assert!(out.expect(200).text().contains("You are signed out"));
+}

@@ -104,6 +104,24 @@ fn a_connection_without_a_client_is_the_proxys_or_nobodys() {
     }
 }
 
+/// FWD-1: the proxy says whether its client speaks TLS; where it does not, `behind_tls` does.
+#[test]
+fn the_scheme_is_what_the_proxy_says_of_tls() {
+    let upstream = Upstream::start();
+    let addresses = [203, 0, 113, 9, 198, 51, 100, 1, 0x12, 0x67, 0x01, 0xbb];
+    let secured = |flags| octets(0x21, 0x11, &[&addresses[..], &[0x20, 0, 5, flags, 0, 0, 0, 0]].concat());
+    for behind_tls in ["false", "true"] {
+        let gateway = Gateway::start(trusting(&upstream, r#"["127.0.0.1"]"#).set("server.behind_tls", behind_tls));
+        let usual = if behind_tls == "true" { "https" } else { "http" };
+        for (header, scheme) in [(secured(1), "https"), (secured(0), "http"), (LINE.to_vec(), usual)] {
+            assert_eq!(gateway.connect().send(&header).send(ASK).response().status, 200);
+            let seen = upstream.last();
+            assert_eq!(seen.field("x-forwarded-proto"), scheme);
+            assert_eq!(seen.field("forwarded"), format!("for=203.0.113.9;proto={scheme};host=a"));
+        }
+    }
+}
+
 #[test]
 fn a_trusted_proxy_without_a_good_header_is_refused() {
     let upstream = Upstream::start();

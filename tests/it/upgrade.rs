@@ -81,6 +81,25 @@ fn an_upgrade_that_is_allowed_is_tunnelled() {
     assert_eq!((&event["status"], &event["sent"], &event["received"]), (&101.into(), &18.into(), &15.into()));
 }
 
+/// PX-10, LIM-429: a switch says what every response of its route says, and the upstream says nothing else of it.
+#[test]
+fn a_switch_has_the_fields_that_the_gateway_says_of_its_route() {
+    let answer = SWITCH.replace("\r\n\r\n", "\r\nAccess-Control-Allow-Origin: *\r\n\r\n");
+    let upstream = Upstream::answering(answer);
+    let more = "cors = { origins = [\"https://b\"] }\nrate_limit = { requests = 3, per = \"1h\", by = \"ip\" }\n";
+    let config = Config::notes(&upstream);
+    let gateway = Gateway::start(config.replace("name = \"public\"\n", &format!("name = \"public\"\n{more}")));
+    let switch = gateway.connect().send(handshake("/public/x", "")).response();
+    switch.expect(101);
+    assert_eq!(switch.field("access-control-allow-origin"), "https://b");
+    assert!(switch.field("access-control-expose-headers").contains("ratelimit"), "{switch:?}");
+    assert_eq!(switch.field("vary"), "Origin");
+    assert!(switch.field("ratelimit").starts_with("\"ip\";r=2"), "{switch:?}");
+    assert_eq!(switch.field("ratelimit-policy"), "\"ip\";q=3;w=3600");
+    let other = handshake("/public/x", "").replace("https://b", "https://c");
+    assert!(!gateway.connect().send(other).response().expect(101).has("access-control-allow-origin"));
+}
+
 /// SMUG-24: the handshake, and the 101 with what follows it, cut in two at each offset.
 #[test]
 fn the_pieces_that_an_upgrade_comes_in_do_not_matter() {

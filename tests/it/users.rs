@@ -1,6 +1,6 @@
 //! Resource owners who come and go: of the store, of a file, of a login service.
 
-use crate::harness::{ALICE, Command, Config, Gateway, Redis, Upstream, eventually, notes};
+use crate::harness::{ALICE, Authority, Command, Config, Ending, Front, Gateway, Redis, Upstream, eventually, notes};
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 
@@ -110,15 +110,37 @@ fn service() -> String {
     url
 }
 
+/// `config` without users of its own.
+fn without_users(config: Config) -> Config {
+    let text = config.text();
+    let users = text.find("[[users]]").unwrap();
+    let end = users + text[users..].find("[[routes]]").unwrap();
+    config.replace(&text[users..end], "")
+}
+
+/// TLS-3: new authorities count without a restart, as those of upstreams do.
+#[test]
+fn whom_a_login_service_is_believed_to_be_is_read_again_when_the_file_changes() {
+    let (upstream, authority, next) = (Upstream::start(), Authority::new(), Authority::new());
+    next.issue("server", &["localhost"]);
+    let port = service().rsplit_once(':').unwrap().1.trim_end_matches("/check").parse().unwrap();
+    let front = Front::start(next.server("server", false), port, Ending::Said);
+    let config = Config::notes(&upstream)
+        .set("login.url", &format!("\"https://localhost:{}/check\"", front.port()))
+        .set("login.ca", &authority.quoted("ca.pem"));
+    let gateway = Gateway::start(without_users(config));
+    let form = [("grant_type", "password"), ("username", CAROL.0), ("password", CAROL.1)];
+    gateway.ask_cli(&form).expect(503);
+    std::fs::copy(next.path("ca.pem"), authority.path("ca.pem")).unwrap();
+    eventually("it is believed", || gateway.ask_cli(&form).status == 200);
+}
+
 /// `[login]`
 #[test]
 fn a_login_service_vouches_for_users() {
     let upstream = Upstream::start();
     let config = Config::notes(&upstream).set("login.url", &format!("\"{}\"", service()));
-    let text = config.text();
-    let users = text.find("[[users]]").unwrap();
-    let end = users + text[users..].find("[[routes]]").unwrap();
-    let gateway = Gateway::start(config.replace(&text[users..end], ""));
+    let gateway = Gateway::start(without_users(config));
     let tokens = gateway.login(CAROL);
     gateway.get("/notes/1").bearer(&tokens.access).send().expect(200);
     let told = gateway.introspect(&tokens.access);

@@ -1,8 +1,12 @@
 """Proxies of others pass on octets and say in front of them for whom: the PROXY protocol as they speak it."""
 
 import contextlib
+import http.client
+import json
 import pathlib
 import socket
+import ssl
+import subprocess
 import time
 
 import pytest
@@ -96,6 +100,33 @@ def test_requests_pass_as_without_it(proxy):
     answer = ask(proxy, "GET", "/notes/1", {"Authorization": f"Bearer {token}"})
     assert answer.status == 200 and seen(answer, "x-auth-client") == ["reader"]
     assert ask(proxy, "GET", "/notes/1").status == 401
+
+
+def test_the_scheme_is_what_the_proxy_says_of_tls(announced, tmp_path):
+    gateway, _ = announced
+    ports = [free_port(), free_port()]
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost",
+         "-keyout", "edge.pem.key", "-out", "edge.pem"],
+        cwd=tmp_path, check=True, capture_output=True,
+    )
+    fronts = "".join(
+        f"listen edge{at}\n  bind 127.0.0.1:{port}{tls}\n  server tollgate 127.0.0.1:{gateway} send-proxy-v2-ssl-cn\n"
+        for at, (port, tls) in enumerate(zip(ports, ["", " ssl crt edge.pem"]))
+    )
+    (tmp_path / "haproxy.cfg").write_text(HAPROXY.format(fronts=fronts))
+    context = ssl.create_default_context(cafile=tmp_path / "edge.pem")
+    with started(["haproxy", "-db", "-f", "haproxy.cfg"], tmp_path, lambda: all(map(listening, ports))):
+        schemes = []
+        for connection in [
+            http.client.HTTPConnection("127.0.0.1", ports[0], timeout=10),
+            http.client.HTTPSConnection("localhost", ports[1], timeout=10, context=context),
+        ]:
+            connection.request("GET", "/public/x")
+            fields = json.loads(connection.getresponse().read())["fields"]
+            schemes += [value for name, value in fields if name.lower() == "x-forwarded-proto"]
+            connection.close()
+    assert schemes == ["http", "https"]
 
 
 def test_the_proxys_own_checks_are_answered(announced, tmp_path):

@@ -4,7 +4,7 @@ use crate::config::error::Report;
 use crate::config::keys::EDITS;
 use crate::config::section::Section;
 use crate::config::source::Place;
-use crate::proxy::fields::{Fate, request_fate};
+use crate::proxy::fields::{Fate, may_keep_underscore, request_fate};
 use crate::proxy::route::HeaderEdits;
 use http::{HeaderName, HeaderValue};
 
@@ -67,6 +67,20 @@ pub(super) fn edits(section: &Section<'_>, side: Side) -> HeaderEdits {
         edits.remove.extend(name(text, &node.at, side, report));
     }
     edits
+}
+
+/// Reads `underscores`: in lower case.
+pub(super) fn underscored(section: &Section<'_>) -> Vec<String> {
+    let mut names = Vec::new();
+    for (node, text) in section.texts("underscores") {
+        if HeaderName::from_bytes(text.as_bytes()).is_ok() && may_keep_underscore(text.as_bytes()) {
+            names.push(text.to_ascii_lowercase());
+        } else {
+            let help = "name fields with `_` that mean nothing to the gateway; without one a field passes anyway";
+            section.report.problem(&node.at, format!("`{text}` cannot be let pass"), help);
+        }
+    }
+    names
 }
 
 fn name(text: &str, at: &Place, side: Side, report: &Report) -> Option<HeaderName> {

@@ -23,7 +23,7 @@ const PUBLIC: [&str; 8] = [
 ];
 
 /// What belongs to an issuer alone.
-const COMPANIONS: [&str; 8] = [
+const COMPANIONS: [&str; 9] = [
     "client_id",
     "client_secret",
     "scopes",
@@ -32,6 +32,7 @@ const COMPANIONS: [&str; 8] = [
     "allowed_domains",
     "allowed_subjects",
     "passwords",
+    "sign_out",
 ];
 
 /// Reads the part of `[login]` that concerns a provider; `None`: there is none.
@@ -60,6 +61,7 @@ pub(super) fn build(root: &Section<'_>, issue: &issue::Settings, variable: Varia
         client_id: client_id.to_owned(),
         client_secret,
         redirect_uri: endpoint::callback_url(issue),
+        signed_out_uri: (section.text_or_default("sign_out") == "provider").then(|| endpoint::signed_out_url(issue)),
         scopes: scopes(&section),
         subject_claim: section.text_or_default("subject_claim").to_owned(),
         name,

@@ -1,6 +1,6 @@
 //! `[[routes]]`.
 
-use super::fields::{Side, edits};
+use super::fields::{Side, edits, underscored};
 use super::scopes::Scopes;
 use super::upstreams::Upstreams;
 use super::{Variables, access, cors, path, rate_limit, resources, tokens};
@@ -180,6 +180,7 @@ fn action(
         rate_limit,
         cors,
         case_blind: section.boolean("case_insensitive_upstream"),
+        underscored: underscored(section),
         refusal_is_failure: section.text_or_default("upstream_401") == "bad-gateway",
     })
 }

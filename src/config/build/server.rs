@@ -7,6 +7,7 @@ use crate::config::section::Section;
 use crate::http1::Limits;
 use crate::http1::stream::Listen;
 use crate::oauth::url::{Url, is_loopback_host};
+use crate::proxy::forward::{Parameters, Provenance};
 use crate::proxy::origin::TrustedProxies;
 use crate::telemetry::LogFormat;
 use crate::{admin, server, telemetry};
@@ -22,6 +23,8 @@ pub(super) struct Server<'f> {
     pub(super) public_url: Option<String>,
     /// Whose forwarding fields are believed.
     pub(super) trusted: TrustedProxies,
+    /// What upstreams are told of where a request comes from.
+    pub(super) provenance: Provenance,
     /// `[limits] form_body`.
     pub(super) form_body: usize,
     /// `[server] hsts`, as it is sent.
@@ -46,6 +49,7 @@ pub(super) fn build<'f>(server: &Section<'f>, limits: &Section<'_>) -> Server<'f
         settings,
         public_url: public_url(server, behind_tls),
         trusted: trusted(server, behind_tls),
+        provenance: provenance(server),
         form_body: size(limits, "form_body"),
         hsts: server.duration("hsts").map(|age| hsts(age.as_secs())),
         listeners,
@@ -177,6 +181,21 @@ fn trusted(server: &Section<'_>, behind_tls: bool) -> TrustedProxies {
         );
     }
     trusted
+}
+
+/// Reads `forwarded` and `forwarded_parameters`.
+fn provenance(server: &Section<'_>) -> Provenance {
+    let fields = server.text_or_default("forwarded");
+    let written = server.entry("forwarded_parameters");
+    let names = server.texts("forwarded_parameters");
+    let has = |name| written.is_none() || names.iter().any(|(_, written)| *written == name);
+    let parameters = Parameters { node: has("for"), proto: has("proto"), host: has("host") };
+    let is_sent = matches!(fields, "both" | "forwarded");
+    if let Some(entry) = written.filter(|_| names.is_empty() || !is_sent) {
+        let help = "leave it out; `forwarded = \"x-forwarded\"` is for upstreams that get no `Forwarded`";
+        server.report.problem(&entry.key_at, "there is no `Forwarded` that could have these parameters", help);
+    }
+    Provenance { x_forwarded: matches!(fields, "both" | "x-forwarded"), forwarded: is_sent.then_some(parameters) }
 }
 
 /// Reads `[admin]`.

@@ -110,13 +110,16 @@ fn path(node: &Node) -> Option<PathBuf> {
     Some(node.at.path().parent().unwrap_or(Path::new("")).join(node.text()?))
 }
 
-/// Every file that TLS is configured with: what to watch.
+/// Every file with certificates or keys, of `[login]` too: what to watch.
 pub(in crate::config) fn files(root: &Table) -> Vec<PathBuf> {
     let mut found = Vec::new();
     if let Some(tls) = below(root, "server").and_then(|server| below(server, "tls")) {
         of_table(tls, &mut found);
         let further = tls.get("certificates").and_then(|entry| entry.node.list()).unwrap_or_default();
         further.iter().filter_map(Node::table).for_each(|pair| of_table(pair, &mut found));
+    }
+    if let Some(login) = below(root, "login") {
+        of_table(login, &mut found);
     }
     for upstream in below(root, "upstreams").into_iter().flat_map(|all| &all.entries) {
         if let Some(tls) = upstream.node.table().and_then(|upstream| below(upstream, "tls")) {

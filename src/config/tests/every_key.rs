@@ -22,6 +22,8 @@ const CHANGES: &[(&str, &str, &str)] = &[
     ("server.behind_tls", "behind_tls", "behind_tls = true"),
     ("server.trusted_proxies", "trusted_proxies", "trusted_proxies = [\"::1\"]"),
     ("server.proxy_protocol", "proxy_protocol", "proxy_protocol = false"),
+    ("server.forwarded", "forwarded =", "forwarded = \"both\""),
+    ("server.forwarded_parameters", "forwarded_parameters", "forwarded_parameters = [\"for\"]"),
     ("server.shutdown_grace", "shutdown_grace", "shutdown_grace = \"6s\""),
     ("server.hsts", "hsts", "hsts = \"1d\""),
     (
@@ -182,6 +184,7 @@ const CHANGES: &[(&str, &str, &str)] = &[
     ("routes.upstream_401", "upstream_401", "upstream_401 = \"pass\""),
     ("routes.report_only", "report_only", "report_only = false"),
     ("routes.rate_limit.requests", "rate_limit.requests", "rate_limit.requests = 99"),
+    ("routes.underscores", "underscores", "underscores = [\"x_other\"]"),
     ("routes.rate_limit.per", "rate_limit.per", "rate_limit.per = \"2s\""),
     ("routes.rate_limit.by", "rate_limit.by", "rate_limit.by = \"subject\""),
     ("routes.rate_limit.burst", "rate_limit.burst", "rate_limit.burst = 1"),
@@ -220,6 +223,7 @@ const CHANGES_WITH_PROVIDER: &[(&str, &str, &str)] = &[
     ("login.name", "name = \"SSO", "name = \"b\""),
     ("login.allowed_domains", "allowed_domains", ""),
     ("login.allowed_subjects", "allowed_subjects", "allowed_subjects = [\"b\"]"),
+    ("login.sign_out", "sign_out", ""),
     ("login.passwords", "passwords", ""),
 ];
 
@@ -227,7 +231,7 @@ const CHANGES_WITH_PROVIDER: &[(&str, &str, &str)] = &[
 fn with_provider() -> String {
     let login = "[login]\nissuer = \"https://login.example\"\nclient_id = \"a\"\nclient_secret = \"env:APP_SECRET\"\n\
         scopes = \"openid email\"\nsubject_claim = \"email\"\nname = \"SSO\"\nallowed_domains = [\"a.example\"]\n\
-        allowed_subjects = [\"a@a.example\"]\npasswords = false\n\n";
+        allowed_subjects = [\"a@a.example\"]\nsign_out = \"provider\"\npasswords = false\n\n";
     FILE.replacen("[upstreams.notes]", &format!("{login}[upstreams.notes]"), 1)
 }
 
@@ -291,7 +295,7 @@ fn said(configuration: &Configuration) -> String {
     let secrets = plan.clients.iter().flat_map(|client| &client.secrets).map(ToString::to_string);
     let hashes: Vec<String> = hash.into_iter().chain(secrets).collect();
     let last = format!("{}{:?}{:?}{}", plan.realm, plan.recheck, plan.trusted, plan.form_body);
-    let last = format!("{last}{}{:?}", plan.serve_cached, plan.hsts);
+    let last = format!("{last}{}{:?}{:?}", plan.serve_cached, plan.hsts, plan.provenance);
     let all = format!("{first}{rest}{hashes:?}{last}{:?}{:?}", plan.branding, plan.sessions);
     // Each file is in a folder of its own, which stands in the places of the routes.
     all.replace(&configuration.file.display().to_string(), "")

@@ -51,6 +51,27 @@ fn a_plain_listener_is_local_or_behind_tls() {
     ]);
 }
 
+/// FWD-3, IDH-3
+#[test]
+fn what_upstreams_are_told_of_a_client_may_be_chosen() {
+    let parameters = |names: &str| format!("{LISTEN}\nforwarded_parameters = {names}");
+    let at = "[[routes]]";
+    each_is_refused(&[
+        (LISTEN, &format!("{LISTEN}\nforwarded = \"all\""), "is unknown"),
+        (LISTEN, &parameters("[]"), "could have these parameters"),
+        (LISTEN, &(parameters("[\"for\"]") + "\nforwarded = \"x-forwarded\""), "could have these parameters"),
+        (LISTEN, &parameters("[\"by\"]"), "is unknown"),
+        (at, "[[routes]]\nunderscores = [\"x-a\"]", "`x-a` cannot be let pass"),
+        (at, "[[routes]]\nunderscores = [\"X_Auth_User\"]", "`X_Auth_User` cannot be let pass"),
+        (at, "[[routes]]\nunderscores = [\"x_a b\"]", "`x_a b` cannot be let pass"),
+    ]);
+    each_is_taken(&[
+        (LISTEN, &format!("{LISTEN}\nforwarded = \"none\"")),
+        (LISTEN, &parameters("[\"proto\"]")),
+        (at, "[[routes]]\nunderscores = [\"X_Legacy_Id\"]"),
+    ]);
+}
+
 /// R8628-4
 #[test]
 fn devices_are_served_where_something_says_so() {

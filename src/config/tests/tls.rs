@@ -116,10 +116,13 @@ fn servers_over_https_are_verified_unless_the_file_says_otherwise() {
 fn the_files_of_tls_are_watched_like_the_configuration() {
     let further = SERVER.replace(" }", ", certificates = [{ cert = \"b.pem\", key = \"b.key\" }] }");
     let text = with_server(&further).replacen("[\"echo:\"]", "[\"https://a\"]\ntls = { ca = \"ca.pem\" }", 1);
+    let text = text + "\n[login]\nurl = \"https://login.example/check\"\nca = \"login.pem\"\n";
     let folder = folder(&text, (2020, 2090));
     let watched = files(&folder.path("gateway.toml"));
-    for name in ["gateway.toml", "tls/cert.pem", "tls/key.pem", "tls/clients.pem", "b.pem", "b.key", "ca.pem"] {
+    for name in
+        ["gateway.toml", "tls/cert.pem", "tls/key.pem", "tls/clients.pem", "b.pem", "b.key", "ca.pem", "login.pem"]
+    {
         assert!(watched.contains(&folder.path(name)), "{name}: {watched:?}");
     }
-    assert_eq!(watched.len(), 7, "{watched:?}");
+    assert_eq!(watched.len(), 8, "{watched:?}");
 }

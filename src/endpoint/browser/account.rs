@@ -41,7 +41,8 @@ impl Browser {
             sign_out: form("/logout", &Dialogue::Leave(None))?,
             notice: self.notice(session, visit),
         };
-        Ok(self.page(&Page::Account(page), StatusCode::OK, None))
+        let there = self.end_session_there(session, visit).await;
+        Ok(self.page(&Page::Account(page), StatusCode::OK, there.as_deref()))
     }
 
     fn account_app(&self, access: Access) -> AccountApp {

@@ -13,6 +13,7 @@ use super::{Browser, Visit, audit};
 use crate::clock::Timestamp;
 use crate::oauth::params::Params;
 use crate::people::provider::{Ask, Attempt, Provider, ProviderError};
+use crate::people::session::Session;
 use crate::people::users::LoginError;
 use crate::secret::{Digest, Secret, TagKey, random};
 use crate::store::Kind;
@@ -151,6 +152,11 @@ impl Browser {
     ) -> Result<Response<Bytes>, Stop> {
         audit::sign_in_refused(Way::Provider, reason, visit.address);
         self.sign_in_page_again(purpose, Again { status, problem: Some(problem), username: "" }, visit).await
+    }
+
+    /// Where whoever signs out ends the session at the provider too, where there is one.
+    pub(super) async fn end_session_there(&self, session: &Session, visit: &Visit<'_>) -> Option<String> {
+        self.provider()?.end_session(&session.subject, visit.now).await
     }
 
     /// Where forms of the sign-in page lead beside `after`: for `form-action`.

@@ -198,6 +198,8 @@ impl Browser {
         visit.cookies.extend(self.cookies.clear_session());
         if let Some(purpose) = purpose {
             self.sign_in_page(&as_another(purpose), visit).await
+        } else if let Some(location) = self.end_session_there(session, visit).await {
+            self.lead(&location, visit)
         } else {
             let message = Message {
                 status: StatusCode::OK,

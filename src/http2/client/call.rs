@@ -1,5 +1,6 @@
 //! A request to a server, written as HTTP/1.1, and the response, read so.
 
+use super::tunnel::Handshake;
 use super::{Streaming, response};
 use crate::http1::Limits;
 use crate::http1::body::BodyLength;
@@ -7,10 +8,10 @@ use crate::http1::head::{Request, RequestHead};
 use crate::http1::stream::Layer;
 use crate::http2::incoming::{Coding, Incoming};
 use crate::http2::outgoing::{Outgoing, write_parts};
-use crate::http2::{Unprocessed, failure};
+use crate::http2::{NoTunnels, Unprocessed, failure};
 use bytes::Bytes;
-use h2::Reason;
 use h2::client::{ResponseFuture, SendRequest};
+use h2::{Reason, RecvStream};
 use http::Method;
 use http::uri::Scheme;
 use std::cell::RefCell;
@@ -52,15 +53,21 @@ impl Call {
             tracing::debug!(%error, "an HTTP/2 connection takes no request");
             io::Error::new(io::ErrorKind::ConnectionAborted, Unprocessed)
         })?;
-        let (used, asked) = asking.take_head(octets, self.streaming.scheme())?;
-        if let Some((response, method)) = asked {
-            self.streaming.asked();
-            let before = self.listening.replace(Listening::Response(response, method, Vec::new()));
-            if let Listening::Nothing(Some(waker)) = before {
-                waker.wake();
-            }
+        let Some((length, handshake)) = asking.parse(octets)? else { return Poll::Ready(Ok(octets.len())) };
+        if handshake.is_some() && !asking.send.is_extended_connect_protocol_enabled() {
+            let known = self.streaming.poll_settings(context);
+            asking.forget(octets.len());
+            ready!(known);
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::Unsupported, NoTunnels)));
         }
-        Poll::Ready(Ok(used))
+        let behind = asking.head.len() - length;
+        let asked = asking.ask(length, handshake, self.streaming.scheme())?;
+        self.streaming.asked();
+        let before = self.listening.replace(Listening::Response(asked, Vec::new()));
+        if let Listening::Nothing(Some(waker)) = before {
+            waker.wake();
+        }
+        Poll::Ready(Ok(octets.len().saturating_sub(behind)))
     }
 
     fn poll_any(&self, context: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
@@ -88,7 +95,7 @@ impl Layer for Call {
         ready!(listening.poll_response(context, &self.streaming))?;
         match &mut *listening {
             Listening::Content(incoming) => incoming.poll_read(context, buffer),
-            Listening::Response(_, _, interim) => {
+            Listening::Response(_, interim) => {
                 let size = interim.len().min(buffer.capacity() - buffer.len());
                 buffer.extend(interim.drain(..size));
                 Poll::Ready(Ok(size))
@@ -142,20 +149,55 @@ struct Asking {
 }
 
 impl Asking {
-    fn take_head(&mut self, octets: &[u8], scheme: Scheme) -> io::Result<(usize, Option<(ResponseFuture, Method)>)> {
+    /// Takes octets; the length of the head where it is whole, and the handshake that it is.
+    fn parse(&mut self, octets: &[u8]) -> io::Result<Option<(usize, Option<Handshake>)>> {
         self.head.extend_from_slice(octets);
         let parsed = self.parsed.parse(&self.head, &LIMITS).map_err(io::Error::other)?;
-        let Some(length) = parsed else { return Ok((octets.len(), None)) };
-        let behind = self.head.len() - length;
+        Ok(parsed.map(|length| (length, Handshake::of(&Request::new(&self.parsed, &self.head)))))
+    }
+
+    /// As if the last `count` octets had not been taken.
+    fn forget(&mut self, count: usize) {
+        self.head.truncate(self.head.len().saturating_sub(count));
+    }
+
+    /// Sends the head, which is `length` octets long.
+    fn ask(&mut self, length: usize, handshake: Option<Handshake>, scheme: Scheme) -> io::Result<Asked> {
         self.head.truncate(length);
         let request = Request::new(&self.parsed, &self.head);
-        let framing = request.length();
-        let head = response::request(&request, scheme).map_err(io::Error::other)?;
+        let framing = if handshake.is_some() { BodyLength::Close } else { request.length() };
+        let mut head = response::request(&request, scheme).map_err(io::Error::other)?;
         let method = head.method().clone();
+        if handshake.is_some() {
+            Handshake::ask(&mut head);
+        }
         let (response, stream) = self.send.send_request(head, framing == BodyLength::None).map_err(failure)?;
         self.content = Some(Outgoing::new(stream, framing, Reason::CANCEL));
         self.head = Vec::new();
-        Ok((octets.len().saturating_sub(behind), Some((response, method))))
+        Ok(Asked { response, method, handshake })
+    }
+}
+
+/// A request that has been sent.
+#[derive(Debug)]
+struct Asked {
+    response: ResponseFuture,
+    method: Method,
+    /// It asks for a tunnel.
+    handshake: Option<Handshake>,
+}
+
+impl Asked {
+    /// The response, whose head reads as one of HTTP/1.1.
+    fn incoming(&self, response: http::Response<RecvStream>) -> Incoming {
+        let (parts, body) = response.into_parts();
+        if let Some(head) = self.handshake.as_ref().and_then(|handshake| handshake.switch(&parts)) {
+            return Incoming::new(head, body, Coding::Plain);
+        }
+        let ended = body.is_end_stream();
+        let is_chunked = response::is_chunked(&parts, &self.method, ended);
+        let coding = if is_chunked { Coding::Chunked } else { Coding::Plain };
+        Incoming::new(response::head(&parts, &self.method, ended), body, coding)
     }
 }
 
@@ -164,8 +206,8 @@ impl Asking {
 enum Listening {
     /// The request has not been sent; who waits already.
     Nothing(Option<Waker>),
-    /// Its head is awaited; the method, and what came of interim responses.
-    Response(ResponseFuture, Method, Vec<u8>),
+    /// Its head is awaited; what came of interim responses.
+    Response(Asked, Vec<u8>),
     /// It has begun.
     Content(Incoming),
 }
@@ -173,31 +215,28 @@ enum Listening {
 impl Listening {
     /// Ready when there is a response, or an interim one.
     fn poll_response(&mut self, context: &mut Context<'_>, streaming: &Streaming) -> Poll<io::Result<()>> {
-        let (future, method, interim) = match self {
+        let (asked, interim) = match self {
             Self::Content(_) => return Poll::Ready(Ok(())),
             Self::Nothing(waker) => {
                 *waker = Some(context.waker().clone());
                 return Poll::Pending;
             }
-            Self::Response(future, method, interim) => (future, method, interim),
+            Self::Response(asked, interim) => (asked, interim),
         };
         if !interim.is_empty() {
             return Poll::Ready(Ok(()));
         }
-        if let Poll::Ready(Some(head)) = future.poll_informational(context) {
+        if let Poll::Ready(Some(head)) = asked.response.poll_informational(context) {
             streaming.answered();
             response::interim(&head.map_err(failure)?, interim);
             return Poll::Ready(Ok(()));
         }
-        let answered = ready!(Pin::new(future).poll(context)).map_err(failure);
+        let answered = ready!(Pin::new(&mut asked.response).poll(context)).map_err(failure);
         if !answered.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
             streaming.answered();
         }
-        let (parts, body) = answered?.into_parts();
-        let ended = body.is_end_stream();
-        let coding = if response::is_chunked(&parts, method, ended) { Coding::Chunked } else { Coding::Plain };
-        let head = response::head(&parts, method, ended);
-        *self = Self::Content(Incoming::new(head, body, coding));
+        let incoming = asked.incoming(answered?);
+        *self = Self::Content(incoming);
         Poll::Ready(Ok(()))
     }
 }

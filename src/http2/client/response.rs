@@ -50,7 +50,7 @@ pub(super) fn interim(response: &http::Response<()>, out: &mut Vec<u8>) {
     fields::section(out, response.headers());
 }
 
-fn status_line(status: StatusCode, out: &mut Vec<u8>) {
+pub(super) fn status_line(status: StatusCode, out: &mut Vec<u8>) {
     out.extend_from_slice(b"HTTP/1.1 ");
     decimal(out, status.as_u16().into());
     out.push(b' ');

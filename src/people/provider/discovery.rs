@@ -3,13 +3,12 @@
 
 use crate::clock::{self, Timestamp};
 use crate::people::https::{Https, chain};
-use openidconnect::IssuerUrl;
-use openidconnect::core::CoreProviderMetadata;
+use openidconnect::{IssuerUrl, ProviderMetadataWithLogout};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// Metadata and keys.
-pub(super) type Metadata = CoreProviderMetadata;
+pub(super) type Metadata = ProviderMetadataWithLogout;
 
 /// How long it is believed.
 const FRESH: Duration = Duration::from_secs(3600);

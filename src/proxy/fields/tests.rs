@@ -124,6 +124,19 @@ fn fields_that_the_gateway_makes_are_its_own() {
     }
 }
 
+/// IDH-3, IDH-2
+#[test]
+fn only_a_name_without_a_meaning_may_keep_its_underscore() {
+    for name in ["my_field", "X_Legacy_Id", "a_"] {
+        assert!(may_keep_underscore(name.as_bytes()), "{name}");
+    }
+    let long = format!("x_auth_{}", "a".repeat(80));
+    for name in ["my-field", "X_Auth_User", "x-auth_subject", "Content_Length", "X_Forwarded_For", "Remote_User", &long]
+    {
+        assert!(!may_keep_underscore(name.as_bytes()), "{name}");
+    }
+}
+
 /// IDH-3
 #[test]
 fn other_names_with_an_underscore_are_dropped() {

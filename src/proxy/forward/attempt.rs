@@ -17,6 +17,7 @@ use crate::http1::exchange::{Exchange, Outcome};
 use crate::http1::head::Response;
 use crate::http1::stream::{Reader, Stream, Writer};
 use crate::http1::{Limits, Version};
+use crate::http2::is_without_tunnels;
 use crate::proxy::upstream::Upstream;
 use std::pin::pin;
 use std::rc::Rc;
@@ -148,7 +149,7 @@ async fn converse(
         let (Inbound::Complete(body), Some(writer)) = (inbound, writer) else {
             return Err(invalid("a protocol switch beside a body"));
         };
-        switching(&response, job.outgoing.plan, &mut buffers.answer);
+        switching(&response, job.outgoing.plan, &job.outgoing.request, &mut buffers.answer);
         let ends = Ends { body, client: &mut exchange.writer, upstream: (reader, writer), first: ahead.to_vec() };
         let head = std::mem::take(buffers).answer;
         let forwarded = Box::pin(switched(job, head, ends, (patience, exchange.limits))).await?;
@@ -263,6 +264,8 @@ async fn first_write(
     match written {
         Ok(Ok(())) => Ok(()),
         Err(Elapsed) => Err(ForwardError::ResponseTimeout.into()),
+        // Nothing is wrong with the server, and the next time it would be the same.
+        Ok(Err(error)) if is_without_tunnels(&error) => Err(ForwardError::NoTunnels(job.upstream.name.clone()).into()),
         Ok(Err(error)) => Err(Failed {
             error: ForwardError::BadGateway(format!("writing the request: {error}")),
             stage: if at_once { Stage::Unsent } else { Stage::Unanswered },

@@ -10,7 +10,27 @@ use crate::proxy::origin::is_forwarded;
 use crate::text::address;
 use std::net::IpAddr;
 
-/// Whether [`append`] makes this field: the client's is not copied, but read.
+/// What upstreams are told: `[server] forwarded`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Provenance {
+    /// `X-Forwarded-For` and its kin.
+    pub x_forwarded: bool,
+    /// `Forwarded`, with these parameters.
+    pub forwarded: Option<Parameters>,
+}
+
+/// The parameters of our element of `Forwarded` (RFC 7239 section 5), one at least.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Parameters {
+    /// `for`: the peer's address.
+    pub node: bool,
+    /// `proto`.
+    pub proto: bool,
+    /// `host`.
+    pub host: bool,
+}
+
+/// Whether [`append`] makes this field, where it is wanted: the client's is not copied, but read.
 pub(super) fn is_made_here(name: &[u8]) -> bool {
     const NAMES: [&[u8]; 5] =
         [b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"x-forwarded-port", b"forwarded"];
@@ -21,6 +41,16 @@ pub(super) fn is_made_here(name: &[u8]) -> bool {
 pub(super) fn append(plan: &Plan<'_>, request: &Request<'_>, peer: &Peer, out: &mut Vec<u8>) {
     let edits = &plan.action.request_headers;
     let scheme: &[u8] = if plan.origin.https { b"https" } else { b"http" };
+    if plan.provenance.x_forwarded {
+        x_forwarded(plan, request, (peer, scheme), out);
+    }
+    if let Some(parameters) = plan.provenance.forwarded.filter(|_| !covers(edits, b"forwarded")) {
+        forwarded((plan, parameters), request, (peer, scheme), out);
+    }
+}
+
+fn x_forwarded(plan: &Plan<'_>, request: &Request<'_>, (peer, scheme): (&Peer, &[u8]), out: &mut Vec<u8>) {
+    let edits = &plan.action.request_headers;
     if !covers(edits, b"x-forwarded-for") {
         forwarded_for(plan, request, peer, out);
     }
@@ -34,9 +64,6 @@ pub(super) fn append(plan: &Plan<'_>, request: &Request<'_>, peer: &Peer, out: &
         let default: &[u8] = if plan.origin.https { b"443" } else { b"80" };
         let port = said(plan, request, "x-forwarded-port").or_else(|| port(plan.host.raw)).unwrap_or(default);
         line(out, b"x-forwarded-port", port);
-    }
-    if !covers(edits, b"forwarded") {
-        forwarded(plan, request, peer, scheme, out);
     }
 }
 
@@ -76,7 +103,13 @@ fn forwarded_for(plan: &Plan<'_>, request: &Request<'_>, peer: &Peer, out: &mut 
 }
 
 /// `Forwarded`: likewise.
-fn forwarded(plan: &Plan<'_>, request: &Request<'_>, peer: &Peer, scheme: &[u8], out: &mut Vec<u8>) {
+fn forwarded(
+    (plan, parameters): (&Plan<'_>, Parameters),
+    request: &Request<'_>,
+    (peer, scheme): (&Peer, &[u8]),
+    out: &mut Vec<u8>,
+) {
+    let start = out.len();
     out.extend_from_slice(b"forwarded: ");
     let value = out.len();
     if plan.origin.trusted {
@@ -87,16 +120,30 @@ fn forwarded(plan: &Plan<'_>, request: &Request<'_>, peer: &Peer, scheme: &[u8],
             node(plan.origin.address, out);
         }
     }
+    let before = out.len();
     separate(value, out);
-    out.extend_from_slice(b"for=");
-    node(peer.address(), out);
-    out.extend_from_slice(b";proto=");
-    out.extend_from_slice(scheme);
-    if !plan.host.raw.is_empty() {
-        out.extend_from_slice(b";host=");
+    let element = out.len();
+    if parameters.node {
+        out.extend_from_slice(b"for=");
+        node(peer.address(), out);
+    }
+    if parameters.proto {
+        parameter(element, b"proto=", out);
+        out.extend_from_slice(scheme);
+    }
+    if parameters.host && !plan.host.raw.is_empty() {
+        parameter(element, b"host=", out);
         quoted(plan.host.raw, out);
     }
-    out.extend_from_slice(b"\r\n");
+    if out.len() == element {
+        // There is nothing to say: a request of HTTP/1.0 may have no host.
+        out.truncate(before);
+    }
+    if out.len() == value {
+        out.truncate(start);
+    } else {
+        out.extend_from_slice(b"\r\n");
+    }
 }
 
 fn join<'v>(values: impl Iterator<Item = &'v [u8]>, out: &mut Vec<u8>) {
@@ -111,6 +158,13 @@ fn separate(start: usize, out: &mut Vec<u8>) {
     if out.len() > start {
         out.extend_from_slice(b", ");
     }
+}
+
+fn parameter(start: usize, name: &[u8], out: &mut Vec<u8>) {
+    if out.len() > start {
+        out.push(b';');
+    }
+    out.extend_from_slice(name);
 }
 
 fn addressed(origin: Option<IpAddr>, out: &mut Vec<u8>) {

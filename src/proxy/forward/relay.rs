@@ -61,7 +61,6 @@ pub(super) async fn relay(
     inbound: &mut Inbound<'_, '_>,
     pace: &Pace,
 ) -> Result<(), Stop> {
-    let tick = down.read_timeout.map_or(TICK, |limit| limit.min(TICK));
     let mut silent = Duration::ZERO;
     loop {
         if let Some(piece) = body.next_ready().map_err(Stop::Upstream)? {
@@ -70,6 +69,7 @@ pub(super) async fn relay(
             return down.finish(body, inbound).await;
         } else {
             down.flush(inbound).await?;
+            let tick = down.read_timeout.map_or(TICK, |limit| limit.saturating_sub(silent).min(TICK));
             let next = inbound.alongside(down.patience.within(tick, body.next())).await.map_err(Stop::Request)?;
             if !down.vigil.still_holds().await {
                 return Err(Stop::Revoked);

@@ -105,7 +105,7 @@ impl Outgoing<'_> {
                 Fate::Pass => limit.is_none() || !field.is("max-forwards"),
                 Fate::Drop => {
                     self.made_anew(&field, &mut seen, out);
-                    false
+                    self.plan.action.lets_pass(field.name)
                 }
                 Fate::Forwarding => self.plan.origin.trusted && !provenance::is_made_here(field.name),
                 Fate::Ours => {

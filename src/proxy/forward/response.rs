@@ -63,7 +63,7 @@ impl Answer<'_> {
             line(out, b"x-request-id", self.plan.request_id.as_bytes());
         }
         append_set(out, edits);
-        self.append_ours(out);
+        append_ours(self.plan, &self.request, out);
         let passing = self.framed(response, out);
         if said.trailer && passing.chunked {
             let announced = response.values("trailer");
@@ -71,16 +71,6 @@ impl Answer<'_> {
         }
         out.extend_from_slice(b"\r\n");
         passing
-    }
-
-    /// What the gateway itself says of the route: to pages of other origins, and of its limit.
-    fn append_ours(&self, out: &mut Vec<u8>) {
-        if let Some(cors) = &self.plan.action.cors {
-            cors.response(self.request.values("origin")).for_each(|(name, value)| line(out, name.as_bytes(), value));
-        }
-        if let Some(standing) = self.plan.standing {
-            standing.fields().iter().for_each(|(name, value)| line(out, name.as_bytes(), value));
-        }
     }
 
     /// The upstream's fields that pass, in order.
@@ -159,6 +149,16 @@ impl Answer<'_> {
             None if !silent => content_length(out, 0),
             Some(_) | None => {}
         }
+    }
+}
+
+/// What the gateway itself says of the route: to pages of other origins, and of its limit.
+pub(super) fn append_ours(plan: &Plan<'_>, request: &Request<'_>, out: &mut Vec<u8>) {
+    if let Some(cors) = &plan.action.cors {
+        cors.response(request.values("origin")).for_each(|(name, value)| line(out, name.as_bytes(), value));
+    }
+    if let Some(standing) = plan.standing {
+        standing.fields().iter().for_each(|(name, value)| line(out, name.as_bytes(), value));
     }
 }
 

@@ -1,10 +1,12 @@
 //! The offer to switch a connection to another protocol, and its acceptance (H-upg-1, H-upg-2, SMUG-22).
 
 use super::edits::{append_set, covers, line};
+use super::response::{append_ours, status_line};
 use super::{Plan, cookies};
 use crate::http1::Version;
 use crate::http1::body::BodyLength;
 use crate::http1::head::{Request, Response};
+use crate::proxy::cors;
 use crate::proxy::fields::{Named, ResponseFate, list, response_fate};
 use crate::proxy::route::Upgrade;
 
@@ -49,14 +51,18 @@ impl Offer {
     }
 }
 
-/// Writes the head of an accepted 101 for the client into `out`.
-pub(super) fn switching(response: &Response<'_>, plan: &Plan<'_>, out: &mut Vec<u8>) {
+/// Writes the head of an accepted 101 for the client that sent `request` into `out`.
+pub(super) fn switching(response: &Response<'_>, plan: &Plan<'_>, request: &Request<'_>, out: &mut Vec<u8>) {
     out.clear();
-    super::response::status_line(response, out);
+    status_line(response, out);
     let named = Named::read(response.connection());
     let edits = &plan.action.response_headers;
     for field in response.fields() {
-        let ours = field.is("set-cookie") && cookies::is_ours(field.value);
+        let ours = if field.is("set-cookie") {
+            cookies::is_ours(field.value)
+        } else {
+            plan.action.cors.is_some() && cors::is_ours(field.name)
+        };
         let passes = response_fate(field.name) != ResponseFate::Drop && !ours;
         if passes && !named.contains(field.name) && !covers(edits, field.name) {
             line(out, field.name, field.value);
@@ -66,6 +72,7 @@ pub(super) fn switching(response: &Response<'_>, plan: &Plan<'_>, out: &mut Vec<
         line(out, b"x-request-id", plan.request_id.as_bytes());
     }
     append_set(out, edits);
+    append_ours(plan, request, out);
     line(out, b"connection", b"upgrade");
     for protocol in response.values("upgrade") {
         line(out, b"upgrade", protocol);

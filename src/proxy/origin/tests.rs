@@ -3,6 +3,7 @@
 use super::*;
 use crate::http1::Limits;
 use crate::http1::head::RequestHead;
+use crate::http1::stream::Tls;
 use proptest::prelude::*;
 
 const PROXY: &str = "10.0.0.1:4711";
@@ -12,7 +13,7 @@ fn origin_of(proxies: &TrustedProxies, fields: &str, peer: &str) -> Origin {
     let limits = Limits { head_size: 1 << 20, ..Limits::default() };
     let mut head = RequestHead::default();
     head.parse(octets.as_bytes(), &limits).unwrap().unwrap();
-    let (tls, peer) = peer.strip_prefix("tls ").map_or((false, peer), |peer| (true, peer));
+    let (tls, peer) = peer.strip_prefix("tls ").map_or((Tls::Unknown, peer), |peer| (Tls::Here, peer));
     let peer = peer.parse().map_or(Peer::Unix, |remote| Peer::Tcp { remote, local_port: 80, tls });
     proxies.origin(&Request::new(&head, octets.as_bytes()), &peer)
 }

@@ -22,6 +22,7 @@ fn action(path_policy: PathPolicy) -> Arc<Action> {
         cors: None,
         case_blind: false,
         refusal_is_failure: false,
+        underscored: Vec::new(),
     })
 }
 

@@ -1,6 +1,6 @@
 //! Version 1: a line of text.
 
-use super::Announced;
+use super::{Announced, Client};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
@@ -29,7 +29,7 @@ pub(super) fn parse(line: &[u8]) -> Option<Announced> {
     let mut words = line.split(' ').skip(1);
     match words.next()? {
         // What stands behind it means nothing.
-        "UNKNOWN" => Some(Announced::Unnamed),
+        "UNKNOWN" => Some(Announced::Client(Client::UNNAMED)),
         "TCP4" => client::<Ipv4Addr>(words),
         "TCP6" => client::<Ipv6Addr>(words),
         _ => None,
@@ -41,7 +41,7 @@ fn client<'l, A: FromStr + Into<IpAddr>>(mut words: impl Iterator<Item = &'l str
     let _: A = words.next()?.parse().ok()?;
     let client = SocketAddr::new(source.into(), port(words.next()?)?);
     port(words.next()?)?;
-    words.next().is_none().then_some(Announced::Client(client))
+    words.next().is_none().then_some(Announced::Client(Client::at(client)))
 }
 
 /// A decimal number without zeros in front of it.

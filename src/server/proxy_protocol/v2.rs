@@ -1,6 +1,6 @@
 //! Version 2: octets.
 
-use super::Announced;
+use super::{Announced, Client};
 use std::net::{IpAddr, SocketAddr};
 
 /// How it begins.
@@ -12,6 +12,11 @@ const LONGEST: usize = 4096;
 
 /// The type of the field that holds a checksum.
 const CRC32C: u8 = 0x03;
+/// The type of the field about TLS between the client and the proxy, and the flag in it that there is some.
+const SSL: u8 = 0x20;
+const CLIENT_SSL: u8 = 0x01;
+/// What stands in that field in front of further fields: flags, and what became of the client's certificate.
+const SSL_FIXED: usize = 5;
 
 /// How many octets follow the fixed part; `None`: too many.
 pub(super) fn length(fixed: &[u8]) -> Option<usize> {
@@ -23,10 +28,10 @@ pub(super) fn length(fixed: &[u8]) -> Option<usize> {
 pub(super) fn parse(header: &[u8]) -> Option<Announced> {
     let (fixed, rest) = header.split_at_checked(FIXED)?;
     let &[command, family, _, _] = fixed.last_chunk()?;
-    let (announced, fields) = match (command, family) {
+    let (client, fields) = match (command, family) {
         // Whatever it says of a connection of its own is to be ignored.
         (0x20, _) => return Some(Announced::Proxy),
-        (0x21, 0x00) => return Some(Announced::Unnamed),
+        (0x21, 0x00) => return Some(Announced::Client(Client::UNNAMED)),
         (0x21, 0x11) => {
             let (addresses, fields) = rest.split_first_chunk::<12>()?;
             (client::<4>(addresses)?, fields)
@@ -36,33 +41,60 @@ pub(super) fn parse(header: &[u8]) -> Option<Announced> {
             (client::<16>(addresses)?, fields)
         }
         // A unix socket of the proxy's machine, not of this one.
-        (0x21, 0x31) => (Announced::Unnamed, rest.split_first_chunk::<216>()?.1),
+        (0x21, 0x31) => (Client::UNNAMED, rest.split_first_chunk::<216>()?.1),
         _ => return None,
     };
-    checked(header, fields).then_some(announced)
+    let tls = tls(header, fields).ok()?;
+    Some(Announced::Client(Client { tls, ..client }))
 }
 
-fn client<const N: usize>(addresses: &[u8]) -> Option<Announced>
+fn client<const N: usize>(addresses: &[u8]) -> Option<Client>
 where
     IpAddr: From<[u8; N]>,
 {
     let source: [u8; N] = *addresses.first_chunk()?;
     let port: [u8; 2] = *addresses.get(2 * N..)?.first_chunk()?;
-    Some(Announced::Client(SocketAddr::new(source.into(), u16::from_be_bytes(port))))
+    Some(Client::at(SocketAddr::new(source.into(), u16::from_be_bytes(port))))
 }
 
-/// Whether the fields behind the addresses end where the header ends, and a checksum among them is right.
-fn checked(header: &[u8], mut fields: &[u8]) -> bool {
-    while let Some((&[kind, high, low], rest)) = fields.split_first_chunk() {
-        let Some((value, rest)) = rest.split_at_checked(usize::from(u16::from_be_bytes([high, low]))) else {
-            return false;
-        };
-        if kind == CRC32C && !is_sum(value, header, rest.len()) {
-            return false;
+/// The fields do not end where the header ends, a checksum among them is wrong, or they say something twice.
+struct Malformed;
+
+/// What the fields behind the addresses say of TLS.
+fn tls(header: &[u8], mut fields: &[u8]) -> Result<Option<bool>, Malformed> {
+    let mut tls = None;
+    while let Some((kind, value, rest)) = field(fields)? {
+        match kind {
+            CRC32C if !is_sum(value, header, rest.len()) => return Err(Malformed),
+            SSL if tls.is_some() => return Err(Malformed),
+            SSL => tls = Some(is_secured(value)?),
+            _ => {}
         }
         fields = rest;
     }
-    fields.is_empty()
+    Ok(tls)
+}
+
+/// A field: its type, its value, and what stands behind it.
+type Field<'f> = (u8, &'f [u8], &'f [u8]);
+
+/// The first of `fields`, where there is one.
+fn field(fields: &[u8]) -> Result<Option<Field<'_>>, Malformed> {
+    if fields.is_empty() {
+        return Ok(None);
+    }
+    let (&[kind, high, low], rest) = fields.split_first_chunk().ok_or(Malformed)?;
+    let (value, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes([high, low]))).ok_or(Malformed)?;
+    Ok(Some((kind, value, rest)))
+}
+
+/// Whether the client speaks TLS with the proxy.
+fn is_secured(value: &[u8]) -> Result<bool, Malformed> {
+    let (&[flags, ..], mut further) = value.split_first_chunk::<SSL_FIXED>().ok_or(Malformed)?;
+    while let Some((_, _, rest)) = field(further)? {
+        further = rest;
+    }
+    Ok(flags & CLIENT_SSL != 0)
 }
 
 /// Whether `value`, which stands in front of the last `behind` octets of `header`, is the checksum of

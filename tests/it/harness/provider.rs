@@ -172,6 +172,7 @@ impl State {
             _ if inner.down => ("503 Service Unavailable", String::new(), "{}".to_owned()),
             "/.well-known/openid-configuration" => ("200 OK", String::new(), metadata(&issuer).to_string()),
             "/jwks" => ("200 OK", String::new(), json!({"keys": inner.published}).to_string()),
+            "/end" => ("302 Found", end(query), String::new()),
             "/authorize" => ("302 Found", inner.authorize(&issuer, query), String::new()),
             "/token" => match inner.token(&issuer, &head, &body) {
                 Ok(answer) => ("200 OK", String::new(), answer.to_string()),
@@ -257,10 +258,18 @@ impl Inner {
     }
 }
 
+/// `OpenID` Connect RP-Initiated Logout: back to where the client is registered.
+fn end(query: &str) -> String {
+    let request = pairs(query);
+    assert_eq!(request["client_id"], GATE.0);
+    format!("Location: {}\r\n", request["post_logout_redirect_uri"])
+}
+
 fn metadata(issuer: &str) -> Value {
     json!({
         "issuer": issuer,
         "authorization_endpoint": format!("{issuer}/authorize"),
+        "end_session_endpoint": format!("{issuer}/end"),
         "token_endpoint": format!("{issuer}/token"),
         "jwks_uri": format!("{issuer}/jwks"),
         "response_types_supported": ["code"],

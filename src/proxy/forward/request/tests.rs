@@ -3,8 +3,10 @@
 use super::*;
 use crate::http1::Limits;
 use crate::http1::head::RequestHead;
+use crate::http1::stream::Tls;
 use crate::proxy::fields::same_folded;
 use crate::proxy::forward::tests::fixture::{IDENTITY, Setup, values};
+use crate::proxy::forward::{Parameters, Provenance};
 use crate::proxy::route::HeaderEdits;
 use proptest::prelude::*;
 use std::net::SocketAddr;
@@ -19,8 +21,11 @@ fn head_from(setup: &Setup, request: &[u8], peer: &str) -> Result<String, Looped
     let mut parsed = RequestHead::default();
     let length = parsed.parse(request, &limits).unwrap().expect("a whole head");
     let request = Request::new(&parsed, &request[..length]);
-    let peer =
-        peer.parse::<SocketAddr>().map_or(Peer::Unix, |remote| Peer::Tcp { remote, local_port: 8080, tls: false });
+    let peer = peer.parse::<SocketAddr>().map_or(Peer::Unix, |remote| Peer::Tcp {
+        remote,
+        local_port: 8080,
+        tls: Tls::Unknown,
+    });
     let plan = setup.plan();
     let framing = request.length();
     let identity = setup.identity.unwrap_or_default();
@@ -294,6 +299,59 @@ fn field_line() -> impl Strategy<Value = String> {
         .prop_map(str::to_owned),
     ];
     (name, "[ !-~]{0,40}").prop_map(|(name, value)| format!("{name}: {value}\r\n"))
+}
+
+/// FWD-3: what is not wanted is not there, and the client's copy of it neither.
+#[test]
+fn the_fields_that_say_where_a_request_comes_from_may_be_chosen() {
+    let said =
+        "Forwarded: for=192.0.2.1\r\nX-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: b\r\n";
+    let all = Parameters { node: true, proto: true, host: true };
+    for trusted in [false, true] {
+        for (x_forwarded, forwarded) in [(true, Some(all)), (true, None), (false, Some(all)), (false, None)] {
+            let mut setup = setup();
+            setup.origin.trusted = trusted;
+            setup.provenance = Provenance { x_forwarded, forwarded };
+            let head = head(&setup, said);
+            for name in ["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-port"] {
+                assert_eq!(values(&head, name).len(), usize::from(x_forwarded), "{name} in {head}");
+            }
+            assert_eq!(values(&head, "forwarded").len(), usize::from(forwarded.is_some()), "{head}");
+        }
+    }
+}
+
+/// FWD-3: also by parameter.
+#[test]
+fn the_parameters_of_forwarded_may_be_chosen() {
+    for ((node, proto, host), element) in [
+        ((true, true, true), "for=203.0.113.7;proto=http;host=api.example.com"),
+        ((false, true, true), "proto=http;host=api.example.com"),
+        ((true, false, false), "for=203.0.113.7"),
+        ((false, false, true), "host=api.example.com"),
+    ] {
+        let mut setup = setup();
+        setup.provenance.forwarded = Some(Parameters { node, proto, host });
+        assert_eq!(values(&head(&setup, ""), "forwarded"), [element]);
+        setup.origin.trusted = true;
+        let extended = head(&setup, "Forwarded: for=192.0.2.1\r\n");
+        assert_eq!(values(&extended, "forwarded"), [format!("for=192.0.2.1, {element}")]);
+        setup.origin.trusted = false;
+        setup.host.raw = "";
+        let without_host = head(&setup, "");
+        assert_eq!(values(&without_host, "forwarded").is_empty(), !node && !proto, "{without_host}");
+    }
+}
+
+/// IDH-3, H-conn-1: a route may let names with underscores pass; `Connection` still takes them out.
+#[test]
+fn a_named_field_with_an_underscore_passes() {
+    let mut setup = setup();
+    setup.action.underscored = vec!["x_legacy_id".to_owned()];
+    let passed = head(&setup, "X_Legacy_Id: 7\r\nx_other: 8\r\nX-Auth_User: eve\r\n");
+    assert_eq!(values(&passed, "x_legacy_id"), ["7"]);
+    assert!(!passed.contains("x_other") && !passed.contains("eve"), "{passed}");
+    assert!(!head(&setup, "X_Legacy_Id: 7\r\nConnection: x_legacy_id\r\n").contains("X_Legacy_Id"));
 }
 
 proptest! {

@@ -6,9 +6,11 @@ use crate::http1::body::BodyReader;
 use crate::http1::deadline::Deadline;
 use crate::http1::exchange::Exchange;
 use crate::http1::head::{Request, RequestHead};
-use crate::http1::stream::{Peer, Stream};
+use crate::http1::stream::{Peer, Stream, Tls};
 use crate::proxy::fleet::Fleet;
-use crate::proxy::forward::{Body, Buffers, ForwardError, Forwarded, Forwarder, Plan, Progress, Watched};
+use crate::proxy::forward::{
+    Body, Buffers, ForwardError, Forwarded, Forwarder, Parameters, Plan, Progress, Provenance, Watched,
+};
 use crate::proxy::origin::Origin;
 use crate::proxy::route::{Action, HeaderEdits};
 use crate::proxy::target::{Host, PathPolicy};
@@ -33,6 +35,7 @@ pub(in crate::proxy) struct Setup {
     pub(in crate::proxy) fleet: Arc<Fleet>,
     pub(in crate::proxy) action: Action,
     pub(in crate::proxy) origin: Origin,
+    pub(in crate::proxy) provenance: Provenance,
     pub(in crate::proxy) host: Host<'static>,
     pub(in crate::proxy) path: &'static str,
     pub(in crate::proxy) query: Option<&'static str>,
@@ -67,6 +70,11 @@ impl Setup {
                 cors: None,
                 case_blind: false,
                 refusal_is_failure: false,
+                underscored: Vec::new(),
+            },
+            provenance: Provenance {
+                x_forwarded: true,
+                forwarded: Some(Parameters { node: true, proto: true, host: true }),
             },
             origin: Origin { address: Some([127, 0, 0, 1].into()), trusted: false, https: false },
             host: Host { raw: "api.example.com", name: Cow::Borrowed("api.example.com") },
@@ -108,6 +116,7 @@ impl Setup {
             query: self.query,
             host: &self.host,
             origin: &self.origin,
+            provenance: self.provenance,
             request_id: self.request_id,
             strip_authorization: self.strip_authorization,
             body: self.body,
@@ -156,7 +165,7 @@ impl Setup {
         stream: TcpStream,
         work: impl AsyncFnOnce(&Plan<'_>, &mut Exchange<'_>) -> T,
     ) -> T {
-        let peer = Peer::Tcp { remote: stream.peer_addr().unwrap(), local_port: 8080, tls: false };
+        let peer = Peer::Tcp { remote: stream.peer_addr().unwrap(), local_port: 8080, tls: Tls::Unknown };
         let mut stream = Stream::Tcp(stream);
         let (reader, writer) = stream.split();
         let mut head = RequestHead::default();

@@ -25,10 +25,11 @@ pub use document::{Document, Kind};
 pub use feed::Listener;
 pub use rate::{Counted, Pace};
 pub use record::{ClientRecord, Filter, Issue, Issued, Listed, Rotated, Rotation, SelfRegistered};
+pub use redis::RedisAddress;
 
 use crate::clock::Timestamp;
 use crate::oauth::token::{GrantId, RefreshRecord, TagKeys, TokenDigest, TokenRecord};
-use crate::secret::{Secret, TagKey};
+use crate::secret::TagKey;
 use arc_swap::ArcSwapOption;
 use embedded::Embedded;
 use feed::Feed;
@@ -57,8 +58,8 @@ pub enum Location {
     Memory,
     /// `redb:PATH`; embedded and durable.
     Redb(PathBuf),
-    /// `redis://`, `redis+unix://`; the URL may hold a password.
-    Redis(Secret),
+    /// `redis://` and its relatives.
+    Redis(Box<RedisAddress>),
 }
 
 /// The store did not do what was asked. Nothing is known about the answer: 503, never 401.
@@ -99,6 +100,16 @@ struct Shared {
     tag_keys: ArcSwapOption<TagKeys>,
 }
 
+impl Location {
+    /// A Redis, or several that belong together, by its URL.
+    ///
+    /// # Errors
+    /// What is wrong with the URL.
+    pub fn redis(url: &str) -> Result<Self, &'static str> {
+        RedisAddress::parse(url).map(Box::new).map(Self::Redis)
+    }
+}
+
 impl Store {
     /// Opens the store, makes the tag key when there is none, and proves that it answers.
     ///
@@ -115,7 +126,7 @@ impl Store {
     /// everything fails.
     ///
     /// # Errors
-    /// When the file cannot be opened, or the address cannot be one; the text names it.
+    /// When the file cannot be opened; the text names it.
     pub fn new(settings: &Settings) -> Result<Self, StoreError> {
         let patience = Arc::new(Patience::of(settings));
         let feed = Arc::new(Feed::new(Arc::clone(&patience)));
@@ -126,7 +137,7 @@ impl Store {
         let (backend, key) = match &settings.location {
             Location::Memory => embedded(None)?,
             Location::Redb(path) => embedded(Some(path.clone()))?,
-            Location::Redis(url) => (Backend::Redis(Redis::new(url, Arc::clone(&patience))?), None),
+            Location::Redis(address) => (Backend::Redis(Redis::new(address, Arc::clone(&patience))), None),
         };
         let tag_keys = ArcSwapOption::from(key.map(|key| Arc::new(TagKeys::new(key, Vec::new()))));
         Ok(Self { backend, shared: Arc::new(Shared { feed, patience, tag_keys }) })
@@ -152,9 +163,13 @@ impl Store {
         Self { backend, shared: Arc::clone(&self.shared) }
     }
 
-    /// From the next operation on the times of `settings` hold, for every handle; where the store is stays.
+    /// From the next operation on the times of `settings` hold, and from the next connection on its TLS, for every
+    /// handle; where the store is stays.
     pub fn adjust(&self, settings: &Settings) {
         self.shared.patience.adjust(settings);
+        if let (Backend::Redis(redis), Location::Redis(address)) = (&self.backend, &settings.location) {
+            redis.adjust(address);
+        }
     }
 
     /// Has `listener` told of every token that ends from now on.

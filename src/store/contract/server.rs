@@ -1,6 +1,5 @@
 //! A `redis-server` of a test's own, on a free port, which is stopped by its process id.
 
-use crate::secret::Secret;
 use crate::store::{Location, Settings};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -70,9 +69,13 @@ impl RedisServer {
         String::from_utf8_lossy(&answer[..length]).into_owned()
     }
 
+    pub(super) const fn port(&self) -> u16 {
+        self.port
+    }
+
     pub(super) fn settings(&self) -> Settings {
         Settings {
-            location: Location::Redis(Secret::new(format!("redis://127.0.0.1:{}/0", self.port))),
+            location: Location::redis(&format!("redis://127.0.0.1:{}/0", self.port)).unwrap(),
             timeout: Duration::from_secs(1),
             feed_timeout: Duration::from_secs(2),
         }

@@ -186,7 +186,12 @@ fn the_url_of_a_store_is_checked_and_not_repeated() {
     for url in ["redis+sentinel://u:hunter2@a:1,b:2/m/0", "redis+cluster://:hunter2@a:1,b", "redis://u:hunter2@a/1"] {
         check(&RIGHT.replace("memory:", url)).expect(0);
     }
-    for url in ["redis+sentinel://u:hunter2@a:1", "redis+cluster://:hunter2@a:1/1", "rediss+unix://hunter2"] {
+    for url in [
+        "redis+sentinel://u:hunter2@a:1",
+        "redis+cluster://:hunter2@a:1/1",
+        "redis+unix:///r?pass=hunter2&x=y",
+        "redis+sentinel://a?sentinel_password=hunter2",
+    ] {
         let said =
             check(&RIGHT.replace("memory:", url)).expect(1).says("gateway.toml:").says("`url` in `[store]`").all();
         assert!(!said.contains("hunter2"), "{said}");

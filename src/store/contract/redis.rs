@@ -17,7 +17,12 @@ pub(super) async fn eventually(what: &str, within: Duration, mut holds: impl Asy
 
 /// A node: a store of its own with its listener and its watch.
 pub(super) async fn node(server: &RedisServer) -> (Store, Arc<Notes>, JoinHandle<()>) {
-    let store = Store::open(&server.settings()).await.unwrap();
+    node_of(server.settings()).await
+}
+
+/// As `node`, of any store.
+pub(super) async fn node_of(settings: Settings) -> (Store, Arc<Notes>, JoinHandle<()>) {
+    let store = Store::open(&settings).await.unwrap();
     let notes = Notes::on(&store);
     let watched = store.clone();
     let watch = tokio::spawn(async move { watched.watch().await });
@@ -25,7 +30,7 @@ pub(super) async fn node(server: &RedisServer) -> (Store, Arc<Notes>, JoinHandle
     (store, notes, watch)
 }
 
-fn access_key(number: u64) -> String {
+pub(super) fn access_key(number: u64) -> String {
     format!("tg:a:{}", hex(digest(number).as_bytes()))
 }
 

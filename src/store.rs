@@ -10,6 +10,7 @@ pub mod cache;
 mod clients;
 mod document;
 mod embedded;
+mod endings;
 mod family;
 mod feed;
 mod patience;
@@ -32,6 +33,7 @@ use crate::oauth::token::{GrantId, RefreshRecord, TagKeys, TokenDigest, TokenRec
 use crate::secret::TagKey;
 use arc_swap::ArcSwapOption;
 use embedded::Embedded;
+use endings::{Ending, Endings};
 use feed::Feed;
 use patience::Patience;
 use record::Added;
@@ -96,6 +98,8 @@ enum Backend {
 struct Shared {
     feed: Arc<Feed>,
     patience: Arc<Patience>,
+    /// What a failover may forget; of no use to an embedded store.
+    endings: Endings,
     /// `None`: the store has not said them yet.
     tag_keys: ArcSwapOption<TagKeys>,
 }
@@ -140,7 +144,7 @@ impl Store {
             Location::Redis(address) => (Backend::Redis(Redis::new(address, Arc::clone(&patience))), None),
         };
         let tag_keys = ArcSwapOption::from(key.map(|key| Arc::new(TagKeys::new(key, Vec::new()))));
-        Ok(Self { backend, shared: Arc::new(Shared { feed, patience, tag_keys }) })
+        Ok(Self { backend, shared: Arc::new(Shared { feed, patience, endings: Endings::default(), tag_keys }) })
     }
 
     /// Proves that the store answers, and agrees with it on the tag key.
@@ -203,7 +207,7 @@ impl Store {
     pub async fn watch(&self) {
         match &self.backend {
             Backend::Embedded(_) => std::future::pending().await,
-            Backend::Redis(redis) => redis.watch(&self.shared.feed, &self.shared.tag_keys).await,
+            Backend::Redis(redis) => redis.watch(&self.shared.feed, &self.shared.tag_keys, &self.shared.endings).await,
         }
     }
 
@@ -279,11 +283,20 @@ impl Store {
             Backend::Embedded(embedded) => embedded.rotate(rotation).await,
             Backend::Redis(redis) => {
                 let (rotated, ended) = redis.rotate(&rotation).await?;
-                self.shared.feed.ended(&ended);
+                if rotated == Rotated::Reused {
+                    self.shared.endings.note([Ending::Grant(rotation.grant)]);
+                }
+                self.told(&ended);
                 self.shared.feed.issued(&[rotation.access.0]);
                 Ok(rotated)
             }
         }
+    }
+
+    /// Passes on what a Redis says that it ended.
+    fn told(&self, ended: &[TokenDigest]) {
+        self.shared.endings.note(ended.iter().copied().map(Ending::Access));
+        self.shared.feed.ended(ended);
     }
 
     /// Ends one access token; `false` when there was none (any more).
@@ -293,7 +306,10 @@ impl Store {
     pub async fn revoke_access(&self, digest: &TokenDigest) -> Result<bool, StoreError> {
         let ended = match &self.backend {
             Backend::Embedded(embedded) => embedded.revoke_access(*digest).await,
-            Backend::Redis(redis) => redis.revoke_access(digest).await,
+            Backend::Redis(redis) => {
+                self.shared.endings.note([Ending::Access(*digest)]);
+                redis.revoke_access(digest).await
+            }
         };
         // Whatever became of it: what is cached about it must be asked for again. Another call may have
         // ended it a moment ago, and nobody here have heard of that yet.
@@ -310,6 +326,7 @@ impl Store {
             Backend::Embedded(embedded) => embedded.revoke_grant(grant).await,
             Backend::Redis(redis) => {
                 let ended = redis.revoke_grant(grant).await?;
+                self.shared.endings.note([Ending::Grant(grant)]);
                 self.shared.feed.ended(&ended);
                 Ok(ended.len())
             }
@@ -324,7 +341,7 @@ impl Store {
     pub async fn revoke_where(&self, filter: &Filter) -> Result<usize, StoreError> {
         match &self.backend {
             Backend::Embedded(embedded) => embedded.revoke_where(filter).await,
-            Backend::Redis(redis) => redis.revoke_where(filter, |ended| self.shared.feed.ended(ended)).await,
+            Backend::Redis(redis) => redis.revoke_where(filter, |ended| self.told(ended)).await,
         }
     }
 

@@ -19,6 +19,7 @@ mod slots;
 
 pub use address::RedisAddress;
 
+use super::endings::{Ending, Endings};
 use super::feed::Feed;
 use super::patience::Patience;
 use super::record::Added;
@@ -98,8 +99,19 @@ impl Redis {
     }
 
     /// Tells `feed` what changes; never returns.
-    pub(super) async fn watch(&self, feed: &Arc<Feed>, keys: &ArcSwapOption<TagKeys>) {
-        feed::follow(&self.connection.another(), feed, keys).await;
+    pub(super) async fn watch(&self, feed: &Arc<Feed>, keys: &ArcSwapOption<TagKeys>, endings: &Endings) {
+        feed::follow(&self.for_worker(), feed, keys, endings).await;
+    }
+
+    /// Ends again what others may have forgotten, whether they have or not.
+    async fn end_again(&self, feed: &Feed, endings: &Endings) -> Result<(), StoreError> {
+        for ending in endings.recent() {
+            match ending {
+                Ending::Access(digest) => drop(self.revoke_access(&digest).await?),
+                Ending::Grant(grant) => feed.ended(&self.revoke_grant(grant).await?),
+            }
+        }
+        Ok(())
     }
 
     pub(super) async fn access_token(

@@ -197,6 +197,30 @@ async fn a_master_that_becomes_a_replica_is_left_although_it_answers() {
     assert!(valid(&store, 1).await && valid(&store, 2).await);
 }
 
+/// Promise 1: a replica that did not hear of a revocation before its master died hears of it from the node.
+#[tokio::test]
+async fn a_revocation_that_a_failover_forgot_is_made_again() {
+    let mut watched = Watched::start();
+    let (store, _notes, _watch) = node_of(watched.settings()).await;
+    issue(&store, pair(3, grant(1), "app", Some("alice"))).await;
+    issue(&store, pair(5, grant(2), "app", Some("alice"))).await;
+    replicated(&watched, &store).await;
+    for replica in &watched.servers[1..] {
+        replica.signal("STOP");
+    }
+    watched.servers[0].command(&["CLIENT", "KILL", "TYPE", "replica"]);
+    assert!(store.revoke_access(&digest(1)).await.unwrap());
+    assert_eq!(store.revoke_grant(grant(1)).await.unwrap(), 1);
+    watched.servers[0].kill();
+    for replica in &watched.servers[1..] {
+        replica.signal("CONT");
+    }
+    eventually("another master", Duration::from_secs(20), async || watched.master().is_some_and(|master| master != 0))
+        .await;
+    eventually("trust", Duration::from_secs(5), async || store.is_trusted()).await;
+    assert_eq!(alive(&store, [1, 3, 4, 5, 6]).await, [5, 6]);
+}
+
 #[tokio::test]
 async fn one_sentinel_of_three_will_do() {
     let watched = Watched::start();

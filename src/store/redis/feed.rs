@@ -8,9 +8,10 @@ use super::address::Node;
 use super::connection::Connection;
 use super::key::agree;
 use super::link::{Link, settings};
-use super::{ACCESS, digest_of};
+use super::{ACCESS, Redis, digest_of};
 use crate::oauth::token::{TagKeys, TokenDigest};
 use crate::store::StoreError;
+use crate::store::endings::Endings;
 use crate::store::feed::Feed;
 use arc_swap::ArcSwapOption;
 use redis::{ProtocolVersion, PushInfo, PushKind, RedisResult, Value, cmd};
@@ -37,12 +38,12 @@ impl From<StoreError> for Ended {
 }
 
 /// Follows the changes for ever, and begins anew when a connection breaks.
-pub(super) async fn follow(connection: &Connection, feed: &Arc<Feed>, keys: &ArcSwapOption<TagKeys>) {
+pub(super) async fn follow(redis: &Redis, feed: &Arc<Feed>, keys: &ArcSwapOption<TagKeys>, endings: &Endings) {
     // Without a key it did not answer at the start, and that has been said.
     let mut out = keys.load().is_none();
     loop {
         let in_use = Arc::new(AtomicBool::new(true));
-        let Err(ended) = listen(connection, feed, keys, &in_use, &mut out).await;
+        let Err(ended) = listen(redis, feed, keys, endings, &in_use, &mut out).await;
         in_use.store(false, Ordering::Release);
         feed.failed();
         let Ended::Failed(error) = ended else { continue };
@@ -55,12 +56,14 @@ pub(super) async fn follow(connection: &Connection, feed: &Arc<Feed>, keys: &Arc
 
 /// Follows the changes for as long as the connections live and the masters stay.
 async fn listen(
-    connection: &Connection,
+    redis: &Redis,
     feed: &Arc<Feed>,
     keys: &ArcSwapOption<TagKeys>,
+    endings: &Endings,
     in_use: &Arc<AtomicBool>,
     out: &mut bool,
 ) -> Result<Infallible, Ended> {
+    let connection = &redis.connection;
     let server = connection.server();
     let masters = server.bounded(connection.survey(server.operation().min(PROOF))).await?;
     let ears = server.bounded(track_each(connection, &masters, feed, in_use)).await?;
@@ -69,6 +72,7 @@ async fn listen(
     }
     // Whatever ended while nobody listened is unknown.
     feed.all_ended();
+    redis.end_again(feed, endings).await?;
     loop {
         server.bounded(prove(&ears)).await?;
         // It finds out when the key is gone or another.

@@ -69,7 +69,7 @@ fn is_same_store(one: &Location, other: &Location) -> bool {
     match (one, other) {
         (Location::Memory, Location::Memory) => true,
         (Location::Redb(one), Location::Redb(other)) => one == other,
-        (Location::Redis(one), Location::Redis(other)) => one.reveal() == other.reveal(),
+        (Location::Redis(one), Location::Redis(other)) => one.is_same_place(other),
         (Location::Memory | Location::Redb(_) | Location::Redis(_), _) => false,
     }
 }

@@ -10,6 +10,7 @@ pub mod cache;
 mod clients;
 mod document;
 mod embedded;
+mod endings;
 mod family;
 mod feed;
 mod patience;
@@ -25,12 +26,14 @@ pub use document::{Document, Kind};
 pub use feed::Listener;
 pub use rate::{Counted, Pace};
 pub use record::{ClientRecord, Filter, Issue, Issued, Listed, Rotated, Rotation, SelfRegistered};
+pub use redis::RedisAddress;
 
 use crate::clock::Timestamp;
 use crate::oauth::token::{GrantId, RefreshRecord, TagKeys, TokenDigest, TokenRecord};
-use crate::secret::{Secret, TagKey};
+use crate::secret::TagKey;
 use arc_swap::ArcSwapOption;
 use embedded::Embedded;
+use endings::{Ending, Endings};
 use feed::Feed;
 use patience::Patience;
 use record::Added;
@@ -57,8 +60,8 @@ pub enum Location {
     Memory,
     /// `redb:PATH`; embedded and durable.
     Redb(PathBuf),
-    /// `redis://`, `redis+unix://`; the URL may hold a password.
-    Redis(Secret),
+    /// `redis://` and its relatives.
+    Redis(Box<RedisAddress>),
 }
 
 /// The store did not do what was asked. Nothing is known about the answer: 503, never 401.
@@ -95,8 +98,20 @@ enum Backend {
 struct Shared {
     feed: Arc<Feed>,
     patience: Arc<Patience>,
+    /// What a failover may forget; of no use to an embedded store.
+    endings: Endings,
     /// `None`: the store has not said them yet.
     tag_keys: ArcSwapOption<TagKeys>,
+}
+
+impl Location {
+    /// A Redis, or several that belong together, by its URL.
+    ///
+    /// # Errors
+    /// What is wrong with the URL.
+    pub fn redis(url: &str) -> Result<Self, &'static str> {
+        RedisAddress::parse(url).map(Box::new).map(Self::Redis)
+    }
 }
 
 impl Store {
@@ -115,7 +130,7 @@ impl Store {
     /// everything fails.
     ///
     /// # Errors
-    /// When the file cannot be opened, or the address cannot be one; the text names it.
+    /// When the file cannot be opened; the text names it.
     pub fn new(settings: &Settings) -> Result<Self, StoreError> {
         let patience = Arc::new(Patience::of(settings));
         let feed = Arc::new(Feed::new(Arc::clone(&patience)));
@@ -126,10 +141,10 @@ impl Store {
         let (backend, key) = match &settings.location {
             Location::Memory => embedded(None)?,
             Location::Redb(path) => embedded(Some(path.clone()))?,
-            Location::Redis(url) => (Backend::Redis(Redis::new(url, Arc::clone(&patience))?), None),
+            Location::Redis(address) => (Backend::Redis(Redis::new(address, Arc::clone(&patience))), None),
         };
         let tag_keys = ArcSwapOption::from(key.map(|key| Arc::new(TagKeys::new(key, Vec::new()))));
-        Ok(Self { backend, shared: Arc::new(Shared { feed, patience, tag_keys }) })
+        Ok(Self { backend, shared: Arc::new(Shared { feed, patience, endings: Endings::default(), tag_keys }) })
     }
 
     /// Proves that the store answers, and agrees with it on the tag key.
@@ -152,9 +167,13 @@ impl Store {
         Self { backend, shared: Arc::clone(&self.shared) }
     }
 
-    /// From the next operation on the times of `settings` hold, for every handle; where the store is stays.
+    /// From the next operation on the times of `settings` hold, and from the next connection on its TLS, for every
+    /// handle; where the store is stays.
     pub fn adjust(&self, settings: &Settings) {
         self.shared.patience.adjust(settings);
+        if let (Backend::Redis(redis), Location::Redis(address)) = (&self.backend, &settings.location) {
+            redis.adjust(address);
+        }
     }
 
     /// Has `listener` told of every token that ends from now on.
@@ -188,7 +207,7 @@ impl Store {
     pub async fn watch(&self) {
         match &self.backend {
             Backend::Embedded(_) => std::future::pending().await,
-            Backend::Redis(redis) => redis.watch(&self.shared.feed, &self.shared.tag_keys).await,
+            Backend::Redis(redis) => redis.watch(&self.shared.feed, &self.shared.tag_keys, &self.shared.endings).await,
         }
     }
 
@@ -264,11 +283,20 @@ impl Store {
             Backend::Embedded(embedded) => embedded.rotate(rotation).await,
             Backend::Redis(redis) => {
                 let (rotated, ended) = redis.rotate(&rotation).await?;
-                self.shared.feed.ended(&ended);
+                if rotated == Rotated::Reused {
+                    self.shared.endings.note([Ending::Grant(rotation.grant)]);
+                }
+                self.told(&ended);
                 self.shared.feed.issued(&[rotation.access.0]);
                 Ok(rotated)
             }
         }
+    }
+
+    /// Passes on what a Redis says that it ended.
+    fn told(&self, ended: &[TokenDigest]) {
+        self.shared.endings.note(ended.iter().copied().map(Ending::Access));
+        self.shared.feed.ended(ended);
     }
 
     /// Ends one access token; `false` when there was none (any more).
@@ -278,7 +306,10 @@ impl Store {
     pub async fn revoke_access(&self, digest: &TokenDigest) -> Result<bool, StoreError> {
         let ended = match &self.backend {
             Backend::Embedded(embedded) => embedded.revoke_access(*digest).await,
-            Backend::Redis(redis) => redis.revoke_access(digest).await,
+            Backend::Redis(redis) => {
+                self.shared.endings.note([Ending::Access(*digest)]);
+                redis.revoke_access(digest).await
+            }
         };
         // Whatever became of it: what is cached about it must be asked for again. Another call may have
         // ended it a moment ago, and nobody here have heard of that yet.
@@ -295,6 +326,7 @@ impl Store {
             Backend::Embedded(embedded) => embedded.revoke_grant(grant).await,
             Backend::Redis(redis) => {
                 let ended = redis.revoke_grant(grant).await?;
+                self.shared.endings.note([Ending::Grant(grant)]);
                 self.shared.feed.ended(&ended);
                 Ok(ended.len())
             }
@@ -309,7 +341,7 @@ impl Store {
     pub async fn revoke_where(&self, filter: &Filter) -> Result<usize, StoreError> {
         match &self.backend {
             Backend::Embedded(embedded) => embedded.revoke_where(filter).await,
-            Backend::Redis(redis) => redis.revoke_where(filter, |ended| self.shared.feed.ended(ended)).await,
+            Backend::Redis(redis) => redis.revoke_where(filter, |ended| self.told(ended)).await,
         }
     }
 

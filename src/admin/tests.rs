@@ -281,7 +281,7 @@ async fn over_tcp_a_token_with_the_scope_is_demanded() {
 /// Where the store is, is for operators: whoever has not shown to be one is told that it is out.
 #[tokio::test]
 async fn a_stranger_is_not_told_where_the_store_is() {
-    let admin = over(Location::Redis(crate::secret::Secret::new("redis://127.0.0.1:1/0")));
+    let admin = over(Location::redis("redis://127.0.0.1:1/0").unwrap());
     let field = format!("Bearer tga_{}", "0".repeat(51));
     for (transport, told) in [(Transport::Tcp, false), (Transport::Private, true)] {
         let mut request = request("GET", "/tokens", &Value::Null);

@@ -163,8 +163,20 @@ pub(super) const ADMIN: &[Key] = &[key("listen", Kind::Text, "`unix:PATH`, or an
 
 /// `[store]`.
 pub(super) const STORE: &[Key] = &[
-    key("url", Kind::Text, "`redb:PATH`, `memory:`, `redis://HOST:PORT/DB` or `redis+unix://PATH`.")
-        .default("redb:data/tollgate.redb"),
+    key(
+        "url",
+        Kind::Text,
+        "`redb:PATH`, `memory:`, or a Redis: `redis`, `rediss`, `redis+unix`, `+sentinel`, `+cluster`.",
+    )
+    .default("redb:data/tollgate.redb"),
+    key("ca", Kind::Text, "A file with the certification authorities that are believed; else the system's."),
+    key("cert", Kind::Text, "The gateway's own certificate, for a Redis that asks for one."),
+    key("key", Kind::Text, "Its key."),
+    key(
+        "server_name",
+        Kind::Text,
+        "The name that the certificate of each Redis must have; else the host of its address.",
+    ),
     key("timeout", Kind::Duration("1ms", "60s"), "How long one operation may take.").default("1s"),
     key("feed_timeout", Kind::Duration("100ms", "60s"), "How long the store is trusted after its last sign of life.")
         .default("2s"),

@@ -1,10 +1,14 @@
-//! What every backend must do, tried on each: memory, a file, a real Redis.
+//! What every backend must do, tried on each: memory, a file, a real Redis, one over TLS, one behind
+//! sentinels, a cluster.
 
 mod clients;
+mod cluster;
 mod documents;
 mod embedded;
 mod grants;
 mod redis;
+mod secured;
+mod sentinel;
 mod server;
 mod tokens;
 
@@ -13,6 +17,7 @@ use crate::clock::Timestamp;
 use crate::oauth::client::RegistrationId;
 use crate::oauth::token::{GrantId, Origin, RefreshRecord, TokenDigest, TokenRecord};
 use crate::store::contract::server::RedisServer;
+use std::any::Any;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -24,27 +29,44 @@ const GRACE: Duration = Duration::from_secs(10);
 /// A store with what it needs to live.
 struct Place {
     store: Store,
-    _folder: Option<tempfile::TempDir>,
-    _server: Option<RedisServer>,
+    _needs: Box<dyn Any>,
 }
 
 impl Place {
     async fn memory() -> Self {
         let store = Store::open(&settings(Location::Memory)).await.unwrap();
-        Self { store, _folder: None, _server: None }
+        Self { store, _needs: Box::new(()) }
     }
 
     async fn file() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("data/tollgate.redb");
         let store = Store::open(&settings(Location::Redb(path))).await.unwrap();
-        Self { store, _folder: Some(folder), _server: None }
+        Self { store, _needs: Box::new(folder) }
     }
 
     async fn redis() -> Self {
         let server = RedisServer::start();
         let store = Store::open(&server.settings()).await.unwrap();
-        Self { store, _folder: None, _server: Some(server) }
+        Self { store, _needs: Box::new(server) }
+    }
+
+    async fn tls() -> Self {
+        let server = secured::Secured::start();
+        let store = Store::open(&server.settings()).await.unwrap();
+        Self { store, _needs: Box::new(server) }
+    }
+
+    async fn sentinel() -> Self {
+        let watched = sentinel::Watched::shared().await;
+        let store = Store::open(&watched.settings()).await.unwrap();
+        Self { store, _needs: Box::new(watched) }
+    }
+
+    async fn cluster() -> Self {
+        let cluster = cluster::Cluster::shared().await;
+        let store = Store::open(&cluster.settings()).await.unwrap();
+        Self { store, _needs: Box::new(cluster) }
     }
 }
 
@@ -54,6 +76,13 @@ macro_rules! on_every_backend {
         on_every_backend!(@ memory [$($(#[$meta])* $test),+]);
         on_every_backend!(@ file [$($(#[$meta])* $test),+]);
         on_every_backend!(@ redis [$($(#[$meta])* $test),+]);
+        on_every_backend!(@ tls [$($(#[$meta])* $test),+]);
+        on_every_backend!(@ sentinel [$($(#[$meta])* $test),+]);
+    };
+    // The first ones on a cluster too.
+    (+ cluster: $($(#[$meta:meta])* $test:ident),+; $($other:ident),+ $(,)?) => {
+        on_every_backend!($($(#[$meta])* $test,)+ $($other),+);
+        on_every_backend!(@ cluster [$($(#[$meta])* $test),+]);
     };
     (@ $backend:ident [$($(#[$meta:meta])* $test:ident),+]) => {
         mod $backend {

@@ -3,25 +3,36 @@
 //! are described in `redis/prelude.lua`, those of documents in `redis/documents.rs`, those of counts in
 //! `redis/rate.rs`.
 
+mod address;
+mod cluster;
 mod connection;
 mod documents;
 mod feed;
 mod key;
+mod link;
+mod places;
 mod rate;
 mod scan;
+mod sentinel;
+mod server;
+mod slots;
 
+pub use address::RedisAddress;
+
+use super::endings::{Ending, Endings};
 use super::feed::Feed;
 use super::patience::Patience;
 use super::record::Added;
 use super::{ClientRecord, Filter, Issue, Issued, Rotated, Rotation, StoreError};
 use crate::clock::Timestamp;
 use crate::oauth::token::{GrantId, RefreshRecord, TagKeys, TokenDigest, TokenRecord};
-use crate::secret::{Digest, Secret, hex};
-use ::redis::{Client, Cmd, cmd};
+use crate::secret::{Digest, hex};
+use ::redis::{Cmd, cmd};
 use arc_swap::ArcSwapOption;
-use connection::{Connection, Input, Procedure, Retry, Server};
+use connection::{Connection, Input, Procedure, Retry};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use server::Server;
 use std::sync::Arc;
 
 /// Before the digest of an access token.
@@ -54,9 +65,7 @@ struct Scripts {
 
 impl Redis {
     /// A handle that has not connected yet.
-    pub(super) fn new(url: &Secret, patience: Arc<Patience>) -> Result<Self, StoreError> {
-        let client = Client::open(url.reveal())
-            .map_err(|error| StoreError::Unavailable(format!("the URL of Redis cannot be used: {error}")))?;
+    pub(super) fn new(address: &RedisAddress, patience: Arc<Patience>) -> Self {
         let scripts = Scripts {
             current: Procedure::new(concat!(include_str!("redis/prelude.lua"), include_str!("redis/current.lua"))),
             issue: Procedure::new(concat!(include_str!("redis/prelude.lua"), include_str!("redis/issue.lua"))),
@@ -67,12 +76,17 @@ impl Redis {
             count: Procedure::new(include_str!("redis/count.lua")),
             documents: documents::Scripts::new(),
         };
-        Ok(Self { connection: Connection::new(Server::new(client, patience)), scripts: Arc::new(scripts) })
+        Self { connection: Connection::new(Server::new(address, patience)), scripts: Arc::new(scripts) }
     }
 
     /// Agrees with the fleet on the tag key.
     pub(super) async fn agree(&self, keys: &ArcSwapOption<TagKeys>) -> Result<(), StoreError> {
-        key::agree(self.connection.server(), &mut self.connection.opened().await?, keys).await
+        key::agree(&self.connection, keys).await
+    }
+
+    /// From now on TLS is spoken as `address` says.
+    pub(super) fn adjust(&self, address: &RedisAddress) {
+        self.connection.server().adjust(address);
     }
 
     /// A handle whose connection is made on the runtime that uses it first.
@@ -85,8 +99,19 @@ impl Redis {
     }
 
     /// Tells `feed` what changes; never returns.
-    pub(super) async fn watch(&self, feed: &Arc<Feed>, keys: &ArcSwapOption<TagKeys>) {
-        feed::follow(self.connection.server(), feed, keys).await;
+    pub(super) async fn watch(&self, feed: &Arc<Feed>, keys: &ArcSwapOption<TagKeys>, endings: &Endings) {
+        feed::follow(&self.for_worker(), feed, keys, endings).await;
+    }
+
+    /// Ends again what others may have forgotten, whether they have or not.
+    async fn end_again(&self, feed: &Feed, endings: &Endings) -> Result<(), StoreError> {
+        for ending in endings.recent() {
+            match ending {
+                Ending::Access(digest) => drop(self.revoke_access(&digest).await?),
+                Ending::Grant(grant) => feed.ended(&self.revoke_grant(grant).await?),
+            }
+        }
+        Ok(())
     }
 
     pub(super) async fn access_token(

@@ -34,7 +34,7 @@ pub struct ClientTls {
 }
 
 impl ClientTls {
-    /// TLS 1.2 and 1.3; `protocol` is offered by ALPN.
+    /// TLS 1.2 and 1.3; `protocol` is offered by ALPN, unless it is empty.
     ///
     /// # Errors
     /// When the file of the authorities cannot be used, or there is no authority to believe.
@@ -68,7 +68,9 @@ impl ClientTls {
                 builder.with_client_cert_resolver(Arc::new(key))
             }
         };
-        config.alpn_protocols = vec![protocol.to_vec()];
+        if !protocol.is_empty() {
+            config.alpn_protocols = vec![protocol.to_vec()];
+        }
         Ok(Self { config: Arc::new(config), protocol, server_name, fingerprint: Digest::of(&identity) })
     }
 

@@ -176,13 +176,25 @@ fn keys_of_later_versions_are_refused_with_a_message() {
             "{line}: {said}"
         );
     }
-    for text in [
-        RIGHT.replace("\"memory:\"", "\"rediss://a.example\""),
-        RIGHT.replace("\"memory:\"", "\"redis+sentinel://a:1/m/0\""),
-        RIGHT.replace("\"memory:\"", "\"redis+cluster://a:1\""),
-        format!("{RIGHT}\n[[issuers]]\nissuer = \"https://a.example\"\n"),
+    let text = format!("{RIGHT}\n[[issuers]]\nissuer = \"https://a.example\"\n");
+    check(&text).expect(1).says("gateway.toml:").says("version");
+}
+
+/// A store that nobody can reach is said with its place and without its password.
+#[test]
+fn the_url_of_a_store_is_checked_and_not_repeated() {
+    for url in ["redis+sentinel://u:hunter2@a:1,b:2/m/0", "redis+cluster://:hunter2@a:1,b", "redis://u:hunter2@a/1"] {
+        check(&RIGHT.replace("memory:", url)).expect(0);
+    }
+    for url in [
+        "redis+sentinel://u:hunter2@a:1",
+        "redis+cluster://:hunter2@a:1/1",
+        "redis+unix:///r?pass=hunter2&x=y",
+        "redis+sentinel://a?sentinel_password=hunter2",
     ] {
-        check(&text).expect(1).says("gateway.toml:").says("version");
+        let said =
+            check(&RIGHT.replace("memory:", url)).expect(1).says("gateway.toml:").says("`url` in `[store]`").all();
+        assert!(!said.contains("hunter2"), "{said}");
     }
 }
 

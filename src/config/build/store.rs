@@ -1,23 +1,23 @@
-//! `[store]`: which store, and how long it may take.
+//! `[store]`: which store, how TLS is spoken with it, and how long it may take.
 
+use super::tls;
 use crate::config::section::Section;
-use crate::secret::Secret;
-use crate::store::{Location, Settings};
+use crate::store::{Location, RedisAddress, Settings};
+
+/// The keys that say how TLS is spoken.
+const TLS: [&str; 4] = ["ca", "cert", "key", "server_name"];
 
 /// Reads `[store]`.
 pub(super) fn build(section: &Section<'_>) -> Settings {
     let url = section.text_or_default("url");
     let location = location(url).unwrap_or_else(|wrong| {
         if let Some(node) = section.node("url") {
-            match wrong {
-                Wrong::Later(what) => section.report.later(&node.at, what, HELP),
-                Wrong::Unreadable(why) => section.report.problem(&node.at, format!("`url` in `[store]` {why}"), HELP),
-            }
+            section.report.problem(&node.at, format!("`url` in `[store]` {wrong}"), HELP);
         }
         Location::Memory
     });
     Settings {
-        location,
+        location: secured(location, section),
         timeout: section.duration("timeout").unwrap_or_default(),
         feed_timeout: section.duration("feed_timeout").unwrap_or_default(),
     }
@@ -28,57 +28,35 @@ pub(super) fn is_shared(section: &Section<'_>) -> bool {
     section.text_or_default("url").starts_with("redis")
 }
 
-const HELP: &str =
-    "write \"redb:data/tollgate.redb\", \"memory:\", \"redis://HOST:PORT/DB\" or \"redis+unix:///run/redis.sock\"";
+const HELP: &str = "write \"redb:data/tollgate.redb\", \"memory:\", \"redis://HOST:PORT/DB\", \"rediss://HOST\" for TLS, \
+    \"redis+unix:///run/redis.sock\", \"redis+sentinel://HOST,HOST/MASTER/DB\" or \"redis+cluster://HOST,HOST\"";
 
-/// Why a URL names no store. The URL itself may hold a password and is not repeated.
-#[derive(Debug, PartialEq, Eq)]
-enum Wrong {
-    Later(&'static str),
-    Unreadable(&'static str),
-}
-
-fn location(url: &str) -> Result<Location, Wrong> {
-    let (scheme, rest) = url.split_once(':').ok_or(Wrong::Unreadable("names no kind of store"))?;
+/// Reads `url`. It may hold a password and is not repeated.
+fn location(url: &str) -> Result<Location, &'static str> {
+    let (scheme, rest) = url.split_once(':').ok_or("names no kind of store")?;
     match scheme {
         "memory" if rest.is_empty() => Ok(Location::Memory),
-        "memory" => Err(Wrong::Unreadable("has something behind `memory:`")),
-        "redb" if rest.is_empty() => Err(Wrong::Unreadable("has no path behind `redb:`")),
+        "memory" => Err("has something behind `memory:`"),
+        "redb" if rest.is_empty() => Err("has no path behind `redb:`"),
         "redb" => Ok(Location::Redb(rest.into())),
-        "redis" => redis(rest).map(|()| Location::Redis(Secret::new(url))),
-        "redis+unix" => match rest.strip_prefix("//") {
-            Some(path) if path.starts_with('/') => Ok(Location::Redis(Secret::new(url))),
-            _ => Err(Wrong::Unreadable("has no absolute path behind `redis+unix://`")),
-        },
-        "rediss" => Err(Wrong::Later("Redis over TLS (`rediss:`)")),
-        "redis+sentinel" | "rediss+sentinel" => Err(Wrong::Later("Redis Sentinel")),
-        "redis+cluster" | "rediss+cluster" => Err(Wrong::Later("Redis Cluster")),
-        _ => Err(Wrong::Unreadable("names a kind of store that is not known")),
+        _ => Location::redis(url),
     }
 }
 
-/// Checks `//[user:password@]host[:port][/db]`.
-fn redis(rest: &str) -> Result<(), Wrong> {
-    let rest = rest.strip_prefix("//").ok_or(Wrong::Unreadable("lacks `//` behind `redis:`"))?;
-    let (login, rest) = rest.rsplit_once('@').unwrap_or(("", rest));
-    if login.contains('/') {
-        return Err(Wrong::Unreadable("has a `/` in its user information; write it as %2F"));
+/// With the TLS of `section`, where TLS is spoken.
+fn secured(location: Location, section: &Section<'_>) -> Location {
+    if let Location::Redis(address) = &location
+        && address.is_secured()
+    {
+        let secured =
+            tls::store(section).map(|tls| Location::Redis(Box::new(RedisAddress::with_tls(*address.clone(), tls))));
+        return secured.unwrap_or(location);
     }
-    let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
-    let (database, _) = path.split_once('?').unwrap_or((path, ""));
-    let bracket = authority.rfind(']').map_or(0, |end| end + 1);
-    let (host, port) =
-        authority.split_at(authority[bracket..].find(':').map_or(authority.len(), |colon| bracket + colon));
-    if host.is_empty() || host.contains([' ', '?', '#']) {
-        return Err(Wrong::Unreadable("has no host"));
+    if let Some(entry) = TLS.iter().find_map(|key| section.entry(key)) {
+        let text = format!("`{}` is for TLS, which this store does not speak", entry.key);
+        section.report.problem(&entry.key_at, text, "remove it, or write `rediss` in `url`");
     }
-    if !port.is_empty() && port[1..].parse::<u16>().is_err() {
-        return Err(Wrong::Unreadable("has a port that is no number"));
-    }
-    if !database.is_empty() && database.parse::<u32>().is_err() {
-        return Err(Wrong::Unreadable("has a database that is no number"));
-    }
-    Ok(())
+    location
 }
 
 #[cfg(test)]
@@ -90,36 +68,15 @@ mod tests {
     fn stores_are_named_by_urls() {
         assert!(matches!(location("memory:"), Ok(Location::Memory)));
         assert!(matches!(location("redb:a/b.redb"), Ok(Location::Redb(path)) if path.as_os_str() == "a/b.redb"));
-        for url in [
-            "redis://127.0.0.1:6379/0",
-            "redis://h",
-            "redis://u:p@[::1]:1/2",
-            "redis://:p@h:1",
-            "redis+unix:///run/r.sock",
-        ] {
-            assert!(matches!(location(url), Ok(Location::Redis(secret)) if secret.reveal() == url), "{url}");
+        for url in ["redis://h", "rediss://h", "redis+sentinel://a:1,b:2/m/0", "redis+cluster://a:1"] {
+            assert!(matches!(location(url), Ok(Location::Redis(_))), "{url}");
         }
     }
 
     #[test]
-    fn stores_of_later_versions_and_nonsense_are_refused() {
-        for url in ["rediss://h", "redis+sentinel://a:1,b:2/m/0", "redis+cluster://a:1"] {
-            assert!(matches!(location(url), Err(Wrong::Later(_))), "{url}");
-        }
-        for url in [
-            "",
-            "redis",
-            "redis:",
-            "redis://",
-            "redis://:6379",
-            "redis://h:x",
-            "redis://h/x",
-            "redb:",
-            "memory:x",
-            "mysql://h",
-            "redis+unix://a",
-        ] {
-            assert!(matches!(location(url), Err(Wrong::Unreadable(_))), "{url}");
+    fn nonsense_is_refused() {
+        for url in ["", "redis", "redis:", "redb:", "memory:x", "mysql://h", "redis+unix://a"] {
+            assert!(location(url).is_err(), "{url}");
         }
     }
 

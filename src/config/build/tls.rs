@@ -1,4 +1,4 @@
-//! `[server] tls` and `[upstreams.NAME] tls`.
+//! `[server] tls`, `[upstreams.NAME] tls`, and the TLS of `[store]`.
 
 use crate::clock;
 use crate::config::error::Report;
@@ -40,10 +40,25 @@ pub(super) fn server(section: &Section<'_>) -> Option<Arc<ServerTls>> {
 /// How TLS is spoken with the servers of an upstream; what is wrong has been reported when there is none.
 pub(super) fn upstream(section: &Section<'_>) -> Option<ClientTls> {
     let tls = section.section("tls", UPSTREAM_TLS);
-    let report = section.report;
+    let unverified = !tls.boolean("verify");
+    if let Some(node) = tls.node("verify").filter(|_| unverified) {
+        section.report.warning(&node.at, "whoever answers is believed, and gets what is meant for the upstream");
+    }
+    let protocol = upstream::protocol(section.boolean("http2"));
+    client(&tls, unverified, protocol, section.node("servers"))
+}
+
+/// How TLS is spoken with a Redis; what is wrong has been reported when there is none.
+pub(super) fn store(section: &Section<'_>) -> Option<ClientTls> {
+    client(section, false, b"", section.node("url"))
+}
+
+/// From `ca`, `cert`, `key` and `server_name`; `place` is where it is said that TLS is spoken.
+fn client(tls: &Section<'_>, unverified: bool, protocol: &'static [u8], place: Option<&Node>) -> Option<ClientTls> {
+    let report = tls.report;
     let certificate = match (tls.node("cert"), tls.node("key")) {
         (None, None) => None,
-        (Some(_), Some(_)) => Some(pair(&tls)?),
+        (Some(_), Some(_)) => Some(pair(tls)?),
         (Some(one), None) | (None, Some(one)) => {
             report.problem(&one.at, "`cert` and `key` belong together", "write both, or neither");
             return None;
@@ -59,14 +74,8 @@ pub(super) fn upstream(section: &Section<'_>) -> Option<ClientTls> {
             Some(read.ok()?)
         }
     };
-    let unverified = !tls.boolean("verify");
-    if let Some(node) = tls.node("verify").filter(|_| unverified) {
-        report.warning(&node.at, "whoever answers is believed, and gets what is meant for the upstream");
-    }
     let settings = ClientSettings { ca: tls.node("ca").and_then(path), certificate, server_name, unverified };
-    let built = ClientTls::new(settings, upstream::protocol(section.boolean("http2")));
-    let at = tls.node("ca").or_else(|| section.node("servers"));
-    report_failure(built, at, report)
+    report_failure(ClientTls::new(settings, protocol), tls.node("ca").or(place), report)
 }
 
 fn report_failure<T>(built: Result<T, TlsError>, at: Option<&Node>, report: &Report) -> Option<T> {
@@ -110,7 +119,7 @@ fn path(node: &Node) -> Option<PathBuf> {
     Some(node.at.path().parent().unwrap_or(Path::new("")).join(node.text()?))
 }
 
-/// Every file with certificates or keys, of `[login]` too: what to watch.
+/// Every file with certificates or keys, of `[login]` and `[store]` too: what to watch.
 pub(in crate::config) fn files(root: &Table) -> Vec<PathBuf> {
     let mut found = Vec::new();
     if let Some(tls) = below(root, "server").and_then(|server| below(server, "tls")) {
@@ -118,8 +127,8 @@ pub(in crate::config) fn files(root: &Table) -> Vec<PathBuf> {
         let further = tls.get("certificates").and_then(|entry| entry.node.list()).unwrap_or_default();
         further.iter().filter_map(Node::table).for_each(|pair| of_table(pair, &mut found));
     }
-    if let Some(login) = below(root, "login") {
-        of_table(login, &mut found);
+    for section in ["login", "store"].iter().filter_map(|name| below(root, name)) {
+        of_table(section, &mut found);
     }
     for upstream in below(root, "upstreams").into_iter().flat_map(|all| &all.entries) {
         if let Some(tls) = upstream.node.table().and_then(|upstream| below(upstream, "tls")) {

@@ -6,8 +6,8 @@ use std::ops::Range;
 /// Words in the name of a key whose value is not shown.
 const SENSITIVE: [&str; 6] = ["secret", "password", "authorization", "api-key", "api_key", "credential"];
 
-/// The line with asterisks over the values of sensitive keys and over the user information of URLs;
-/// as long as before, so that columns stay right.
+/// The line with asterisks over the values of sensitive keys and over the user information of URLs, and over
+/// their queries where those have a password; as long as before, so that columns stay right.
 fn without_secrets(line: &str) -> String {
     let mut hidden: Vec<Range<usize>> = Vec::new();
     for (position, _) in line.match_indices('=') {
@@ -21,6 +21,10 @@ fn without_secrets(line: &str) -> String {
         let word = line[start..].split(['"', '\'', ' ']).next().unwrap_or_default();
         if let Some(length) = word.rfind('@') {
             hidden.push(start..start + length);
+        }
+        // `redis+unix:///path?pass=…`
+        if let Some(query) = word.find('?').filter(|query| word[*query..].contains("pass")) {
+            hidden.push(start + query + 1..start + word.len());
         }
     }
     let covered = |index: usize| hidden.iter().any(|range| range.contains(&index));
@@ -137,6 +141,8 @@ mod tests {
             ("\"Authorization\" = 'Basic ä'", "\"Authorization\" = '********'"),
             ("url = \"redis://u:p@host/0\"", "url = \"redis://***@host/0\""),
             ("url = \"redis://:p/w@host/0\"", "url = \"redis://****@host/0\""),
+            ("url = \"redis+unix:///r?user=u&pass=p\"", "url = \"redis+unix:///r?*************\""),
+            ("url = \"redis+unix:///r?db=1\"", "url = \"redis+unix:///r?db=1\""),
             ("secret =", "secret ="),
             ("secret = { a = \"hunter2\" }", "secret = {****************"),
             ("listen = \"127.0.0.1:1\"", "listen = \"127.0.0.1:1\""),

@@ -213,6 +213,34 @@ const CHANGES_WITH_LOGIN: &[(&str, &str, &str)] = &[
 const CHANGES_WITH_REDIS: &[(&str, &str, &str)] =
     &[("routes.rate_limit.shared", "rate_limit.shared", "rate_limit.shared = true")];
 
+/// As `CHANGES`, of the file whose store is reached over TLS.
+const CHANGES_WITH_TLS_TO_THE_STORE: &[(&str, &str, &str)] = &[
+    (
+        "store.ca",
+        "store =",
+        "store = { url = \"rediss://127.0.0.1\", ca = \"other.pem\", cert = \"one.pem\", key = \"one.key\", server_name = \"a.example\" }",
+    ),
+    (
+        "store.cert",
+        "store =",
+        "store = { url = \"rediss://127.0.0.1\", ca = \"ca.pem\", cert = \"two.pem\", key = \"two.key\", server_name = \"a.example\" }",
+    ),
+    ("store.key", "store =", "store = { url = \"rediss://127.0.0.1\", ca = \"ca.pem\", server_name = \"a.example\" }"),
+    (
+        "store.server_name",
+        "store =",
+        "store = { url = \"rediss://127.0.0.1\", ca = \"ca.pem\", cert = \"one.pem\", key = \"one.key\", server_name = \"b.example\" }",
+    ),
+];
+
+/// `[store]` names a Redis that speaks TLS.
+fn with_tls_to_the_store() -> String {
+    let text = FILE.replacen("[server]\n", "store = { url = \"rediss://127.0.0.1\", ca = \"ca.pem\", cert = \"one.pem\", key = \"one.key\", server_name = \"a.example\" }\n\n[server]\n", 1);
+    let (before, store) = text.split_once("[store]\n").unwrap();
+    let (_, after) = store.split_once("[cache]\n").unwrap();
+    format!("{before}[cache]\n{after}")
+}
+
 /// As `CHANGES`, of the file whose users may sign in at an identity provider too.
 const CHANGES_WITH_PROVIDER: &[(&str, &str, &str)] = &[
     ("login.issuer", "issuer = \"https", "issuer = \"https://login.example/b\""),
@@ -328,6 +356,7 @@ fn a_change_of_any_key_changes_what_the_configuration_says() {
     check_changes(&with_login(), CHANGES_WITH_LOGIN);
     check_changes(&with_provider(), CHANGES_WITH_PROVIDER);
     check_changes(&FILE.replace("redb:a.redb", "redis://127.0.0.1"), CHANGES_WITH_REDIS);
+    check_changes(&with_tls_to_the_store(), CHANGES_WITH_TLS_TO_THE_STORE);
 }
 
 fn check_changes(file: &str, changes: &[(&str, &str, &str)]) {
@@ -346,7 +375,9 @@ fn check_changes(file: &str, changes: &[(&str, &str, &str)]) {
 fn no_key_is_left_out_of_the_test_before() {
     let mut known = BTreeSet::new();
     paths(ROOT, "", &mut known);
-    let changed = [CHANGES, CHANGES_WITH_LOGIN, CHANGES_WITH_PROVIDER, CHANGES_WITH_REDIS].concat();
+    let changed =
+        [CHANGES, CHANGES_WITH_LOGIN, CHANGES_WITH_PROVIDER, CHANGES_WITH_REDIS, CHANGES_WITH_TLS_TO_THE_STORE]
+            .concat();
     let changed = changed.iter().map(|(path, ..)| *path);
     let tested: BTreeSet<String> = changed.chain(WITHOUT_EFFECT).map(str::to_owned).collect();
     assert_eq!(known.symmetric_difference(&tested).collect::<Vec<_>>(), Vec::<&String>::new());

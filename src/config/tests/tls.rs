@@ -126,3 +126,40 @@ fn the_files_of_tls_are_watched_like_the_configuration() {
     }
     assert_eq!(watched.len(), 8, "{watched:?}");
 }
+
+/// `[store]` with a Redis over TLS.
+fn with_store(url: &str, line: &str) -> String {
+    SMALL.replacen("url = \"memory:\"", &format!("url = \"{url}\"\n{line}"), 1)
+}
+
+const STORE: &str =
+    "ca = \"tls/clients.pem\"\ncert = \"tls/cert.pem\"\nkey = \"tls/key.pem\"\nserver_name = \"redis.internal\"";
+
+#[test]
+fn a_redis_over_tls_has_files_that_are_watched_and_may_change() {
+    let text = with_store("rediss://redis.internal", STORE);
+    let (before, folder) = (loaded(&text), folder(&text, (2020, 2090)));
+    let renewed = folder.load().unwrap_or_else(|errors| panic!("{errors}"));
+    assert_ne!(format!("{:?}", before.store), format!("{:?}", renewed.store), "each folder has its own certificates");
+    assert!(before.restart_needed(&renewed).is_empty());
+    let watched = crate::config::files(&folder.path("gateway.toml"));
+    for file in ["tls/clients.pem", "tls/cert.pem", "tls/key.pem"] {
+        assert!(watched.contains(&folder.path(file)), "{file}: {watched:?}");
+    }
+    let elsewhere = loaded(&with_store("rediss://other.internal", STORE));
+    assert_eq!(before.restart_needed(&elsewhere), ["store.url"]);
+}
+
+#[test]
+fn what_is_wrong_with_the_tls_of_a_store_is_said() {
+    for (url, line, message) in [
+        ("redis://a", "ca = \"tls/clients.pem\"", "`ca` is for TLS, which this store does not speak"),
+        ("memory:", "server_name = \"a\"", "`server_name` is for TLS, which this store does not speak"),
+        ("rediss://a", "ca = \"tls/none.pem\"", "none.pem cannot be read"),
+        ("rediss+sentinel://a/m", "cert = \"tls/cert.pem\"", "`cert` and `key` belong together"),
+        ("rediss+cluster://a", "server_name = \"a b\"", "this is no name of a server"),
+    ] {
+        let said = one_problem(&with_store(url, line));
+        assert!(said.contains(message), "{url} {line}: {said}");
+    }
+}

@@ -17,7 +17,12 @@ pub(super) async fn eventually(what: &str, within: Duration, mut holds: impl Asy
 
 /// A node: a store of its own with its listener and its watch.
 pub(super) async fn node(server: &RedisServer) -> (Store, Arc<Notes>, JoinHandle<()>) {
-    let store = Store::open(&server.settings()).await.unwrap();
+    node_of(server.settings()).await
+}
+
+/// As `node`, of any store.
+pub(super) async fn node_of(settings: Settings) -> (Store, Arc<Notes>, JoinHandle<()>) {
+    let store = Store::open(&settings).await.unwrap();
     let notes = Notes::on(&store);
     let watched = store.clone();
     let watch = tokio::spawn(async move { watched.watch().await });
@@ -25,7 +30,7 @@ pub(super) async fn node(server: &RedisServer) -> (Store, Arc<Notes>, JoinHandle
     (store, notes, watch)
 }
 
-fn access_key(number: u64) -> String {
+pub(super) fn access_key(number: u64) -> String {
     format!("tg:a:{}", hex(digest(number).as_bytes()))
 }
 
@@ -232,7 +237,7 @@ async fn a_value_that_is_not_ours_is_told_from_an_unknown_token() {
 #[tokio::test]
 async fn an_error_names_the_address_and_not_the_password() {
     let mut settings = RedisServer::start().settings();
-    settings.location = Location::Redis(crate::secret::Secret::new("redis://user:hunter2@127.0.0.1:1/0"));
+    settings.location = Location::redis("redis://user:hunter2@127.0.0.1:1/0").unwrap();
     let Err(error) = Store::open(&settings).await else { panic!("nobody listens there") };
     let text = format!("{error} {error:?}");
     assert!(text.contains("127.0.0.1:1") && !text.contains("hunter2"), "{text}");
@@ -244,7 +249,7 @@ async fn a_unix_socket_will_do() {
     let socket = folder.path().join("redis.sock");
     let server = RedisServer::start_with(&["--unixsocket", &socket.to_string_lossy()]);
     let mut settings = server.settings();
-    settings.location = Location::Redis(crate::secret::Secret::new(format!("redis+unix://{}", socket.display())));
+    settings.location = Location::redis(&format!("redis+unix://{}", socket.display())).unwrap();
     let store = Store::open(&settings).await.unwrap();
     issue(&store, single(1, record("app", None))).await;
     assert!(valid(&store, 1).await);

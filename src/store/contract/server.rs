@@ -1,6 +1,5 @@
 //! A `redis-server` of a test's own, on a free port, which is stopped by its process id.
 
-use crate::secret::Secret;
 use crate::store::{Location, Settings};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -14,6 +13,7 @@ pub(super) struct RedisServer {
     process: Child,
     port: u16,
     folder: tempfile::TempDir,
+    options: Vec<String>,
 }
 
 impl RedisServer {
@@ -24,14 +24,21 @@ impl RedisServer {
 
     /// Starts one with further options.
     pub(super) fn start_with(options: &[&str]) -> Self {
+        Self::start_as(|_| options.iter().map(|option| (*option).to_owned()).collect())
+    }
+
+    /// Starts one with the options that are given for its folder; they may name further ports.
+    pub(super) fn start_as(options: impl Fn(&Path) -> Vec<String>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         // Another process may take the port between these two steps: then the next one is tried.
         for _ in 0..20 {
-            let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
-            let mut process = launch(port, folder.path(), options);
+            let (port, options) = (free_port(), options(folder.path()));
+            let mut process = launch(port, folder.path(), &options);
             if answers(&mut process, port) {
-                return Self { process, port, folder };
+                return Self { process, port, folder, options };
             }
+            drop(process.kill());
+            drop(process.wait());
         }
         panic!("redis-server does not start");
     }
@@ -47,7 +54,7 @@ impl RedisServer {
     pub(super) fn restart(&mut self) {
         let deadline = Instant::now() + Duration::from_secs(20);
         while Instant::now() < deadline {
-            self.process = launch(self.port, self.folder.path(), &[]);
+            self.process = launch(self.port, self.folder.path(), &self.options);
             if answers(&mut self.process, self.port) {
                 return;
             }
@@ -70,9 +77,26 @@ impl RedisServer {
         String::from_utf8_lossy(&answer[..length]).into_owned()
     }
 
+    /// Whether it has as many keys as `other`.
+    pub(super) fn has_what_has(&self, other: &Self) -> bool {
+        self.command(&["DBSIZE"]) == other.command(&["DBSIZE"])
+    }
+
+    pub(super) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    pub(super) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(super) const fn port(&self) -> u16 {
+        self.port
+    }
+
     pub(super) fn settings(&self) -> Settings {
         Settings {
-            location: Location::Redis(Secret::new(format!("redis://127.0.0.1:{}/0", self.port))),
+            location: Location::redis(&format!("redis://127.0.0.1:{}/0", self.port)).unwrap(),
             timeout: Duration::from_secs(1),
             feed_timeout: Duration::from_secs(2),
         }
@@ -86,11 +110,46 @@ impl Drop for RedisServer {
     }
 }
 
-fn launch(port: u16, folder: &Path, options: &[&str]) -> Child {
-    Command::new("redis-server")
-        .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir"])
-        .arg(folder)
-        .args(options)
+/// Ends processes that outlive their test, because others use them too, with the process of the tests.
+pub(super) struct Keeper(#[expect(dead_code, reason = "its end is what ends them")] Child);
+
+impl Keeper {
+    pub(super) fn of<'s>(servers: impl IntoIterator<Item = &'s RedisServer>) -> Self {
+        let (mut ids, mut folders) = (Vec::new(), Vec::new());
+        for server in servers {
+            ids.push(server.id().to_string());
+            folders.push(server.folder());
+        }
+        let mut keeper = Command::new("sh");
+        keeper.args(["-c", "cat > /dev/null; kill -9 $IDS; rm -rf \"$@\"", "keeper"]).args(folders);
+        Self(keeper.env("IDS", ids.join(" ")).stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap())
+    }
+}
+
+/// Waits for what must become true soon, on a thread of its own.
+pub(super) fn until(what: &str, within: Duration, mut holds: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !holds() {
+        assert!(start.elapsed() < within, "{what} not within {within:?}");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// A port that nobody listens at now.
+pub(super) fn free_port() -> u16 {
+    TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
+}
+
+fn launch(port: u16, folder: &Path, options: &[String]) -> Child {
+    let mut command = Command::new("redis-server");
+    // A sentinel has a file, which it writes.
+    if options.first().is_none_or(|first| first.starts_with("--")) {
+        command.args(["--save", "", "--appendonly", "no", "--dir"]).arg(folder);
+        command.args(["--port", &port.to_string(), "--bind", "127.0.0.1"]).args(options);
+    } else {
+        command.args(options).args(["--port", &port.to_string()]);
+    }
+    command
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()

@@ -1,35 +1,41 @@
-//! One connection to Redis: made when it is first needed, on the runtime that needs it, made
-//! anew after a failure, and never waited for longer than the store's timeout.
+//! What the store asks Redis through: finds the process that must be asked, asks it, and asks another
+//! one when that was the wrong one, but never waits for longer than the store's timeout.
 
+use super::address::{Node, Topology};
+use super::cluster::Cluster;
+use super::link::Link;
+use super::places::Places;
+use super::sentinel::Sentinels;
+use super::server::Server;
+use super::slots::{redirected, slot_of, slot_of_command};
 use crate::store::StoreError;
-use crate::store::patience::Patience;
-use redis::aio::MultiplexedConnection;
-use redis::{
-    AsyncConnectionConfig, Client, Cmd, ErrorKind, FromRedisValue, RedisError, RedisResult, Script, ServerErrorKind,
-};
+use redis::{Cmd, ErrorKind, FromRedisValue, RedisError, RedisResult, Script, ServerErrorKind, cmd};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Mutex;
 
-/// How to reach a Redis.
-#[derive(Clone)]
-pub(super) struct Server {
-    client: Client,
-    patience: Arc<Patience>,
-}
+/// How long a failover, or keys on the move, are waited for before the next try.
+const PAUSE: Duration = Duration::from_millis(50);
+/// How many redirections are followed without a pause.
+const REDIRECTIONS: u32 = 3;
 
-/// A place for one connection. Its clones share it; [`Connection::another`] does not.
+/// The connections of one runtime, as one. Its clones share them; [`Connection::another`] does not.
 #[derive(Clone)]
 pub(super) struct Connection {
     server: Server,
-    place: Arc<Mutex<Place>>,
+    places: Arc<Places>,
+    route: Route,
 }
 
-#[derive(Default)]
-struct Place {
-    open: Option<MultiplexedConnection>,
-    /// Counts the connections, so that a failure discards its own one only.
-    number: u64,
+/// Who is asked.
+#[derive(Clone)]
+enum Route {
+    /// This one, whatever the question.
+    To(Node),
+    /// Whoever is the master.
+    Master(Arc<Sentinels>),
+    /// Whoever has the key.
+    Owner(Arc<Cluster>),
 }
 
 /// What may be done when the connection breaks before the answer.
@@ -75,67 +81,44 @@ pub(super) struct Answer<T> {
     pub(super) again: bool,
 }
 
-/// How a command is sent, once or twice.
+/// How a command is sent, once or several times.
 #[derive(Default)]
 struct Tries {
     /// The connection of the last time.
-    number: Option<u64>,
+    used: Option<(Node, u64)>,
     /// Whether it may have been done before.
     again: bool,
+    /// Where a redirection leads, and whether the key is only on its way there.
+    elsewhere: Option<(Node, bool)>,
+    redirections: u32,
+    /// What became of the last time.
+    failure: Option<RedisError>,
+}
+
+/// What to do after a failure.
+enum Next {
+    GiveUp,
+    AtOnce,
+    AfterAPause,
 }
 
 fn evaluation(command: &str, script: &str, input: Input<'_>) -> Cmd {
-    let mut evaluation = redis::cmd(command);
+    let mut evaluation = cmd(command);
     evaluation.arg(script).arg(input.keys.len()).arg(input.keys).arg(input.arguments);
     evaluation
 }
 
-impl Server {
-    pub(super) fn new(client: Client, patience: Arc<Patience>) -> Self {
-        Self { client, patience }
-    }
-
-    pub(super) const fn client(&self) -> &Client {
-        &self.client
-    }
-
-    /// The settings of every connection. The limits of the library are off: [`bounded`] is the one.
-    ///
-    /// [`bounded`]: Self::bounded
-    pub(super) fn settings() -> AsyncConnectionConfig {
-        AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None)
-    }
-
-    /// `work`, for as long as one operation may take.
-    pub(super) async fn bounded<T>(&self, work: impl Future<Output = RedisResult<T>>) -> Result<T, StoreError> {
-        self.bounded_by(self.patience.operation(), work).await
-    }
-
-    async fn bounded_by<T>(
-        &self,
-        timeout: Duration,
-        work: impl Future<Output = RedisResult<T>>,
-    ) -> Result<T, StoreError> {
-        match tokio::time::timeout(timeout, work).await {
-            Ok(Ok(value)) => Ok(value),
-            Ok(Err(error)) => Err(self.failed(&error)),
-            Err(_) => Err(StoreError::Timeout(timeout)),
-        }
-    }
-
-    /// A failure of Redis is never an answer about a token.
-    pub(super) fn failed(&self, error: &RedisError) -> StoreError {
-        let address = self.client.get_connection_info().addr();
-        if matches!(error.kind(), ErrorKind::UnexpectedReturnType | ErrorKind::Parse) {
-            return StoreError::Corrupt(format!("an answer of Redis at {address}"));
-        }
-        StoreError::Unavailable(format!("Redis at {address}: {error}"))
-    }
-}
-
 impl Connection {
     pub(super) fn new(server: Server) -> Self {
-        Self { server, place: Arc::default() }
+        let places = Arc::new(Places::new(server.clone(), server.door()));
+        let route = match server.topology() {
+            Topology::Standalone(node) => Route::To(node.clone()),
+            Topology::Sentinel { sentinels, master, login } => {
+                Route::Master(Arc::new(Sentinels::new(&server, sentinels, master, login)))
+            }
+            Topology::Cluster(seeds) => Route::Owner(Arc::new(Cluster::new(&server, seeds, &places))),
+        };
+        Self { server, places, route }
     }
 
     /// A place of its own, for another runtime.
@@ -147,20 +130,60 @@ impl Connection {
         &self.server
     }
 
-    /// The connection itself, made now when there is none.
-    pub(super) async fn opened(&self) -> Result<MultiplexedConnection, StoreError> {
-        self.server.bounded(self.open()).await.map(|(open, _)| open)
+    /// Whether keys of several slots are with several masters, and cannot be asked for at once.
+    pub(super) const fn is_split(&self) -> bool {
+        matches!(self.route, Route::Owner(_))
+    }
+
+    /// A handle on each master, for walks over all keys. One Redis has one.
+    pub(super) async fn masters(&self) -> Result<Vec<Self>, StoreError> {
+        let Route::Owner(cluster) = &self.route else { return Ok(vec![self.clone()]) };
+        let slots = self.server.bounded(cluster.slots()).await?;
+        let masters = slots.masters().into_iter();
+        Ok(masters.map(|node| Self { route: Route::To(node), ..self.clone() }).collect())
+    }
+
+    /// The masters by the newest word of those who know, asked for at most `patience`.
+    pub(super) async fn survey(&self, patience: Duration) -> RedisResult<Vec<Node>> {
+        match &self.route {
+            Route::To(node) => Ok(vec![node.clone()]),
+            Route::Master(sentinels) => sentinels.survey(patience).await.map(|node| vec![node]),
+            Route::Owner(cluster) => cluster.survey(patience).await,
+        }
     }
 
     /// Sends a command and waits for its answer.
     pub(super) async fn ask<T: FromRedisValue>(&self, command: &Cmd, retry: Retry) -> Result<T, StoreError> {
         let mut tries = Tries::default();
-        let answer = self.server.bounded(self.attempt(command, retry, &mut tries)).await;
-        if matches!(answer, Err(StoreError::Timeout(_))) {
-            // Nobody knows whether this connection will ever answer again.
-            self.discard(tries.number);
+        let timeout = self.server.operation();
+        let asked = tokio::time::timeout(timeout, self.attempt(command, retry, &mut tries)).await;
+        asked.map_or_else(|_| Err(self.late(timeout, &tries)), |done| done.map_err(|error| self.server.failed(&error)))
+    }
+
+    /// The values of `keys`, in their order.
+    pub(super) async fn values(&self, keys: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
+        if keys.is_empty() {
+            return Ok(Vec::new());
         }
-        answer
+        if !self.is_split() {
+            return self.ask(cmd("MGET").arg(keys), Retry::Once).await;
+        }
+        let mut by_slot = BTreeMap::<u16, Vec<usize>>::new();
+        for (place, key) in keys.iter().enumerate() {
+            by_slot.entry(slot_of(key)).or_default().push(place);
+        }
+        let mut values = vec![None; keys.len()];
+        for places in by_slot.into_values() {
+            let mut get = cmd("MGET");
+            for place in &places {
+                get.arg(&keys[*place]);
+            }
+            let found: Vec<Option<Vec<u8>>> = self.ask(&get, Retry::Once).await?;
+            for (place, value) in places.into_iter().zip(found) {
+                values[place] = value;
+            }
+        }
+        Ok(values)
     }
 
     /// Calls a script, atomically.
@@ -170,7 +193,7 @@ impl Connection {
         input: Input<'_>,
         retry: Retry,
     ) -> Result<Answer<T>, StoreError> {
-        self.call_within(self.server.patience.operation(), procedure, input, retry).await
+        self.call_within(self.server.operation(), procedure, input, retry).await
     }
 
     /// As [`call`](Self::call), waited for no longer than `patience`.
@@ -190,47 +213,144 @@ impl Connection {
                 answer => answer,
             }
         };
-        let answer = self.server.bounded_by(patience, called).await;
-        if matches!(answer, Err(StoreError::Timeout(_))) {
-            self.discard(tries.number);
+        match tokio::time::timeout(patience, called).await {
+            Ok(Ok(value)) => Ok(Answer { value, again: tries.again }),
+            Ok(Err(error)) => Err(self.server.failed(&error)),
+            Err(_) => Err(self.late(patience, &tries)),
         }
-        answer.map(|value| Answer { value, again: tries.again })
+    }
+
+    /// Time is up.
+    fn late(&self, timeout: Duration, tries: &Tries) -> StoreError {
+        // Nobody knows whether this connection will ever answer again.
+        if let Some((node, number)) = &tries.used {
+            self.forsake(node, *number);
+        }
+        tries.failure.as_ref().map_or(StoreError::Timeout(timeout), |failure| self.server.failed(failure))
     }
 
     async fn attempt<T: FromRedisValue>(&self, command: &Cmd, retry: Retry, tries: &mut Tries) -> RedisResult<T> {
-        let mut again = retry == Retry::Once;
+        let slot = if self.is_split() { slot_of_command(command) } else { None };
         loop {
-            let (mut open, this) = self.open().await?;
-            tries.number = Some(this);
-            match command.query_async(&mut open).await {
-                Err(error) if error.is_unrecoverable_error() || error.is_connection_dropped() => {
-                    self.discard(Some(this));
-                    if !std::mem::take(&mut again) {
-                        return Err(error);
-                    }
-                    tries.again = true;
+            let in_transit = tries.elsewhere.as_ref().is_some_and(|(_, in_transit)| *in_transit);
+            let (sent, answer) = match self.open(slot, tries).await {
+                Err(error) => (false, Err(error)),
+                Ok(link) if in_transit => (true, link.ask_in_transit(command).await),
+                Ok(link) => (true, link.ask(command).await),
+            };
+            let error = match answer {
+                Ok(value) => return Ok(value),
+                Err(error) => error,
+            };
+            match self.next(&error, sent, retry, tries) {
+                Next::GiveUp => return Err(error),
+                Next::AtOnce => {}
+                Next::AfterAPause => {
+                    tries.failure = Some(error);
+                    tokio::time::sleep(PAUSE).await;
                 }
-                answer => return answer,
             }
         }
     }
 
-    async fn open(&self) -> RedisResult<(MultiplexedConnection, u64)> {
-        let mut place = self.place.lock().await;
-        if let Some(open) = &place.open {
-            return Ok((open.clone(), place.number));
+    /// A connection to whoever must be asked.
+    async fn open(&self, slot: Option<u16>, tries: &mut Tries) -> RedisResult<Link> {
+        tries.used = None;
+        let node = match (tries.elsewhere.take(), &self.route) {
+            (Some((node, _)), _) => node,
+            (None, Route::To(node)) => node.clone(),
+            (None, Route::Master(sentinels)) => sentinels.find(&self.places).await?,
+            (None, Route::Owner(cluster)) => cluster.find(slot).await?,
+        };
+        let opened = self.places.open(&node).await;
+        if opened.is_err() {
+            self.lose(&node);
         }
-        let open = self.server.client.get_multiplexed_async_connection_with_config(&Server::settings()).await?;
-        place.number += 1;
-        place.open = Some(open.clone());
-        Ok((open, place.number))
+        let (link, number) = opened?;
+        tries.used = Some((node, number));
+        tries.failure = None;
+        Ok(link)
     }
 
-    fn discard(&self, number: Option<u64>) {
-        // Whoever holds the place is making a new connection: there is nothing to discard.
-        let Ok(mut place) = self.place.try_lock() else { return };
-        if number == Some(place.number) {
-            place.open = None;
+    /// What a failure means. An error that says that nothing was done is no reason to give up, where others
+    /// take over.
+    fn next(&self, error: &RedisError, sent: bool, retry: Retry, tries: &mut Tries) -> Next {
+        let alone = matches!(self.route, Route::To(_));
+        match (tries.used.clone(), meaning(error)) {
+            (Some((node, _)), Meaning::Elsewhere { in_transit }) => self.redirect(error, &node, in_transit, tries),
+            (used, meaning @ (Meaning::Broken | Meaning::Refused)) => {
+                if let Some((node, number)) = &used {
+                    self.forsake(node, *number);
+                }
+                let broken = matches!(meaning, Meaning::Broken) && sent;
+                if broken && retry == Retry::Never || alone && (!broken || tries.again) {
+                    return Next::GiveUp;
+                }
+                tries.again |= broken;
+                if alone { Next::AtOnce } else { Next::AfterAPause }
+            }
+            (_, Meaning::NotYet) if !alone => Next::AfterAPause,
+            _ => Next::GiveUp,
         }
     }
+
+    fn redirect(&self, error: &RedisError, node: &Node, in_transit: bool, tries: &mut Tries) -> Next {
+        if !in_transit {
+            self.server.doubt();
+        }
+        let to = error.redirect_node().and_then(|(to, _)| redirected(to, node));
+        tries.elsewhere = to.map(|to| (to, in_transit));
+        tries.redirections += 1;
+        if tries.redirections <= REDIRECTIONS { Next::AtOnce } else { Next::AfterAPause }
+    }
+
+    /// The connection broke, or is to one that does not do what is asked.
+    fn forsake(&self, node: &Node, number: u64) {
+        self.places.discard(node, number);
+        self.lose(node);
+    }
+
+    fn lose(&self, node: &Node) {
+        match &self.route {
+            Route::To(_) => {}
+            Route::Master(sentinels) => sentinels.lose(node),
+            Route::Owner(_) => self.server.doubt(),
+        }
+    }
+}
+
+/// What an error says.
+enum Meaning {
+    /// The connection is of no use; whether it was done is unknown.
+    Broken,
+    /// Not done: this is a replica, or has just become one, or its cluster is out of order.
+    Refused,
+    /// Not done: it is not ready, or the keys are on their way.
+    NotYet,
+    /// Not done: another one has the key.
+    Elsewhere { in_transit: bool },
+    /// Another try says the same.
+    Final,
+}
+
+fn meaning(error: &RedisError) -> Meaning {
+    use ServerErrorKind as Kind;
+    let is_broken = error.is_unrecoverable_error() || error.is_connection_dropped() || error.is_io_error();
+    if let ErrorKind::Server(kind) = error.kind() {
+        // Redis 6 says so what a script met.
+        let told = error.detail().is_some_and(|detail| detail.contains("-READONLY "));
+        if matches!(kind, Kind::ReadOnly | Kind::MasterDown | Kind::ClusterDown) || told {
+            return Meaning::Refused;
+        }
+        if matches!(kind, Kind::Moved | Kind::Ask) {
+            return Meaning::Elsewhere { in_transit: kind == Kind::Ask };
+        }
+        if matches!(kind, Kind::BusyLoading | Kind::TryAgain) {
+            return Meaning::NotYet;
+        }
+    }
+    if error.kind() == ErrorKind::MasterNameNotFoundBySentinel {
+        return Meaning::Refused;
+    }
+    if is_broken { Meaning::Broken } else { Meaning::Final }
 }

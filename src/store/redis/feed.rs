@@ -1,34 +1,52 @@
 //! What Redis says about access tokens that change, whoever changes them: other nodes, an
 //! operator's `DEL` or `FLUSHALL`, expiry. Redis pushes their keys over a connection of its own
 //! (client-side caching in broadcast mode, Redis 6), in order with its answers: when a question has
-//! been answered, everything that ended before has been told.
+//! been answered, everything that ended before has been told. Each master of a cluster tells of its own
+//! keys: all of them are listened to, and when another one becomes a master, that begins anew.
 
-use super::connection::Server;
+use super::address::Node;
+use super::connection::Connection;
 use super::key::agree;
-use super::{ACCESS, digest_of};
+use super::link::{Link, settings};
+use super::{ACCESS, Redis, digest_of};
 use crate::oauth::token::{TagKeys, TokenDigest};
 use crate::store::StoreError;
+use crate::store::endings::Endings;
 use crate::store::feed::Feed;
 use arc_swap::ArcSwapOption;
-use redis::aio::MultiplexedConnection;
-use redis::{Client, IntoConnectionInfo, ProtocolVersion, PushInfo, PushKind, RedisResult, Value};
+use redis::{ProtocolVersion, PushInfo, PushKind, RedisResult, Value, cmd};
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use tokio::task::JoinSet;
 
-/// How often the connection is proved alive.
+/// How often the connections are proved alive.
 const PROOF: Duration = Duration::from_millis(500);
 
-/// Follows the changes for ever, and begins anew when the connection breaks.
-pub(super) async fn follow(server: &Server, feed: &Arc<Feed>, keys: &ArcSwapOption<TagKeys>) {
+/// Why listening ended.
+enum Ended {
+    Failed(StoreError),
+    /// Others are masters now.
+    Moved,
+}
+
+impl From<StoreError> for Ended {
+    fn from(error: StoreError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// Follows the changes for ever, and begins anew when a connection breaks.
+pub(super) async fn follow(redis: &Redis, feed: &Arc<Feed>, keys: &ArcSwapOption<TagKeys>, endings: &Endings) {
     // Without a key it did not answer at the start, and that has been said.
     let mut out = keys.load().is_none();
     loop {
         let in_use = Arc::new(AtomicBool::new(true));
-        let Err(error) = listen(server, feed, keys, &in_use, &mut out).await;
+        let Err(ended) = listen(redis, feed, keys, endings, &in_use, &mut out).await;
         in_use.store(false, Ordering::Release);
         feed.failed();
+        let Ended::Failed(error) = ended else { continue };
         if !std::mem::replace(&mut out, true) {
             tracing::warn!(%error, "the store does not answer, or does not tell what ends");
         }
@@ -36,46 +54,90 @@ pub(super) async fn follow(server: &Server, feed: &Arc<Feed>, keys: &ArcSwapOpti
     }
 }
 
-/// Follows the changes for as long as one connection lives.
+/// Follows the changes for as long as the connections live and the masters stay.
 async fn listen(
-    server: &Server,
+    redis: &Redis,
     feed: &Arc<Feed>,
     keys: &ArcSwapOption<TagKeys>,
+    endings: &Endings,
     in_use: &Arc<AtomicBool>,
     out: &mut bool,
-) -> Result<Infallible, StoreError> {
-    let mut connection = server.bounded(track(server, feed, in_use)).await?;
+) -> Result<Infallible, Ended> {
+    let connection = &redis.connection;
+    let server = connection.server();
+    let masters = server.bounded(connection.survey(server.operation().min(PROOF))).await?;
+    let ears = server.bounded(track_each(connection, &masters, feed, in_use)).await?;
+    if let [master] = masters.as_slice() {
+        server.follow(master);
+    }
     // Whatever ended while nobody listened is unknown.
     feed.all_ended();
+    redis.end_again(feed, endings).await?;
     loop {
-        // Asking for the key proves the connection, and finds out when the key is gone or another.
-        agree(server, &mut connection, keys).await?;
+        server.bounded(prove(&ears)).await?;
+        // It finds out when the key is gone or another.
+        agree(connection, keys).await?;
         if !in_use.load(Ordering::Acquire) {
-            return Err(StoreError::Unavailable("the connection to Redis broke".to_owned()));
+            return Err(StoreError::Unavailable("a connection to Redis broke".to_owned()).into());
         }
         feed.proved();
         if std::mem::take(out) {
             tracing::info!("the store answers again");
         }
-        tokio::time::sleep(PROOF).await;
+        let (survey, ()) = tokio::join!(connection.survey(PROOF), tokio::time::sleep(PROOF));
+        // Where nobody says who the masters are, those that are known will do for as long as they answer.
+        match survey {
+            Ok(now) if now != masters => return Err(Ended::Moved),
+            Err(error) if error.is_cluster_error() => return Err(server.failed(&error).into()),
+            Ok(_) | Err(_) => {}
+        }
     }
 }
 
-/// A connection on which Redis pushes the keys of access tokens that change.
-async fn track(server: &Server, feed: &Arc<Feed>, in_use: &Arc<AtomicBool>) -> RedisResult<MultiplexedConnection> {
-    let info = server.client().get_connection_info().clone();
-    let redis = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
-    let client = Client::open(info.set_redis_settings(redis).into_connection_info()?)?;
-    let (feed, in_use) = (Arc::clone(feed), Arc::clone(in_use));
-    let settings = Server::settings().set_push_sender(move |push: PushInfo| {
-        tell(&feed, &in_use, &push);
-        Ok::<(), Infallible>(())
-    });
-    let mut connection = client.get_multiplexed_async_connection_with_config(&settings).await?;
-    let mut command = redis::cmd("CLIENT");
-    command.arg("TRACKING").arg("ON").arg("BCAST").arg("PREFIX").arg(ACCESS);
-    let () = command.query_async(&mut connection).await?;
-    Ok(connection)
+/// Has each of them answer.
+async fn prove(ears: &[Link]) -> RedisResult<()> {
+    let mut proofs = JoinSet::new();
+    for ear in ears {
+        let ear = ear.clone();
+        proofs.spawn(async move { ear.ask::<()>(&cmd("PING")).await });
+    }
+    each(proofs).await.map(drop)
+}
+
+/// A connection to each on which Redis pushes the keys of access tokens that change.
+async fn track_each(
+    connection: &Connection,
+    masters: &[Node],
+    feed: &Arc<Feed>,
+    in_use: &Arc<AtomicBool>,
+) -> RedisResult<Vec<Link>> {
+    let mut ears = JoinSet::new();
+    for master in masters {
+        let (server, master) = (connection.server().clone(), master.clone());
+        let (feed, in_use) = (Arc::clone(feed), Arc::clone(in_use));
+        ears.spawn(async move {
+            let hear = move |push: PushInfo| {
+                tell(&feed, &in_use, &push);
+                Ok::<(), Infallible>(())
+            };
+            let (door, tls, settings) = (server.door(), server.tls(), settings().set_push_sender(hear));
+            let ear = door.enter(&master, tls.as_deref(), ProtocolVersion::RESP3, settings).await?;
+            let mut command = cmd("CLIENT");
+            command.arg("TRACKING").arg("ON").arg("BCAST").arg("PREFIX").arg(ACCESS);
+            let () = ear.ask(&command).await?;
+            Ok(ear)
+        });
+    }
+    each(ears).await
+}
+
+/// What all of them gave; the first failure is that of all.
+async fn each<T: 'static>(mut tasks: JoinSet<RedisResult<T>>) -> RedisResult<Vec<T>> {
+    let mut done = Vec::new();
+    while let Some(task) = tasks.join_next().await {
+        done.push(task.map_err(std::io::Error::other)??);
+    }
+    Ok(done)
 }
 
 /// Passes on what Redis pushed; runs on the task that reads the connection.

@@ -1,7 +1,8 @@
 //! What walks over many keys, for operators: listings and mass revocations. It goes in chunks,
-//! each of which Redis answers quickly, and holds no more than one chunk and one page.
+//! each of which Redis answers quickly, and holds no more than one chunk and one page. What is in no
+//! index is looked for on every master.
 
-use super::connection::Retry;
+use super::connection::{Connection, Retry};
 use super::{ACCESS, Redis, decode, digest_of, digest_text};
 use crate::clock::Timestamp;
 use crate::oauth::token::{RefreshRecord, TokenDigest, TokenRecord};
@@ -21,6 +22,8 @@ const PATTERNS: [&str; 2] = ["tg:{*}:f", "tg:a:*"];
 struct Walk {
     index: Option<String>,
     pattern: String,
+    /// The masters that are left, the last one first; `None`: it has not begun.
+    masters: Option<Vec<Connection>>,
     cursor: u64,
     ended: bool,
 }
@@ -32,7 +35,7 @@ impl Walk {
             (None, Some(client)) => Some(format!("tg:i:c:{client}")),
             (None, None) => None,
         };
-        Self { index, pattern: pattern.to_owned(), cursor: 0, ended: false }
+        Self { index, pattern: pattern.to_owned(), masters: None, cursor: 0, ended: false }
     }
 
     /// The next members, as they are named in the indexes: `a<digest>`, `g<grant>`.
@@ -47,15 +50,32 @@ impl Walk {
             let (cursor, pairs): (u64, Vec<Vec<u8>>) = redis.read(&step).await?;
             self.cursor = cursor;
             members.extend(pairs.into_iter().step_by(2));
+            self.ended = self.cursor == 0;
         } else {
-            let mut step = cmd("SCAN");
-            step.arg(self.cursor).arg("MATCH").arg(&self.pattern).arg("COUNT").arg(CHUNK);
-            let (cursor, keys): (u64, Vec<Vec<u8>>) = redis.read(&step).await?;
-            self.cursor = cursor;
-            members.extend(keys.iter().filter_map(|key| member(key)));
+            members.extend(self.keys(redis).await?.iter().filter_map(|key| member(key)));
         }
-        self.ended = self.cursor == 0;
         Ok(Some(members))
+    }
+
+    /// The next keys of the master that is being looked through; then those of the next one.
+    async fn keys(&mut self, redis: &Redis) -> Result<Vec<Vec<u8>>, StoreError> {
+        let masters = match self.masters.take() {
+            Some(masters) => self.masters.insert(masters),
+            None => self.masters.insert(redis.connection.masters().await?),
+        };
+        let Some(master) = masters.last() else {
+            self.ended = true;
+            return Ok(Vec::new());
+        };
+        let mut step = cmd("SCAN");
+        step.arg(self.cursor).arg("MATCH").arg(&self.pattern).arg("COUNT").arg(CHUNK);
+        let (cursor, keys): (u64, Vec<Vec<u8>>) = master.ask(&step, Retry::Once).await?;
+        self.cursor = cursor;
+        if cursor == 0 {
+            masters.pop();
+            self.ended = masters.is_empty();
+        }
+        Ok(keys)
     }
 }
 
@@ -173,14 +193,8 @@ impl Redis {
     }
 
     async fn records(&self, digests: Vec<TokenDigest>) -> Result<Vec<(TokenDigest, TokenRecord)>, StoreError> {
-        if digests.is_empty() {
-            return Ok(Vec::new());
-        }
-        let mut get = cmd("MGET");
-        for digest in &digests {
-            get.arg([ACCESS.as_bytes(), &digest_text(digest)].concat());
-        }
-        let values: Vec<Option<Vec<u8>>> = self.read(&get).await?;
+        let key = |digest: &TokenDigest| [ACCESS.as_bytes(), &digest_text(digest)].concat();
+        let values = self.connection.values(&digests.iter().map(key).collect::<Vec<_>>()).await?;
         let found = digests.into_iter().zip(values).filter_map(|(digest, value)| Some((digest, value?)));
         found.map(|(digest, value)| Ok((digest, decode(&value, "an access token")?))).collect()
     }

@@ -7,7 +7,6 @@ use std::error::Error;
 use std::time::Duration;
 use tollgate::clock::{self, Timestamp};
 use tollgate::oauth::token::{Origin, Token, TokenKind, TokenRecord};
-use tollgate::secret::Secret;
 use tollgate::store::{Issue, Issued, Location, Settings, Store};
 
 /// How many are on their way to the store at a time.
@@ -23,7 +22,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 async fn issue(url: &str, count: usize) -> Result<(), Box<dyn Error>> {
     let settings = Settings {
-        location: Location::Redis(Secret::new(url)),
+        location: Location::redis(url)?,
         timeout: Duration::from_secs(10),
         feed_timeout: Duration::from_secs(10),
     };

@@ -1,7 +1,6 @@
 //! What only a shared Redis can show of documents: lost answers, names, other nodes.
 
 use super::*;
-use crate::secret::Secret;
 use crate::store::contract::redis::{eventually, node};
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -35,15 +34,14 @@ impl Wire {
     async fn to(server: &RedisServer) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let mut settings = server.settings();
-        let Location::Redis(url) = &settings.location else { panic!("it is Redis") };
-        let address = url.reveal().trim_start_matches("redis://").trim_end_matches("/0").to_owned();
+        let address = ("127.0.0.1", server.port());
         let port = listener.local_addr().unwrap().port();
-        settings.location = Location::Redis(Secret::new(format!("redis://127.0.0.1:{port}/0")));
+        settings.location = Location::redis(&format!("redis://127.0.0.1:{port}/0")).unwrap();
         let loses = Arc::new(AtomicBool::new(false));
         let lost = Arc::clone(&loses);
         tokio::spawn(async move {
             while let Ok((near, _)) = listener.accept().await {
-                let far = TcpStream::connect(&address).await.unwrap();
+                let far = TcpStream::connect(address).await.unwrap();
                 tokio::spawn(carry(near, far, Arc::clone(&lost)));
             }
         });

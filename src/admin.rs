@@ -9,6 +9,7 @@ pub mod clients;
 mod grants;
 mod lifecycle;
 mod request;
+mod store;
 mod tokens;
 mod users;
 
@@ -95,6 +96,10 @@ impl Admin {
             ["invites"] if request.method() == Method::POST => self.invite(body(request.body())?, now).await,
             ["invites"] => Err(Refusal::Method("POST")),
             ["healthz"] if request.method() == Method::GET => self.health().await,
+            ["store", "rotate-key"] if request.method() == Method::POST => {
+                self.rotate_key(body(request.body())?, now).await
+            }
+            ["store", "rotate-key"] => Err(Refusal::Method("POST")),
             ["users", rest @ ..] => self.of_users(request, rest, now).await,
             ["healthz"] => Err(Refusal::Method("GET")),
             _ => Err(nothing_here()),
@@ -184,7 +189,9 @@ impl Admin {
 }
 
 fn nothing_here() -> Refusal {
-    Refusal::NotFound("there are /tokens, /grants, /clients, /invites, /users and /healthz".to_owned())
+    Refusal::NotFound(
+        "there are /tokens, /grants, /clients, /invites, /store/rotate-key, /users and /healthz".to_owned(),
+    )
 }
 
 /// A web page that a browser shows to the operator must not be able to ask for anything: pages cannot

@@ -64,7 +64,9 @@ impl RedisServer {
     /// Sends a command as an operator would; the raw answer.
     pub(super) fn command(&self, words: &[&str]) -> String {
         let mut connection = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
-        connection.write_all(format!("{}\r\n", words.join(" ")).as_bytes()).unwrap();
+        let count = words.len();
+        let words: String = words.iter().map(|word| format!("${}\r\n{word}\r\n", word.len())).collect();
+        connection.write_all(format!("*{count}\r\n{words}").as_bytes()).unwrap();
         let mut answer = [0; 4096];
         let length = connection.read(&mut answer).unwrap();
         String::from_utf8_lossy(&answer[..length]).into_owned()

@@ -9,6 +9,7 @@ pub mod clients;
 mod grants;
 mod lifecycle;
 mod request;
+mod store;
 mod tokens;
 mod users;
 
@@ -92,11 +93,33 @@ impl Admin {
             ["tokens", rest @ ..] => self.of_tokens(request, rest, now).await,
             ["grants"] => self.of_grants(request, now).await,
             ["clients", rest @ ..] => self.of_clients(request, rest, now).await,
-            ["invites"] if request.method() == Method::POST => self.invite(body(request.body())?, now).await,
-            ["invites"] => Err(Refusal::Method("POST")),
-            ["healthz"] if request.method() == Method::GET => self.health().await,
             ["users", rest @ ..] => self.of_users(request, rest, now).await,
-            ["healthz"] => Err(Refusal::Method("GET")),
+            [alone] => self.of_one(request, alone, now).await,
+            ["store", rest @ ..] => self.of_store(request, rest, now).await,
+            _ => Err(nothing_here()),
+        }
+    }
+
+    /// What is there for one method.
+    async fn of_one(&self, request: &Request<Bytes>, name: &str, now: Timestamp) -> Result<Response<Bytes>, Refusal> {
+        match (request.method(), name) {
+            (&Method::POST, "invites") => self.invite(body(request.body())?, now).await,
+            (&Method::GET, "healthz") => self.health().await,
+            (_, "invites") => Err(Refusal::Method("POST")),
+            (_, "healthz") => Err(Refusal::Method("GET")),
+            _ => Err(nothing_here()),
+        }
+    }
+
+    async fn of_store(
+        &self,
+        request: &Request<Bytes>,
+        rest: &[&str],
+        now: Timestamp,
+    ) -> Result<Response<Bytes>, Refusal> {
+        match (request.method(), rest) {
+            (&Method::POST, ["rotate-key"]) => self.rotate_key(body(request.body())?, now).await,
+            (_, ["rotate-key"]) => Err(Refusal::Method("POST")),
             _ => Err(nothing_here()),
         }
     }
@@ -184,7 +207,9 @@ impl Admin {
 }
 
 fn nothing_here() -> Refusal {
-    Refusal::NotFound("there are /tokens, /grants, /clients, /invites, /users and /healthz".to_owned())
+    Refusal::NotFound(
+        "there are /tokens, /grants, /clients, /invites, /store/rotate-key, /users and /healthz".to_owned(),
+    )
 }
 
 /// A web page that a browser shows to the operator must not be able to ask for anything: pages cannot

@@ -14,6 +14,7 @@ mod operator;
 mod output;
 mod schema;
 mod serve;
+mod store;
 mod table;
 mod token;
 mod user;
@@ -60,6 +61,9 @@ enum Command {
         after_help = "A user can also be a `[[users]]` of the configuration: `tollgate hash` makes the `password_hash`."
     )]
     User(user::Command),
+    /// Care for the store: rotate the key of the tags
+    #[command(subcommand)]
+    Store(store::Command),
     /// Turn a password on standard input into what `password_hash` takes
     Hash,
     /// Print the JSON Schema of the configuration, for editors
@@ -80,6 +84,7 @@ pub fn run() -> ExitCode {
         Command::Grant(command) => grant::run(&file, command),
         Command::Client(command) => client::run(&file, command),
         Command::User(command) => user::run(&file, command),
+        Command::Store(command) => store::run(&file, command),
         Command::Hash => hash::run(),
         Command::Schema => schema::run(),
         Command::Completions(arguments) => completions::run(&arguments),

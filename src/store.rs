@@ -29,8 +29,7 @@ pub use record::{ClientRecord, Filter, Issue, Issued, Listed, Rotated, Rotation,
 pub use redis::RedisAddress;
 
 use crate::clock::Timestamp;
-use crate::oauth::token::{GrantId, RefreshRecord, TagKeys, TokenDigest, TokenRecord};
-use crate::secret::TagKey;
+use crate::oauth::token::{GrantId, NotRotated, RefreshRecord, TagKeys, TokenDigest, TokenRecord};
 use arc_swap::ArcSwapOption;
 use embedded::Embedded;
 use endings::{Ending, Endings};
@@ -115,7 +114,7 @@ impl Location {
 }
 
 impl Store {
-    /// Opens the store, makes the tag key when there is none, and proves that it answers.
+    /// Opens the store, makes the keys of the tags when there are none, and proves that it answers.
     ///
     /// # Errors
     /// When it cannot be opened; the text names the file or the address.
@@ -134,20 +133,20 @@ impl Store {
     pub fn new(settings: &Settings) -> Result<Self, StoreError> {
         let patience = Arc::new(Patience::of(settings));
         let feed = Arc::new(Feed::new(Arc::clone(&patience)));
-        let embedded = |path: Option<PathBuf>| -> Result<(Backend, Option<TagKey>), StoreError> {
-            let (embedded, key) = Embedded::open(path, Arc::clone(&patience), Arc::clone(&feed))?;
-            Ok((Backend::Embedded(Arc::new(embedded)), Some(key)))
+        let embedded = |path: Option<PathBuf>| -> Result<(Backend, Option<TagKeys>), StoreError> {
+            let (embedded, keys) = Embedded::open(path, Arc::clone(&patience), Arc::clone(&feed))?;
+            Ok((Backend::Embedded(Arc::new(embedded)), Some(keys)))
         };
-        let (backend, key) = match &settings.location {
+        let (backend, keys) = match &settings.location {
             Location::Memory => embedded(None)?,
             Location::Redb(path) => embedded(Some(path.clone()))?,
             Location::Redis(address) => (Backend::Redis(Redis::new(address, Arc::clone(&patience))), None),
         };
-        let tag_keys = ArcSwapOption::from(key.map(|key| Arc::new(TagKeys::new(key, Vec::new()))));
+        let tag_keys = ArcSwapOption::from(keys.map(Arc::new));
         Ok(Self { backend, shared: Arc::new(Shared { feed, patience, endings: Endings::default(), tag_keys }) })
     }
 
-    /// Proves that the store answers, and agrees with it on the tag key.
+    /// Proves that the store answers, and agrees with it on the keys of the tags.
     ///
     /// # Errors
     /// When it does not answer.
@@ -188,6 +187,33 @@ impl Store {
     pub fn tag_keys(&self) -> Result<Arc<TagKeys>, StoreError> {
         let unknown = || StoreError::Unavailable("it has not answered since the start".to_owned());
         self.shared.tag_keys.load_full().ok_or_else(unknown)
+    }
+
+    /// Rotates the keys of the tags: the one that every node knows as the next makes new tokens from now on, and no
+    /// token becomes invalid, unless the former keys are to be forgotten.
+    ///
+    /// # Errors
+    /// When the store cannot answer, or the new keys are not known to be stored.
+    pub async fn rotate_tag_keys(
+        &self,
+        now: Timestamp,
+        forget_former: bool,
+    ) -> Result<Result<Arc<TagKeys>, NotRotated>, StoreError> {
+        self.reach().await?;
+        let was = self.tag_keys()?;
+        let keys = match was.rotated(now, forget_former) {
+            Ok(keys) => Arc::new(keys),
+            Err(why) => return Ok(Err(why)),
+        };
+        let replaced = match &self.backend {
+            Backend::Embedded(embedded) => embedded.replace_tag_keys(was, Arc::clone(&keys)).await,
+            Backend::Redis(redis) => redis.replace_tag_keys(&was, &keys).await,
+        };
+        if !replaced? {
+            return Ok(Err(NotRotated::Raced));
+        }
+        self.shared.tag_keys.store(Some(Arc::clone(&keys)));
+        Ok(Ok(keys))
     }
 
     /// Proves that the store answers.

@@ -8,7 +8,6 @@ use super::table::table;
 use crate::admin::clients::NewClient;
 use crate::issue::secret_hash;
 use crate::oauth::token::{TagKeys, Token, TokenKind};
-use crate::secret::TagKey;
 use http::Method;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -133,9 +132,9 @@ fn made_here(client: &NewClient) -> Result<Value, Failure> {
         return Ok(json!({ "id": client.id, "secret": null, "secret_hash": null }));
     }
     // The tag of a secret is never checked, so that any key will do.
-    let keys = TagKey::generate().map(|key| TagKeys::new(key, Vec::new()));
-    let secret =
-        keys.and_then(|keys| Token::mint(TokenKind::ClientSecret, &keys)).map_err(|error| error.to_string())?;
+    let secret = TagKeys::generate()
+        .and_then(|keys| Token::mint(TokenKind::ClientSecret, &keys))
+        .map_err(|error| error.to_string())?;
     Ok(json!({ "id": client.id, "secret": secret.secret().reveal(), "secret_hash": secret_hash(&secret) }))
 }
 

@@ -16,8 +16,7 @@ use super::record::Added;
 use super::{ClientRecord, Filter, Issue, Issued, Listed, Rotated, Rotation, StoreError};
 use crate::clock::Timestamp;
 use crate::oauth::client::RegistrationId;
-use crate::oauth::token::{GrantId, RefreshRecord, TokenDigest, TokenRecord};
-use crate::secret::TagKey;
+use crate::oauth::token::{GrantId, RefreshRecord, TagKeys, TokenDigest, TokenRecord};
 use file::File;
 use redb::{ReadTransaction, ReadableTable, ReadableTableMetadata as _, TableDefinition};
 use std::path::PathBuf;
@@ -27,6 +26,9 @@ use tables::{
     decode, decode_client, encode,
 };
 use writer::Writer;
+
+/// Where the keys of the tags are.
+const TAG_KEYS: &str = "tag_keys";
 
 /// How many tokens and grants a mass revocation ends in one transaction: others write in between.
 const CHUNK: usize = 500;
@@ -40,17 +42,30 @@ pub(super) struct Embedded {
 }
 
 impl Embedded {
-    /// Opens a file, or memory where there is no path; returns the tag key beside it.
+    /// Opens a file, or memory where there is no path; returns the keys of the tags beside it.
     pub(super) fn open(
         path: Option<PathBuf>,
         patience: Arc<Patience>,
         feed: Arc<Feed>,
-    ) -> Result<(Self, TagKey), StoreError> {
+    ) -> Result<(Self, TagKeys), StoreError> {
         let file = Arc::new(File::open(path)?);
-        let fresh = TagKey::generate().map_err(|error| StoreError::Unavailable(error.to_string()))?;
-        let key = prepare(&file, fresh).map_err(|trouble| file.failed(trouble))?;
+        let fresh = TagKeys::generate().map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        let keys = prepare(&file, fresh).map_err(|trouble| file.failed(trouble))?;
         let writer = Writer::start(Arc::clone(&file), feed)?;
-        Ok((Self { writer, file, patience }, key))
+        Ok((Self { writer, file, patience }, keys))
+    }
+
+    /// Puts `keys` in the place of `was`; whether those were there.
+    pub(super) async fn replace_tag_keys(&self, was: Arc<TagKeys>, keys: Arc<TagKeys>) -> Result<bool, StoreError> {
+        self.write(move |tables| {
+            let stored = tables.meta.get(TAG_KEYS)?.map(|value| unpack(value.value())).transpose()?;
+            let there = stored.is_some_and(|stored| stored.same(&was));
+            if there {
+                tables.meta.insert(TAG_KEYS, keys.pack().as_slice())?;
+            }
+            Ok(there)
+        })
+        .await
     }
 
     pub(super) fn ping(&self) -> Result<(), StoreError> {
@@ -258,25 +273,25 @@ impl Embedded {
 }
 
 /// Makes the tables, checks the format, and gives the tag key: the stored one, else `fresh`.
-fn prepare(file: &File, fresh: TagKey) -> Result<TagKey, Trouble> {
+fn prepare(file: &File, fresh: TagKeys) -> Result<TagKeys, Trouble> {
     let transaction = file.write()?;
-    drop(Tables::open(&transaction)?);
-    let mut meta = transaction.open_table(META)?;
+    let Tables { mut meta, .. } = Tables::open(&transaction)?;
     let format = meta.get("format")?.map(|value| decode(value.value(), "the format")).transpose()?;
     if let Some(other) = format.filter(|format| *format != FORMAT) {
         return Err(Trouble::Version(other));
     }
     meta.insert("format", encode(&FORMAT)?.as_slice())?;
-    let stored = meta.get("tag_key")?.map(|value| <[u8; 32]>::try_from(value.value()));
-    let key = if let Some(bytes) = stored {
-        TagKey::from_bytes(bytes.map_err(|_| Trouble::Corrupt("the tag key"))?)
-    } else {
-        meta.insert("tag_key", fresh.reveal().as_slice())?;
-        fresh
-    };
+    let stored = meta.get(TAG_KEYS)?.map(|value| unpack(value.value())).transpose()?;
+    if stored.is_none() {
+        meta.insert(TAG_KEYS, fresh.pack().as_slice())?;
+    }
     drop(meta);
     transaction.commit()?;
-    Ok(key)
+    Ok(stored.unwrap_or(fresh))
+}
+
+fn unpack(stored: &[u8]) -> Result<TagKeys, Trouble> {
+    TagKeys::unpack(stored).ok_or(Trouble::Corrupt("the tag keys"))
 }
 
 fn rotate(tables: &mut Tables<'_>, rotation: &Rotation) -> Result<Rotated, Trouble> {

@@ -1,7 +1,7 @@
 //! What only a shared Redis can show: outages, operators, other nodes.
 
 use super::*;
-use crate::oauth::token::{Token, TokenKind};
+use crate::oauth::token::{TagKeys, Token, TokenKind};
 use crate::secret::hex;
 use crate::store::{Location, Pace, Rotated, Settings, StoreError};
 use std::time::Instant;
@@ -182,12 +182,43 @@ async fn a_tag_key_that_another_node_made_is_taken_over() {
     let (store, _notes, _watch) = node(&server).await;
     let old = Token::mint(TokenKind::Access, &store.tag_keys().unwrap()).unwrap();
     server.command(&["DEL", "tg:k"]);
-    server.command(&["SET", "tg:k", &"k".repeat(32)]);
-    eventually("the new key", Duration::from_secs(3), async || {
-        store.tag_keys().unwrap().current().reveal() == &[b'k'; 32]
+    let made = TagKeys::generate().unwrap();
+    server.command(&["SET", "tg:k", str::from_utf8(&made.pack()).unwrap()]);
+    eventually("the new key", Duration::from_secs(3), async || store.tag_keys().unwrap().agree_with(&made)).await;
+    assert!(store.tag_keys().unwrap().recognise(TokenKind::Access, old.secret().reveal().as_bytes()));
+}
+
+/// TOK-16: every node makes tokens with the new key, and one that was cut off recognises them all the same.
+#[tokio::test]
+async fn a_rotation_reaches_every_node() {
+    let server = RedisServer::start();
+    let ((one, _, watch), (other, _, _watch)) = (node(&server).await, node(&server).await);
+    // It hears nothing from here on.
+    watch.abort();
+    let old = Token::mint(TokenKind::Access, &one.tag_keys().unwrap()).unwrap();
+    let keys = other.rotate_tag_keys(NOW, false).await.unwrap().unwrap();
+    let new = Token::mint(TokenKind::Access, &keys).unwrap();
+    for (store, token) in [(&one, &new), (&other, &old)] {
+        assert!(store.tag_keys().unwrap().recognise(TokenKind::Access, token.secret().reveal().as_bytes()));
+    }
+    one.reach().await.unwrap();
+    assert!(one.tag_keys().unwrap().same(&keys));
+}
+
+/// A failover may lose a rotation: whoever knows it puts it back.
+#[tokio::test]
+async fn a_rotation_that_redis_has_lost_is_put_back() {
+    let server = RedisServer::start();
+    let (store, _notes, _watch) = node(&server).await;
+    let was = store.tag_keys().unwrap();
+    let keys = store.rotate_tag_keys(NOW, false).await.unwrap().unwrap();
+    server.command(&["SET", "tg:k", str::from_utf8(&was.pack()).unwrap()]);
+    let fresh = Store::open(&server.settings()).await.unwrap();
+    eventually("it is back", Duration::from_secs(3), async || {
+        fresh.reach().await.unwrap();
+        fresh.tag_keys().unwrap().same(&keys)
     })
     .await;
-    assert!(store.tag_keys().unwrap().recognise(TokenKind::Access, old.secret().reveal().as_bytes()));
 }
 
 /// Hazards 2.9: a Redis that refuses to write is out of order, not empty.

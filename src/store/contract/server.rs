@@ -71,7 +71,10 @@ impl RedisServer {
     /// Sends a command as an operator would; the raw answer.
     pub(super) fn command(&self, words: &[&str]) -> String {
         let mut connection = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
-        connection.write_all(format!("{}\r\n", words.join(" ")).as_bytes()).unwrap();
+        write!(connection, "*{}\r\n", words.len()).unwrap();
+        for word in words {
+            write!(connection, "${}\r\n{word}\r\n", word.len()).unwrap();
+        }
         let mut answer = [0; 4096];
         let length = connection.read(&mut answer).unwrap();
         String::from_utf8_lossy(&answer[..length]).into_owned()

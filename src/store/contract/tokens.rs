@@ -1,7 +1,7 @@
 //! Access tokens: stored, found, listed, ended.
 
 use super::*;
-use crate::oauth::token::{Token, TokenKind};
+use crate::oauth::token::{NotRotated, Token, TokenKind};
 
 on_every_backend!(
     a_record_comes_back_as_it_was_stored,
@@ -23,6 +23,8 @@ on_every_backend!(
     a_revocation_of_everything_leaves_nothing,
     a_name_that_is_empty_means_nobody,
     the_tag_key_is_the_same_for_every_handle,
+    /// TOK-16
+    keys_are_rotated_without_a_token_becoming_invalid,
     a_hundred_concurrent_issues_are_all_kept,
     it_answers_a_ping,
 );
@@ -183,6 +185,21 @@ async fn the_tag_key_is_the_same_for_every_handle(store: &Store) {
     let text = token.secret().reveal().as_bytes();
     assert!(store.for_worker().tag_keys().unwrap().recognise(TokenKind::Access, text));
     assert!(store.clone().tag_keys().unwrap().recognise(TokenKind::Access, text));
+}
+
+/// TOK-16: what was made before a rotation, and before two, is still recognised; a second one has to wait.
+async fn keys_are_rotated_without_a_token_becoming_invalid(store: &Store) {
+    let worker = store.for_worker();
+    let made = || Token::mint(TokenKind::Access, &store.tag_keys().unwrap()).unwrap();
+    let first = made();
+    let keys = store.rotate_tag_keys(NOW, false).await.unwrap().unwrap();
+    assert_eq!(keys.former().0, 1);
+    assert!(matches!(worker.rotate_tag_keys(NOW, false).await.unwrap(), Err(NotRotated::TooSoon(_))));
+    let second = made();
+    worker.rotate_tag_keys(NOW.plus(HOUR), false).await.unwrap().unwrap();
+    for token in [first, second, made()] {
+        assert!(worker.tag_keys().unwrap().recognise(TokenKind::Access, token.secret().reveal().as_bytes()));
+    }
 }
 
 async fn a_hundred_concurrent_issues_are_all_kept(store: &Store) {

@@ -14,7 +14,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 /// What the layout below is called in the file.
-pub(super) const FORMAT: u64 = 1;
+pub(super) const FORMAT: u64 = 2;
 
 type Digests<'a> = TableDefinition<'a, &'static [u8; 32], &'static [u8]>;
 type Index<'a> = TableDefinition<'a, (&'static str, &'static [u8]), ()>;
@@ -37,7 +37,7 @@ pub(super) const EXPIRY: TableDefinition<'_, (u64, &[u8]), ()> = TableDefinition
 pub(super) const CLIENTS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("clients");
 /// Documents by kind and identifier. A file of before they were gets the table when it is opened.
 pub(super) const DOCUMENTS: TableDefinition<'_, (&str, &str), &[u8]> = TableDefinition::new("documents");
-/// The tag key and the format.
+/// The keys of the tags and the format.
 pub(super) const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
 
 /// What stands in the place of a client while its tokens are being ended.
@@ -73,6 +73,7 @@ pub(super) struct Tables<'txn> {
     pub(super) expiry: Table<'txn, (u64, &'static [u8]), ()>,
     pub(super) clients: Table<'txn, &'static str, &'static [u8]>,
     pub(super) documents: Table<'txn, (&'static str, &'static str), &'static [u8]>,
+    pub(super) meta: Table<'txn, &'static str, &'static [u8]>,
     /// The moment that the last of the operations spoke of.
     pub(super) now: Option<Timestamp>,
     /// Access tokens that ended, to be told after the commit.
@@ -94,6 +95,7 @@ impl<'txn> Tables<'txn> {
             expiry: transaction.open_table(EXPIRY)?,
             clients: transaction.open_table(CLIENTS)?,
             documents: transaction.open_table(DOCUMENTS)?,
+            meta: transaction.open_table(META)?,
             now: None,
             ended: Vec::new(),
             issued: Vec::new(),

@@ -71,7 +71,7 @@ impl Admin {
     /// Answers a request.
     pub async fn handle(&self, request: Request<Bytes>, transport: Transport) -> Response<Bytes> {
         let now = clock::now();
-        match self.answer(&request, transport, now).await {
+        match Box::pin(self.answer(&request, transport, now)).await {
             Ok(response) => response,
             Err(refusal) => refusal.response(),
         }

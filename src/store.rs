@@ -36,7 +36,7 @@ use endings::{Ending, Endings};
 use feed::Feed;
 use patience::Patience;
 use record::Added;
-use redis::Redis;
+use redis::{Ended, Redis};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -78,6 +78,9 @@ pub enum StoreError {
     /// It is longer than the store takes; the text names its kind.
     #[error("the store takes no such long document: {0}")]
     TooLong(&'static str),
+    /// Tokens were minted elsewhere than at the place of their grant.
+    #[error("the store takes no token that is not at the place of its grant")]
+    Misplaced,
 }
 
 /// A handle on the store.
@@ -288,12 +291,15 @@ impl Store {
     /// removal of its client.
     ///
     /// # Errors
-    /// When they are not known to be durable.
+    /// When they are not known to be durable, or are not at the place of their grant.
     pub async fn issue(&self, issue: Issue) -> Result<Issued, StoreError> {
+        if !issue.is_in_place() {
+            return Err(StoreError::Misplaced);
+        }
         match &self.backend {
             Backend::Embedded(embedded) => embedded.issue(issue).await,
             Backend::Redis(redis) => {
-                let issued = redis.issue(&issue).await?;
+                let issued = Box::pin(redis.issue(&issue)).await?;
                 self.shared.feed.issued(&[issue.access.0]);
                 Ok(issued)
             }
@@ -303,13 +309,16 @@ impl Store {
     /// Exchanges a refresh token, or ends its family when it had been used before.
     ///
     /// # Errors
-    /// When the outcome is not known to be durable.
+    /// When the outcome is not known to be durable, or a token is not at the place of its grant.
     pub async fn rotate(&self, rotation: Rotation) -> Result<Rotated, StoreError> {
+        if !rotation.is_in_place() {
+            return Err(StoreError::Misplaced);
+        }
         match &self.backend {
             Backend::Embedded(embedded) => embedded.rotate(rotation).await,
             Backend::Redis(redis) => {
-                let (rotated, ended) = redis.rotate(&rotation).await?;
-                if rotated == Rotated::Reused {
+                let (rotated, ended) = Box::pin(redis.rotate(&rotation)).await?;
+                if rotated == Rotated::Reused || ended.unsure {
                     self.shared.endings.note([Ending::Grant(rotation.grant)]);
                 }
                 self.told(&ended);
@@ -320,9 +329,16 @@ impl Store {
     }
 
     /// Passes on what a Redis says that it ended.
-    fn told(&self, ended: &[TokenDigest]) {
-        self.shared.endings.note(ended.iter().copied().map(Ending::Access));
-        self.shared.feed.ended(ended);
+    fn told(&self, ended: &Ended) {
+        self.shared.endings.note(ended.tokens.iter().copied().map(Ending::Access));
+        self.tell(ended);
+    }
+
+    fn tell(&self, ended: &Ended) {
+        if ended.unsure {
+            self.shared.feed.all_ended();
+        }
+        self.shared.feed.ended(&ended.tokens);
     }
 
     /// Ends one access token; `false` when there was none (any more).
@@ -334,7 +350,7 @@ impl Store {
             Backend::Embedded(embedded) => embedded.revoke_access(*digest).await,
             Backend::Redis(redis) => {
                 self.shared.endings.note([Ending::Access(*digest)]);
-                redis.revoke_access(digest).await
+                Box::pin(redis.revoke_access(digest)).await.map(|ended| !ended.tokens.is_empty() || ended.unsure)
             }
         };
         // Whatever became of it: what is cached about it must be asked for again. Another call may have
@@ -351,10 +367,10 @@ impl Store {
         match &self.backend {
             Backend::Embedded(embedded) => embedded.revoke_grant(grant).await,
             Backend::Redis(redis) => {
-                let ended = redis.revoke_grant(grant).await?;
+                let ended = Box::pin(redis.revoke_grant(grant)).await?;
                 self.shared.endings.note([Ending::Grant(grant)]);
-                self.shared.feed.ended(&ended);
-                Ok(ended.len())
+                self.tell(&ended);
+                Ok(ended.tokens.len())
             }
         }
     }
@@ -367,7 +383,7 @@ impl Store {
     pub async fn revoke_where(&self, filter: &Filter) -> Result<usize, StoreError> {
         match &self.backend {
             Backend::Embedded(embedded) => embedded.revoke_where(filter).await,
-            Backend::Redis(redis) => redis.revoke_where(filter, |ended| self.told(ended)).await,
+            Backend::Redis(redis) => Box::pin(redis.revoke_where(filter, |ended| self.told(ended))).await,
         }
     }
 

@@ -141,7 +141,7 @@ async fn every_master_tells_what_ends() {
     let cluster = Cluster::shared().await;
     let (store, notes, _watch) = node_of(cluster.settings()).await;
     let mut owners = [false; 3];
-    for number in 0..30 {
+    for number in (0..30).map(|number| NEIGHBOURS * number) {
         let (key, owner) = (access_key(number), cluster.owner(&access_key(number)));
         cluster.servers[owner].command(&["SET", &key, "x"]);
         eventually("the news", Duration::from_secs(2), async || notes.ended(number)).await;
@@ -157,13 +157,13 @@ async fn a_walk_over_everything_meets_every_master() {
     let cluster = Cluster::shared().await;
     let store = Store::open(&cluster.settings()).await.unwrap();
     let value = serde_json::to_string(&record("app", None)).unwrap();
-    for number in 0..30 {
+    for number in (0..30).map(|number| NEIGHBOURS * number) {
         let key = access_key(number);
         cluster.servers[cluster.owner(&key)].command(&["SET", &key, &value]);
     }
     let listed = store.list(&Filter::default(), None, 100, NOW).await.unwrap();
     assert_eq!(listed.len(), 30);
-    assert!(valid(&store, 7).await);
+    assert!(valid(&store, 7 * NEIGHBOURS).await);
 }
 
 /// Hazards 2.9 and 2.10
@@ -189,7 +189,8 @@ async fn a_master_that_dies_is_replaced_and_nothing_is_unknown_meanwhile() {
     assert!(promoted.elapsed() < Duration::from_secs(2), "{:?}", promoted.elapsed());
     eventually("trust", Duration::from_secs(4), async || store.is_trusted()).await;
     assert!(notes.emptied() > cleared, "what ended meanwhile is unknown");
-    let number = (0..999).find(|number| cluster.servers[3].command(&["EXISTS", &access_key(*number)]).starts_with(':'));
+    let has = |number: &u64| cluster.servers[3].command(&["EXISTS", &access_key(*number)]).starts_with(':');
+    let number = (0..999).map(|number| NEIGHBOURS * number).find(has);
     cluster.servers[3].command(&["SET", &access_key(number.unwrap()), "x"]);
     eventually("news of the new master", Duration::from_secs(1), async || notes.ended(number.unwrap())).await;
     // The old one comes back as a replica.

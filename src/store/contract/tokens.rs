@@ -100,9 +100,9 @@ async fn listeners_hear_of_a_revocation_that_came_second(store: &Store) {
 
 async fn a_listing_goes_in_the_order_of_digests_page_by_page(store: &Store) {
     for number in 0..25 {
-        issue(store, single(number, record("app", None))).await;
+        issue(store, single(NEIGHBOURS * number, record("app", None))).await;
     }
-    let mut wanted: Vec<TokenDigest> = (0..25).map(digest).collect();
+    let mut wanted: Vec<TokenDigest> = (0..25).map(|number| digest(NEIGHBOURS * number)).collect();
     wanted.sort_unstable();
     for filter in [Filter::default(), of_client("app")] {
         let (mut listed, mut after) = (Vec::new(), None);
@@ -160,7 +160,7 @@ async fn a_mass_revocation_ends_what_the_filter_means(store: &Store) {
 
 async fn a_revocation_of_everything_leaves_nothing(store: &Store) {
     for number in 0..600 {
-        issue(store, single(number, record("app", Some("alice")))).await;
+        issue(store, single(NEIGHBOURS * number, record("app", Some("alice")))).await;
     }
     issue(store, pair(1001, grant(1), "other", None)).await;
     assert_eq!(store.revoke_where(&Filter::default()).await.unwrap(), 601);
@@ -206,7 +206,7 @@ async fn a_hundred_concurrent_issues_are_all_kept(store: &Store) {
     let issues: Vec<_> = (0..100)
         .map(|number| {
             let store = store.clone();
-            tokio::spawn(async move { store.issue(single(number, record("app", None))).await })
+            tokio::spawn(async move { store.issue(single(NEIGHBOURS * number, record("app", None))).await })
         })
         .collect();
     for issue in issues {

@@ -1,14 +1,9 @@
--- What the scripts share. Digests and grants are hexadecimal; times are milliseconds.
---   tg:a:<digest>       record of an access token, gone when it expires
---   tg:r:<digest>       record of a refresh token, used or not
---   tg:{<grant>}:f      the family: current, access, previous, rotated_at, expires_at, client, subject
---   tg:{<grant>}:a, :r  digests of its access tokens (by expiry) and of its refresh tokens
---   tg:clients          clients by identifier, '' while the tokens of a removed one are being ended
---   tg:i:c:<client>, tg:i:s:<subject>   "a<digest>" and "g<grant>" by expiry
-local LONGEST = 315360000000
+-- What the scripts about tokens share. Keys are described in layout.rs. Times and lives are milliseconds.
+-- What a script comes upon beside its keys is of their place. While that place is moved to another master of a
+-- cluster, asking for a key that is gone already fails the script: so each asks first and writes then.
 local TRIM = 64
-
-local function family_key(grant, part) return 'tg:{' .. grant .. '}:' .. part end
+-- What names something outlives it by this, so that rounding never has a name go first.
+local LINGER = 1000
 
 local function hex(octets)
   local out = {}
@@ -22,70 +17,82 @@ local function text(value)
   return nil
 end
 
-local function keep(key, ttl)
-  if redis.call('PTTL', key) < ttl then redis.call('PEXPIRE', key, ttl) end
+-- The digest or the grant that a key ends with.
+local function id_of(key) return string.match(key, '%x+$') end
+
+-- The key of another part, of the same place.
+local function beside(key, part, id)
+  local head, place = string.match(key, '^(.*tg:)%l+(:{%w%w}:)')
+  return head .. part .. place .. id
 end
 
--- Adds to a set that is ordered by expiry; drops some members whose time is up.
-local function remember(key, member, expires_at, now)
-  local old = redis.call('ZRANGEBYSCORE', key, '-inf', now, 'LIMIT', 0, TRIM)
+local function keep(key, life)
+  if redis.call('PTTL', key) < life then redis.call('PEXPIRE', key, life) end
+end
+
+-- Adds to a set that is ordered by expiry; drops some members whose time is up, by the clock that lets keys
+-- expire, whatever the callers' clocks say.
+local function remember(key, member, life)
+  local time = redis.call('TIME')
+  local clock = time[1] * 1000 + math.floor(time[2] / 1000)
+  local old = redis.call('ZRANGEBYSCORE', key, '-inf', clock, 'LIMIT', 0, TRIM)
   if #old > 0 then redis.call('ZREM', key, unpack(old)) end
-  redis.call('ZADD', key, expires_at, member)
-  keep(key, math.min(expires_at - now, LONGEST))
+  redis.call('ZADD', key, string.format('%.0f', clock + life + LINGER), member)
+  keep(key, life + LINGER)
 end
 
-local function index(client, subject, member, expires_at, now)
-  remember('tg:i:c:' .. client, member, expires_at, now)
-  if subject then remember('tg:i:s:' .. subject, member, expires_at, now) end
+local function put_access(key, json, life, known)
+  if life <= 0 then return end
+  redis.call('SET', key, json, 'PX', life)
+  if known then remember(known, id_of(key), life) end
 end
 
-local function unindex(client, subject, member)
-  if client then redis.call('ZREM', 'tg:i:c:' .. client, member) end
-  if subject then redis.call('ZREM', 'tg:i:s:' .. subject, member) end
+local function put_refresh(key, json, life, known)
+  if life <= 0 then return end
+  redis.call('SET', key, json, 'PX', life)
+  redis.call('SADD', known, id_of(key))
+  keep(known, life)
 end
 
-local function put_access(digest, json, now)
-  local record = cjson.decode(json)
-  if record.expires_at <= now then return end
-  redis.call('SET', 'tg:a:' .. digest, json, 'PX', math.min(record.expires_at - now, LONGEST))
-  index(record.client_id, text(record.subject), 'a' .. digest, record.expires_at, now)
-  if type(record.grant) == 'table' then
-    remember(family_key(hex(record.grant), 'a'), digest, record.expires_at, now)
-  end
+-- Notes what ended: its name, client and subject.
+local function note(ended, name, client, subject)
+  ended[#ended + 1] = name
+  ended[#ended + 1] = client or ''
+  ended[#ended + 1] = subject or ''
 end
 
-local function put_refresh(digest, json, now)
-  local record = cjson.decode(json)
-  if record.expires_at <= now then return end
-  local ttl = math.min(record.expires_at - now, LONGEST)
-  local known = family_key(hex(record.grant), 'r')
-  redis.call('SET', 'tg:r:' .. digest, json, 'PX', ttl)
-  redis.call('SADD', known, digest)
-  keep(known, ttl)
-end
-
--- Ends one access token; whether there was one. A value that cannot be read is ended all the same.
-local function end_access(digest)
-  local json = redis.call('GET', 'tg:a:' .. digest)
-  if not json then return false end
-  redis.call('DEL', 'tg:a:' .. digest)
+-- The client and the subject of an access token. A record that cannot be read has none.
+local function whose(json)
   local readable, record = pcall(cjson.decode, json)
-  if readable and type(record) == 'table' then
-    unindex(text(record.client_id), text(record.subject), 'a' .. digest)
-    if type(record.grant) == 'table' then redis.call('ZREM', family_key(hex(record.grant), 'a'), digest) end
-  end
-  return true
+  if not readable or type(record) ~= 'table' then return nil, nil end
+  return text(record.client_id), text(record.subject)
 end
 
--- Ends every token of a grant; adds the digests of the ended access tokens to `ended`.
-local function end_grant(grant, ended)
-  local family = redis.call('HMGET', family_key(grant, 'f'), 'client', 'subject')
-  for _, digest in ipairs(redis.call('ZRANGE', family_key(grant, 'a'), 0, -1)) do
-    if end_access(digest) then ended[#ended + 1] = digest end
+-- Ends one access token. A record that cannot be read is ended all the same.
+local function end_access(key, ended)
+  local json = redis.call('GET', key)
+  if not json then return end
+  redis.call('DEL', key)
+  note(ended, 'a' .. id_of(key), whose(json))
+end
+
+-- Ends every token of a grant.
+local function end_grant(family, access, refresh, ended)
+  local owner = redis.call('HMGET', family, 'client', 'subject')
+  local tokens, there = {}, {}
+  for _, digest in ipairs(redis.call('ZRANGE', access, 0, -1)) do
+    local key = beside(family, 'a', digest)
+    local json = redis.call('GET', key)
+    tokens[#tokens + 1] = key
+    if json then there[#there + 1] = { 'a' .. digest, json } end
   end
-  for _, digest in ipairs(redis.call('SMEMBERS', family_key(grant, 'r'))) do
-    redis.call('DEL', 'tg:r:' .. digest)
+  for _, digest in ipairs(redis.call('SMEMBERS', refresh)) do
+    local key = beside(family, 'r', digest)
+    redis.call('EXISTS', key)
+    tokens[#tokens + 1] = key
   end
-  redis.call('DEL', family_key(grant, 'f'), family_key(grant, 'a'), family_key(grant, 'r'))
-  unindex(text(family[1]), text(family[2]), 'g' .. grant)
+  for _, key in ipairs(tokens) do redis.call('DEL', key) end
+  redis.call('DEL', family, access, refresh)
+  for _, token in ipairs(there) do note(ended, token[1], whose(token[2])) end
+  if text(owner[1]) then note(ended, 'g' .. id_of(family), text(owner[1]), text(owner[2])) end
 end

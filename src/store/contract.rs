@@ -6,6 +6,7 @@ mod cluster;
 mod documents;
 mod embedded;
 mod grants;
+mod places;
 mod redis;
 mod secured;
 mod sentinel;

@@ -19,6 +19,7 @@ mod server;
 mod slots;
 mod step;
 mod tokens;
+mod walk;
 
 pub use address::RedisAddress;
 pub(super) use tokens::Ended;

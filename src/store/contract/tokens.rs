@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::oauth::token::{NotRotated, Token, TokenKind};
+use crate::store::StoreError;
 
 on_every_backend!(
     a_record_comes_back_as_it_was_stored,
@@ -26,6 +27,7 @@ on_every_backend!(
     /// TOK-16
     keys_are_rotated_without_a_token_becoming_invalid,
     a_hundred_concurrent_issues_are_all_kept,
+    a_token_that_is_not_where_its_grant_is_is_refused,
     it_answers_a_ping,
 );
 
@@ -218,4 +220,20 @@ async fn a_hundred_concurrent_issues_are_all_kept(store: &Store) {
 async fn it_answers_a_ping(store: &Store) {
     store.ping().await.unwrap();
     store.for_worker().ping().await.unwrap();
+}
+
+async fn a_token_that_is_not_where_its_grant_is_is_refused(store: &Store) {
+    let mut elsewhere = pair(1, grant(1), "app", None);
+    elsewhere.access.0 = digest(NEIGHBOURS);
+    let mut alone = single(1, record("app", None));
+    alone.access.1.grant = Some(grant_of(NEIGHBOURS));
+    for wrong in [elsewhere, alone, pair(1, grant_of(NEIGHBOURS), "app", None)] {
+        assert!(matches!(store.issue(wrong).await, Err(StoreError::Misplaced)));
+    }
+    issue(store, pair(1, grant(1), "app", Some("alice"))).await;
+    for (presented, number) in [(2, NEIGHBOURS), (NEIGHBOURS, 3)] {
+        let refused = store.rotate(rotation(presented, number, grant(1), NOW, GRACE)).await;
+        assert!(matches!(refused, Err(StoreError::Misplaced)));
+    }
+    assert_eq!(alive(store, 1..=4).await, [1, 2]);
 }

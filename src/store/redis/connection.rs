@@ -94,12 +94,15 @@ impl Connection {
         matches!(self.route, Route::Owner(_))
     }
 
-    /// A handle on each master, for walks over all keys. One Redis has one.
+    /// A handle on each master, for walks over all keys. One Redis has one. Whoever follows does not go on with
+    /// a walk.
     pub(super) async fn masters(&self) -> Result<Vec<Self>, StoreError> {
-        let Route::Owner(cluster) = &self.route else { return Ok(vec![self.clone()]) };
-        let slots = self.server.bounded(cluster.slots()).await?;
-        let masters = slots.masters().into_iter();
-        Ok(masters.map(|node| Self { route: Route::To(node), ..self.clone() }).collect())
+        let masters = match &self.route {
+            Route::To(node) => vec![node.clone()],
+            Route::Master(sentinels) => vec![self.server.bounded(sentinels.find(&self.places)).await?],
+            Route::Owner(cluster) => self.server.bounded(cluster.slots()).await?.masters(),
+        };
+        Ok(masters.into_iter().map(|node| Self { route: Route::To(node), ..self.clone() }).collect())
     }
 
     /// The masters by the newest word of those who know, asked for at most `patience`.

@@ -50,9 +50,12 @@ impl Question<'_> {
             Self::Row(steps, whole) => {
                 let commands = steps.iter().map(|step| step.command(whole, *again));
                 let answers = Box::pin(link.ask_each(commands)).await?;
-                let (done, failed): (Vec<_>, Vec<_>) = answers.into_iter().partition(Result::is_ok);
-                *again |= !done.is_empty() && !failed.is_empty();
-                failed.into_iter().chain(done).collect::<RedisResult<_>>().map(Value::Array)
+                // Some may be done and others not, or not known by their digests.
+                let mut each = steps.iter().zip(&answers);
+                let some_done = each.any(|(step, answer)| !step.is_marked() && answer.is_ok());
+                let answers: RedisResult<_> = answers.into_iter().collect();
+                *again |= some_done && answers.is_err();
+                answers.map(Value::Array)
             }
         }
     }

@@ -2,74 +2,14 @@
 //! each of which Redis answers quickly, and holds no more than one chunk and one page. What is in no
 //! index is looked for on every master.
 
-use super::connection::Connection;
 use super::layout::Member;
 use super::tokens::{Ended, read};
+use super::walk::{self, Walk};
 use super::{Redis, decode};
 use crate::clock::Timestamp;
 use crate::oauth::token::{RefreshRecord, TokenDigest, TokenRecord};
 use crate::store::{Filter, Listed, StoreError};
-use redis::cmd;
 use std::collections::BTreeMap;
-
-/// How many keys Redis looks at in one step.
-const CHUNK: usize = 500;
-
-/// Where a walk is: over an index, or over all keys of a pattern.
-struct Walk {
-    index: Option<String>,
-    pattern: String,
-    /// The masters that are left, the last one first; `None`: it has not begun.
-    masters: Option<Vec<Connection>>,
-    cursor: u64,
-    ended: bool,
-}
-
-impl Walk {
-    fn over(index: Option<String>, pattern: String) -> Self {
-        Self { index, pattern, masters: None, cursor: 0, ended: false }
-    }
-
-    /// The next ones.
-    async fn next(&mut self, redis: &Redis) -> Result<Option<Vec<Member>>, StoreError> {
-        if self.ended {
-            return Ok(None);
-        }
-        let mut members = Vec::new();
-        if let Some(index) = &self.index {
-            let mut step = cmd("ZSCAN");
-            step.arg(index).arg(self.cursor).arg("COUNT").arg(CHUNK);
-            let (cursor, pairs): (u64, Vec<Vec<u8>>) = redis.connection.ask(&step).await?;
-            self.cursor = cursor;
-            members.extend(pairs.iter().step_by(2).filter_map(|name| Member::read(name)));
-            self.ended = self.cursor == 0;
-        } else {
-            members.extend(self.keys(redis).await?.iter().filter_map(|key| redis.layout.member(key)));
-        }
-        Ok(Some(members))
-    }
-
-    /// The next keys of the master that is being looked through; then those of the next one.
-    async fn keys(&mut self, redis: &Redis) -> Result<Vec<Vec<u8>>, StoreError> {
-        let masters = match self.masters.take() {
-            Some(masters) => self.masters.insert(masters),
-            None => self.masters.insert(redis.connection.masters().await?),
-        };
-        let Some(master) = masters.last() else {
-            self.ended = true;
-            return Ok(Vec::new());
-        };
-        let mut step = cmd("SCAN");
-        step.arg(self.cursor).arg("MATCH").arg(&self.pattern).arg("COUNT").arg(CHUNK);
-        let (cursor, keys): (u64, Vec<Vec<u8>>) = master.ask(&step).await?;
-        self.cursor = cursor;
-        if cursor == 0 {
-            masters.pop();
-            self.ended = masters.is_empty();
-        }
-        Ok(keys)
-    }
-}
 
 impl Redis {
     /// Ends what `filter` means; gives the access tokens that ended to `tell`, chunk by chunk.
@@ -81,7 +21,7 @@ impl Redis {
         let mut count = 0;
         for mut walk in self.walks(filter) {
             while let Some(members) = walk.next(self).await? {
-                for members in members.chunks(CHUNK) {
+                for members in members.chunks(walk::CHUNK) {
                     let ended = self.end(filter, members).await?;
                     tell(&ended);
                     count += ended.tokens.len();
@@ -98,7 +38,7 @@ impl Redis {
         limit: usize,
         now: Timestamp,
     ) -> Result<Vec<Listed>, StoreError> {
-        let walk = Walk::over(self.layout.index(filter), self.layout.every_access());
+        let walk = self.layout.index(filter).map_or_else(|| Walk::of_keys(self.layout.every_access()), Walk::of_index);
         self.page(walk, after, limit, |record| {
             now < record.expires_at && filter.means(&record.client_id, record.subject.as_deref())
         })
@@ -117,7 +57,7 @@ impl Redis {
         };
         for mut walk in self.walks(filter) {
             while let Some(members) = walk.next(self).await? {
-                for members in members.chunks(CHUNK) {
+                for members in members.chunks(walk::CHUNK) {
                     if !self.good(members).await?.into_iter().filter(meant).all(&mut visit) {
                         return Ok(());
                     }
@@ -130,8 +70,8 @@ impl Redis {
     /// Over the tokens and grants that `filter` means, and others. Without an index grants have keys of their own.
     fn walks(&self, filter: &Filter) -> Vec<Walk> {
         match self.layout.index(filter) {
-            Some(index) => vec![Walk::over(Some(index), String::new())],
-            None => [self.layout.every_family(), self.layout.every_access()].map(|keys| Walk::over(None, keys)).into(),
+            Some(index) => vec![Walk::of_index(index)],
+            None => [self.layout.every_family(), self.layout.every_access()].map(Walk::of_keys).into(),
         }
     }
 
@@ -160,7 +100,7 @@ impl Redis {
         first: [u8; 8],
         now: Timestamp,
     ) -> Result<Option<Listed>, StoreError> {
-        let walk = Walk::over(None, self.layout.access_beginning_with(first));
+        let walk = Walk::of_keys(self.layout.access_beginning_with(first));
         Ok(self.page(walk, None, 1, |record| now < record.expires_at).await?.pop())
     }
 

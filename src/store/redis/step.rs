@@ -43,6 +43,11 @@ impl Step {
         self
     }
 
+    /// Whether it is told when it may be the second time.
+    pub(super) const fn is_marked(&self) -> bool {
+        self.procedure.marked
+    }
+
     /// As it is sent: whole, or the script by its digest.
     pub(super) fn command(&self, whole: bool, again: bool) -> Cmd {
         let Procedure { source, digest, marked } = &self.procedure;

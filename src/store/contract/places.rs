@@ -30,7 +30,9 @@ macro_rules! on_redis_and_cluster {
 
 on_redis_and_cluster!(
     an_exchange_that_is_told_twice_is_made_once,
+    an_exchange_that_was_replaced_before_it_is_told_again_is_over,
     an_issue_that_is_told_twice_is_made_once,
+    what_may_be_issued_a_second_time_is_named_again,
     names_go_when_what_they_name_has_ended,
     /// TOK-13
     a_name_without_a_token_means_nothing_and_stays,
@@ -72,8 +74,13 @@ async fn an_exchange_that_is_told_twice_is_made_once(store: &Store, _: Operator<
     let notes = Notes::on(store);
     exchange(store, 2, 5, Rotated::Done).await;
     assert!(notes.ended(3) && !notes.ended(1));
-    // The first exchange again, when another has replaced it: it was made, and is over.
-    exchange(store, 2, 3, Rotated::Done).await;
+}
+
+async fn an_exchange_that_was_replaced_before_it_is_told_again_is_over(store: &Store, _: Operator<'_>) {
+    issue(store, pair(1, grant(1), "app", Some("alice"))).await;
+    for number in [3, 5, 3] {
+        exchange(store, 2, number, Rotated::Done).await;
+    }
     assert_eq!(alive(store, [1, 3, 5]).await, [1, 5]);
     assert!(store.refresh_is_current(&digest(6), NOW).await.unwrap());
     exchange(store, 4, 7, Rotated::Reused).await;
@@ -88,6 +95,25 @@ async fn an_issue_that_is_told_twice_is_made_once(store: &Store, _: Operator<'_>
     assert_eq!(store.list(&of_client("app"), None, 9, NOW).await.unwrap().len(), 1);
     assert_eq!(store.revoke_grant(grant(1)).await.unwrap(), 1);
     assert!(alive(store, 1..=2).await.is_empty());
+}
+
+/// TOK-13
+async fn what_may_be_issued_a_second_time_is_named_again(store: &Store, operator: Operator<'_>) {
+    issue(store, pair(1, grant(1), "app", Some("alice"))).await;
+    operator(&access_key(1), &["CLIENT", "KILL", "TYPE", "normal"]);
+    issue(store, single(3, record("app", Some("alice")))).await;
+    for index in [CLIENT, SUBJECT] {
+        let named = operator(index, &["ZSCORE", index, &name('A', 3)]);
+        assert!(!named.starts_with("$-1"), "{index}");
+    }
+    // Whoever ended it after the first time drops the names of that time now.
+    store.revoke_access(&digest(3)).await.unwrap();
+    issue(store, single(3, record("app", Some("alice")))).await;
+    for index in [CLIENT, SUBJECT] {
+        operator(index, &["ZREM", index, &name('a', 3)]);
+    }
+    assert_eq!(store.revoke_where(&of_client("app")).await.unwrap(), 2);
+    assert!(alive(store, 1..=3).await.is_empty());
 }
 
 /// Waits until both indexes have `wanted` names.

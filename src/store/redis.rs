@@ -68,27 +68,27 @@ struct Scripts {
     documents: documents::Scripts,
 }
 
-/// A script behind what those about tokens share.
-macro_rules! about_tokens {
-    ($file:literal) => {
-        concat!(include_str!("redis/prelude.lua"), include_str!($file))
+/// A script behind what it shares with others.
+macro_rules! lua {
+    ($($file:literal),+) => {
+        concat!($(include_str!(concat!("redis/", $file))),+)
     };
 }
 
 impl Scripts {
     fn new() -> Self {
         Self {
-            name: Procedure::marked(about_tokens!("redis/name.lua")),
-            unname: Procedure::new(include_str!("redis/unname.lua")),
-            issue: Procedure::new(about_tokens!("redis/issue.lua")),
-            registered: Procedure::new(about_tokens!("redis/registered.lua")),
-            rotate: Procedure::new(about_tokens!("redis/rotate.lua")),
-            end: Procedure::new(about_tokens!("redis/end.lua")),
-            current: Procedure::new(about_tokens!("redis/current.lua")),
-            replace: Procedure::new(about_tokens!("redis/replace.lua")),
-            free: Procedure::new(include_str!("redis/free.lua")),
-            tag_keys: Procedure::new(include_str!("redis/tag_keys.lua")),
-            count: Procedure::new(include_str!("redis/count.lua")),
+            name: Procedure::marked(lua!("prelude.lua", "name.lua")),
+            unname: Procedure::new(lua!("unname.lua")),
+            issue: Procedure::new(lua!("prelude.lua", "issue.lua")),
+            registered: Procedure::new(lua!("hex.lua", "registered.lua")),
+            rotate: Procedure::new(lua!("prelude.lua", "ending.lua", "rotate.lua")),
+            end: Procedure::new(lua!("prelude.lua", "ending.lua", "end.lua")),
+            current: Procedure::new(lua!("prelude.lua", "ending.lua", "current.lua")),
+            replace: Procedure::new(lua!("hex.lua", "replace.lua")),
+            free: Procedure::new(lua!("free.lua")),
+            tag_keys: Procedure::new(lua!("tag_keys.lua")),
+            count: Procedure::new(lua!("count.lua")),
             documents: documents::Scripts::new(),
         }
     }

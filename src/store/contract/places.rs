@@ -5,6 +5,7 @@ use super::redis::{access_key, eventually, node_of};
 use super::*;
 use crate::secret::hex;
 use crate::store::{Rotated, StoreError};
+use std::io::{Read, Write};
 
 /// Runs a test against a Redis and a cluster, with a way to send a command where a key is.
 macro_rules! on_redis_and_cluster {
@@ -222,4 +223,49 @@ async fn gateways_with_prefixes_share_a_redis() {
     assert!(matches!(plain.document::<String>(crate::store::Kind::User, "alice", NOW).await, Ok(Some(_))));
     let outcome: Result<(), StoreError> = plain.ping().await;
     assert!(outcome.is_ok());
+}
+
+/// How often a Redis has read since the last time it was asked this.
+fn reads(server: &RedisServer, before: &mut u64) -> u64 {
+    let mut connection = std::net::TcpStream::connect(("127.0.0.1", server.port())).unwrap();
+    connection.write_all(b"INFO stats\r\n").unwrap();
+    let mut said = [0; 8192];
+    let length = connection.read(&mut said).unwrap();
+    let said = String::from_utf8_lossy(&said[..length]);
+    let field = |line: &str| line.strip_prefix("total_reads_processed:").map(|count| count.trim().parse().unwrap());
+    let now: u64 = said.lines().find_map(field).unwrap();
+    let since = now - *before;
+    *before = now;
+    since
+}
+
+#[tokio::test]
+async fn what_changes_tokens_is_one_round_trip_to_one_redis() {
+    let server = RedisServer::start();
+    let store = Store::open(&server.settings()).await.unwrap();
+    assert!(store.add_client(client("robot")).await.unwrap());
+    let of_robot = |number| {
+        let mut issue = pair(number, grant_of(number), "robot", Some("alice"));
+        issue.access.1.client_origin = Origin::Store;
+        issue.registration = Some(RegistrationId([1; 16]));
+        issue
+    };
+    let rotation = |presented, number| rotation(presented, number, grant_of(presented - 1), NOW, GRACE);
+    // From here on Redis knows the scripts.
+    issue(&store, of_robot(1)).await;
+    store.rotate(rotation(2, 3)).await.unwrap();
+    store.revoke_grant(grant_of(1)).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let mut count = 0;
+    reads(&server, &mut count);
+    let asking = reads(&server, &mut count);
+    issue(&store, of_robot(NEIGHBOURS)).await;
+    assert_eq!(reads(&server, &mut count) - asking, 1, "issue");
+    store.rotate(rotation(NEIGHBOURS + 1, NEIGHBOURS + 2)).await.unwrap();
+    assert_eq!(reads(&server, &mut count) - asking, 1, "rotate");
+    assert!(valid(&store, NEIGHBOURS).await);
+    assert_eq!(reads(&server, &mut count) - asking, 1, "lookup");
+    store.revoke_grant(grant_of(NEIGHBOURS)).await.unwrap();
+    // Nobody waits for the names to go.
+    assert!(reads(&server, &mut count) - asking <= 2, "revoke");
 }

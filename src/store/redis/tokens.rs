@@ -204,8 +204,12 @@ impl Redis {
     fn naming(&self, (client, subject): (&str, Option<&str>), named: &[(Member, Vec<u8>)]) -> Vec<Step> {
         let arguments: Vec<Vec<u8>> =
             named.iter().flat_map(|(member, life)| [member.name().into_bytes(), life.clone()]).collect();
-        let indexes = self.layout.indexes(client, subject).into_iter();
-        indexes.map(|index| self.scripts.name.step(vec![index], arguments.clone())).collect()
+        let indexes = self.layout.indexes(client, subject);
+        if self.connection.is_split() {
+            let naming = |index| self.scripts.name.step(vec![index], arguments.clone());
+            return indexes.into_iter().map(naming).collect();
+        }
+        vec![self.scripts.name.step(indexes, arguments)]
     }
 
     /// Reads what scripts say that they ended: of each its name, its client and its subject.

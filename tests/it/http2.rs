@@ -236,6 +236,20 @@ fn an_idle_connection_is_ended_with_goaway() {
     assert!((1..8).contains(&start.elapsed().as_secs()));
 }
 
+/// H-fwd-1: a gRPC response of trailers alone says nothing of a length, any other keeps what it says.
+#[test]
+fn only_grpc_goes_without_a_length_of_nothing() {
+    for (kind, has_length) in [("application/grpc+proto", false), ("text/plain", true)] {
+        let answer = format!("HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: 0\r\n\r\n");
+        let upstream = Upstream::answering(answer);
+        let gateway = Gateway::start(Config::notes(&upstream));
+        block_on(async {
+            let answer = send(&connect(&gateway).await, request("POST", "/public/x"), None).await.unwrap();
+            assert_eq!(answer.fields.contains_key("content-length"), has_length, "{answer:?}");
+        });
+    }
+}
+
 /// A stream in flight finishes when the gateway is told to end.
 #[test]
 fn draining_lets_streams_finish() {

@@ -87,6 +87,9 @@ class Service(grpc.GenericRpcHandler):
         context.set_trailing_metadata((("grpc-status-details-bin", b"\x08\x05\xff"), ("x-why", "because")))
         context.abort(code, "no: 100% ünmöglich\n")
 
+    def spaced(self, request: Iterator[bytes], context: grpc.ServicerContext) -> bytes:
+        context.abort(grpc.StatusCode.ABORTED, "  white space around  ")
+
     def broken(self, request: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
         yield b"one"
         yield b"two"
@@ -212,6 +215,13 @@ def test_an_error_without_a_message_is_the_same(ways: Ways, number: int, kind: s
     outcome = twice(ways, lambda channel: call(channel, f"{kind}_refused", [b"%d" % number]))
     assert outcome["code"].value[0] == number and outcome["answers"] == []
     assert outcome["details"] == "no: 100% ünmöglich\n" and ("x-why", "because") in outcome["trailing"]
+
+
+def test_white_space_around_what_is_said_is_no_part_of_it(ways: Ways) -> None:
+    """By design: HTTP/2 forbids it (RFC 9113, section 8.2.1), and gRPC says that it may be stripped."""
+    with grpc.insecure_channel(ways.through) as channel:
+        outcome = call(channel, "unary_spaced", [b"x"])
+    assert (outcome["code"], outcome["details"]) == (grpc.StatusCode.ABORTED, "white space around")
 
 
 @pytest.mark.parametrize("way", ["channel", "call"])

@@ -20,6 +20,8 @@ TOLD = {
 OWN = {"date", "via", "x-request-id"}
 # What is said of one connection alone (RFC 9110, section 7.6.1), made anew on each side; of `TE`, `trailers` passes.
 HOP_BY_HOP = {"connection", "http2-settings", "keep-alive", "proxy-connection", "te", "upgrade"}
+# A message without content may be given the length that it has, and a response is, where HTTP/1.1 would need it.
+LENGTH_OF_NOTHING = ("content-length", "0")
 
 CONFIGURATION = """
 [server]
@@ -66,5 +68,9 @@ def answered(fields: Iterable[tuple[str, str]]) -> Fields:
 
 def compared(fields: Iterable[tuple[str, str]], less: set[str]) -> Fields:
     pairs = [(name.lower(), value) for name, value in fields]
-    kept = [pair for pair in pairs if pair[0] not in less | HOP_BY_HOP or pair == ("te", "trailers")]
+    kept = [pair for pair in pairs if passes(pair, less)]
     return sorted(kept, key=lambda pair: pair[0])
+
+
+def passes(pair: tuple[str, str], less: set[str]) -> bool:
+    return pair == ("te", "trailers") or pair[0] not in less | HOP_BY_HOP and pair != LENGTH_OF_NOTHING

@@ -138,6 +138,26 @@ impl Raw {
         }
     }
 
+    /// What becomes of a stream, with the content of its response where that has an end.
+    pub(crate) fn answer(&mut self, of: u32) -> (Fate, Option<Vec<u8>>) {
+        let (mut fate, mut content) = (Fate::Reset, Vec::new());
+        loop {
+            let Some((kind, flags, stream, payload)) = self.next() else { return (fate, None) };
+            match kind {
+                GOAWAY => return (fate, None),
+                HEADERS if stream == of && matches!(fate, Fate::Reset | Fate::Answered(100..=199)) => {
+                    fate = Fate::Answered(status(&payload))
+                }
+                DATA if stream == of => content.extend_from_slice(&payload),
+                RESET if stream == of => return (fate, None),
+                _ => continue,
+            }
+            if flags & END_STREAM != 0 {
+                return (fate, Some(content));
+            }
+        }
+    }
+
     /// Whether the first stream is reset or answered with 400, or the connection ended.
     pub(crate) fn is_refused(&mut self) -> bool {
         matches!(self.fate(1), Fate::Answered(400) | Fate::Reset | Fate::Ended)

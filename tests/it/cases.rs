@@ -9,8 +9,9 @@
 //! - `200` and octets: the upstream gets one request with that body, and what follows it is a request of its own,
 //! - `502`, `aborted` or `200` in the list of responses: what another client sees of an upstream's octets.
 //!
-//! The list of requests of HTTP/2 has keys of its own, explained in `cases/downgrade.rs`.
+//! The lists of messages of HTTP/2 have keys of their own, explained in `cases/downgrade.rs` and `cases/answers.rs`.
 
+mod answers;
 mod downgrade;
 mod requests;
 mod responses;

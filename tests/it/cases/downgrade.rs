@@ -25,7 +25,7 @@ use std::sync::{Arc, Mutex};
 const SENTINEL: [(&str, &str); 4] =
     [(":method", "GET"), (":scheme", "http"), (":path", "/public/sentinel"), (":authority", "a")];
 
-type Field = (Vec<u8>, Vec<u8>);
+pub(super) type Field = (Vec<u8>, Vec<u8>);
 
 /// One case.
 #[derive(Debug, Default)]
@@ -129,7 +129,7 @@ impl Case {
 }
 
 #[track_caller]
-fn field(line: &str) -> Field {
+pub(super) fn field(line: &str) -> Field {
     let (name, value) = line.split_once(' ').unwrap_or((line, ""));
     (octets(name), octets(value))
 }

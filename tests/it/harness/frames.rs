@@ -1,4 +1,4 @@
-//! A client of HTTP/2 that sends any frames, with any octets in their fields.
+//! An end of HTTP/2 that sends any frames, with any octets in their fields.
 
 use super::Gateway;
 use std::io::{Read as _, Write as _};
@@ -27,7 +27,7 @@ pub(crate) enum Fate {
     Ended,
 }
 
-/// The client.
+/// The end, a client as long as nothing else is said.
 pub(crate) struct Raw {
     socket: TcpStream,
     pub(crate) failed: bool,
@@ -41,6 +41,13 @@ impl Raw {
         raw.patience(Duration::from_secs(10));
         raw.write(PREFACE).frame(SETTINGS, 0, 0, &[]);
         raw
+    }
+
+    /// The other end: a server whose client has begun.
+    pub(crate) fn accepted(mut socket: TcpStream) -> Self {
+        let mut preface = [0; PREFACE.len()];
+        let failed = socket.read_exact(&mut preface).is_err() || preface != PREFACE;
+        Self { socket, failed }
     }
 
     pub(crate) fn patience(&mut self, time: Duration) {
@@ -112,7 +119,7 @@ impl Raw {
     }
 
     /// The next frame: its kind, its flags, its stream, its payload.
-    fn next(&mut self) -> Option<(u8, u8, u32, Vec<u8>)> {
+    pub(crate) fn next(&mut self) -> Option<(u8, u8, u32, Vec<u8>)> {
         let mut head = [0; 9];
         self.socket.read_exact(&mut head).ok()?;
         let [a, b, c, kind, flags, stream @ ..] = head;
@@ -146,7 +153,7 @@ impl Raw {
             match kind {
                 GOAWAY => return (fate, None),
                 HEADERS if stream == of && matches!(fate, Fate::Reset | Fate::Answered(100..=199)) => {
-                    fate = Fate::Answered(status(&payload))
+                    fate = Fate::Answered(status(&payload));
                 }
                 DATA if stream == of => content.extend_from_slice(&payload),
                 RESET if stream == of => return (fate, None),

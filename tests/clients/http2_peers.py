@@ -34,6 +34,10 @@ class Message:
         return dict(self.head)[name]
 
 
+def octets(fields: Fields) -> list[tuple[bytes, bytes]]:
+    return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in fields]
+
+
 class Peer:
     """One end of a connection."""
 
@@ -56,9 +60,9 @@ class Peer:
     def send(self, stream: int, message: Message) -> None:
         """Begins to send a message; what the other end does not take yet follows with its windows."""
         for interim in message.interim:
-            self.http.send_headers(stream, interim)
+            self.http.send_headers(stream, octets(interim))
         follows = bool(message.pieces or message.trailers or message.reset is not None)
-        self.http.send_headers(stream, message.head, end_stream=not follows)
+        self.http.send_headers(stream, octets(message.head), end_stream=not follows)
         if follows:
             self.unsent[stream] = (list(message.pieces), message)
         self.go_on()
@@ -80,7 +84,7 @@ class Peer:
         if message.reset is not None:
             self.http.reset_stream(stream, message.reset)
         elif message.trailers:
-            self.http.send_headers(stream, message.trailers, end_stream=True)
+            self.http.send_headers(stream, octets(message.trailers), end_stream=True)
 
     def read(self) -> list[int] | None:
         """Streams whose messages have come to their end; `None`: the connection has."""

@@ -213,6 +213,31 @@ def test_curl_is_served_the_same(ways: Ways, name: str) -> None:
     assert curl(ways, ways.gateway, CASES[name]) == ((code, said, responses), requests)
 
 
+# curl of Debian 12 fails when it uses a connection of HTTP/2 twice, whatever the server; 1.0, URLs as targets and
+# expectations are matters of HTTP/1.1 with it.
+OF_HTTP1 = {
+    "again", "always", "as by a proxy", "basic, asked for", "found", "found, still posted", "moved", "post that is not wanted",
+    "see other", "several", "several at once", "HTTP/2 offered", "HTTP/0.9 allowed", *(name for name in CASES if "1.0" in name),
+}
+
+
+def of_no_version(outcome: tuple) -> tuple:
+    """An outcome less the version, and what HTTP/1.1 needs for itself."""
+    (code, said, responses), requests = outcome
+    said = re.sub(rb" (1\.1|2) (\d+) (\d+) \d+ ", rb" \2 \3 ", said)
+    framing = {"content-length", "expect", "transfer-encoding"}
+    responses = [(line.split(" ")[1], [pair for pair in pairs if pair[0] not in framing]) for line, pairs in responses]
+    requests = [(line, [pair for pair in pairs if pair[0] not in framing], *rest) for line, pairs, *rest in requests]
+    return code, said, [response for response in responses if response[0] != "100"], requests
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if name not in OF_HTTP1])
+def test_curl_is_served_the_same_over_http2(ways: Ways, name: str) -> None:
+    direct = of_no_version(curl(ways, ways.server.port, CASES[name]))
+    through = of_no_version(curl(ways, ways.gateway, CASES[name], "--http2-prior-knowledge"))
+    assert through == direct
+
+
 def test_what_is_asked_of_the_server_as_a_whole_is_answered_by_the_gateway(ways: Ways) -> None:
     arguments = ["-X", "OPTIONS", "--request-target", "*", "/page"]
     (code, _, [(line, _)]), requests = curl(ways, ways.gateway, arguments)

@@ -376,7 +376,9 @@ impl Store {
     }
 
     /// Ends every token and every grant that `filter` means. Returns how many access tokens ended.
-    /// Each is ended in one step; many are ended in several, so that others are not held up.
+    /// Each is ended in one step; many are ended in several, so that others are not held up. Those that
+    /// are being issued meanwhile may come after it: who issues them looks once more when they are
+    /// stored, where that must not be.
     ///
     /// # Errors
     /// When they are not known to be ended.

@@ -222,13 +222,22 @@ async fn history(store: &Store, first: u64, attempts: &[Attempt]) -> (Vec<Rotate
 /// The rules are written twice, in Rust and in Lua: they must be the same.
 #[test]
 fn memory_and_redis_agree_on_any_history() {
+    agree_on_any_history(Place::redis());
+}
+
+#[test]
+fn memory_and_a_cluster_agree_on_any_history() {
+    agree_on_any_history(Place::cluster());
+}
+
+fn agree_on_any_history(other: impl Future<Output = Place>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let (memory, redis) = runtime.block_on(async { (Place::memory().await, Place::redis().await) });
+    let (memory, redis) = runtime.block_on(async { (Place::memory().await, other.await) });
     let first = std::cell::Cell::new(0);
     let mut runner = TestRunner::new(Config { cases: 100, failure_persistence: None, ..Config::default() });
     runner
         .run(&attempts(), |attempts| {
-            first.set(first.get() + 1000);
+            first.set(first.get() + NEIGHBOURS);
             let (left, right) = runtime.block_on(async {
                 (
                     history(&memory.store, first.get(), &attempts).await,

@@ -170,6 +170,9 @@ impl Connection {
     /// at the same time. Gives their answers in their order.
     pub(super) async fn call_each(&self, steps: Vec<Step>, until: Instant) -> Result<Answer<Vec<Value>>, StoreError> {
         let patience = until.saturating_duration_since(Instant::now());
+        if steps.is_empty() {
+            return Ok(Answer { value: Vec::new(), again: false });
+        }
         if !self.is_split() {
             return self.put(Question::Row(&steps, false), patience).await;
         }

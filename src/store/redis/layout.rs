@@ -60,7 +60,7 @@ impl Layout {
     /// The client's index, then the resource owner's.
     pub(super) fn indexes(&self, client: &str, subject: Option<&str>) -> Vec<String> {
         let mut indexes = vec![self.by_client(client)];
-        indexes.extend(subject.map(|subject| self.by_subject(subject)));
+        indexes.extend(subject.filter(|subject| !subject.is_empty()).map(|subject| self.by_subject(subject)));
         indexes
     }
 

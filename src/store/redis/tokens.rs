@@ -173,7 +173,7 @@ impl Redis {
 
     /// Those of `members` that one script may be about.
     pub(super) fn together(&self, members: &[Member]) -> Vec<Vec<Member>> {
-        if !self.connection.is_split() {
+        if !self.connection.is_split() && !members.is_empty() {
             return vec![members.to_vec()];
         }
         let mut placed = BTreeMap::<_, Vec<Member>>::new();
@@ -220,10 +220,7 @@ impl Redis {
             let Some(member) = Member::read(name.as_bytes()) else { continue };
             ended.tokens.extend(member.access());
             if !client.is_empty() {
-                ended.add(
-                    self.layout.indexes(client, Some(subject.as_str()).filter(|subject| !subject.is_empty())),
-                    member,
-                );
+                ended.add(self.layout.indexes(client, Some(subject)), member);
             }
         }
         ended

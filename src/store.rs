@@ -156,7 +156,12 @@ impl Store {
     pub async fn reach(&self) -> Result<(), StoreError> {
         match &self.backend {
             Backend::Embedded(_) => Ok(()),
-            Backend::Redis(redis) => redis.agree(&self.shared.tag_keys).await,
+            Backend::Redis(redis) => {
+                if redis.agree(&self.shared.tag_keys).await? {
+                    self.shared.feed.all_ended();
+                }
+                Ok(())
+            }
         }
     }
 
@@ -215,7 +220,11 @@ impl Store {
         if !replaced? {
             return Ok(Err(NotRotated::Raced));
         }
-        self.shared.tag_keys.store(Some(Arc::clone(&keys)));
+        let before = self.shared.tag_keys.swap(Some(Arc::clone(&keys)));
+        if before.is_some_and(|before| keys.forget_some_of(&before)) {
+            // What was looked up before it was forged is known as good.
+            self.shared.feed.all_ended();
+        }
         Ok(Ok(keys))
     }
 

@@ -101,8 +101,8 @@ impl Redis {
         Self { connection, layout: Layout::new(address.key_prefix()), scripts: Arc::new(Scripts::new()) }
     }
 
-    /// Agrees with the fleet on the tag key.
-    pub(super) async fn agree(&self, keys: &ArcSwapOption<TagKeys>) -> Result<(), StoreError> {
+    /// Agrees with the fleet on the tag keys; whether some are believed no more.
+    pub(super) async fn agree(&self, keys: &ArcSwapOption<TagKeys>) -> Result<bool, StoreError> {
         key::agree(self, keys).await
     }
 

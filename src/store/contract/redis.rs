@@ -208,6 +208,25 @@ async fn a_rotation_reaches_every_node() {
     assert!(one.tag_keys().unwrap().same(&keys));
 }
 
+/// TOK-16: with a forgotten key end the tokens that it made; what every node knows of them is out of date.
+#[tokio::test]
+async fn forgetting_keys_ends_what_is_cached_on_every_node() {
+    let server = RedisServer::start();
+    let ((one, notes, _watch), (other, others, _other_watch)) = (node(&server).await, node(&server).await);
+    let old = Token::mint(TokenKind::Access, &one.tag_keys().unwrap()).unwrap();
+    let cleared = (notes.emptied(), others.emptied());
+    one.rotate_tag_keys(NOW, true).await.unwrap().unwrap();
+    let same = async || other.tag_keys().unwrap().same(&one.tag_keys().unwrap());
+    eventually("the other node has the next key", Duration::from_secs(3), same).await;
+    assert_eq!((notes.emptied(), others.emptied()), cleared, "no key is forgotten yet");
+    one.rotate_tag_keys(NOW.plus(HOUR), true).await.unwrap().unwrap();
+    assert!(notes.emptied() > cleared.0);
+    eventually("the other node hears of it", Duration::from_secs(3), async || others.emptied() > cleared.1).await;
+    for store in [&one, &other] {
+        assert!(!store.tag_keys().unwrap().recognise(TokenKind::Access, old.secret().reveal().as_bytes()));
+    }
+}
+
 /// A failover may lose a rotation: whoever knows it puts it back.
 #[tokio::test]
 async fn a_rotation_that_redis_has_lost_is_put_back() {

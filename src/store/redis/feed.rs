@@ -76,7 +76,9 @@ async fn listen(
     loop {
         server.bounded(prove(&ears)).await?;
         // It finds out when the key is gone or another.
-        agree(redis, keys).await?;
+        if agree(redis, keys).await? {
+            feed.all_ended();
+        }
         if !in_use.load(Ordering::Acquire) {
             return Err(StoreError::Unavailable("a connection to Redis broke".to_owned()).into());
         }

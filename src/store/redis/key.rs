@@ -10,7 +10,8 @@ use redis::cmd;
 use std::sync::Arc;
 
 /// Has `keys` be what Redis holds; makes some when nobody has any. Where nothing changed it is one question.
-pub(super) async fn agree(redis: &Redis, keys: &ArcSwapOption<TagKeys>) -> Result<(), StoreError> {
+/// Whether some are believed no more: then tokens have ended without being told one by one.
+pub(super) async fn agree(redis: &Redis, keys: &ArcSwapOption<TagKeys>) -> Result<bool, StoreError> {
     let held = keys.load_full();
     let (connection, key) = (&redis.connection, redis.layout.key("k"));
     let get = cmd("GET").arg(&key).clone();
@@ -25,18 +26,19 @@ pub(super) async fn agree(redis: &Redis, keys: &ArcSwapOption<TagKeys>) -> Resul
     let stored = stored.and_then(|stored| TagKeys::unpack(&stored)).ok_or_else(|| corrupt("the tag keys"))?;
     let Some(held) = held else {
         keys.store(Some(Arc::new(stored)));
-        return Ok(());
+        return Ok(false);
     };
     if held.agree_with(&stored) {
-        return Ok(());
+        return Ok(false);
     }
     if held.follow(&stored) {
         // A failover lost the rotation. Whoever puts it back first decides.
-        return redis.replace_tag_keys(&stored, &held).await.map(drop);
+        return redis.replace_tag_keys(&stored, &held).await.map(|_| false);
     }
     let agreed = if stored.follow(&held) { stored } else { stored.joined(&held, clock::now()) };
+    let forgotten = agreed.forget_some_of(&held);
     keys.store(Some(Arc::new(agreed)));
-    Ok(())
+    Ok(forgotten)
 }
 
 impl Redis {

@@ -28,14 +28,14 @@ use super::endings::{Ending, Endings};
 use super::feed::Feed;
 use super::patience::Patience;
 use super::record::Added;
-use super::{ClientRecord, StoreError};
+use super::{ClientRecord, Filter, StoreError};
 use crate::clock::Timestamp;
 use crate::oauth::token::{RefreshRecord, TagKeys, TokenDigest, TokenRecord};
 use crate::secret::hex;
 use ::redis::cmd;
 use arc_swap::ArcSwapOption;
 use connection::{Answer, Connection};
-use layout::Layout;
+use layout::{Layout, Member};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use server::Server;
@@ -127,11 +127,13 @@ impl Redis {
 
     /// Ends again what others may have forgotten, whether they have or not.
     async fn end_again(&self, feed: &Feed, endings: &Endings) -> Result<(), StoreError> {
-        for ending in endings.recent() {
-            match ending {
-                Ending::Access(digest) => drop(self.revoke_access(&digest).await?),
-                Ending::Grant(grant) => feed.ended(&self.revoke_grant(grant).await?.tokens),
-            }
+        let recent = endings.recent().into_iter().map(|ending| match ending {
+            Ending::Access(digest) => Member::Access(digest),
+            Ending::Grant(grant) => Member::Grant(grant),
+        });
+        // Until it is done nothing that is cached is believed: it must not take a round trip for each.
+        for members in recent.collect::<Vec<_>>().chunks(walk::CHUNK) {
+            feed.ended(&self.end(&Filter::default(), members).await?.tokens);
         }
         Ok(())
     }

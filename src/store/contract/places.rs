@@ -226,7 +226,7 @@ async fn gateways_with_prefixes_share_a_redis() {
 }
 
 /// How often a Redis has read since the last time it was asked this.
-fn reads(server: &RedisServer, before: &mut u64) -> u64 {
+pub(super) fn reads(server: &RedisServer, before: &mut u64) -> u64 {
     let mut connection = std::net::TcpStream::connect(("127.0.0.1", server.port())).unwrap();
     connection.write_all(b"INFO stats\r\n").unwrap();
     let mut said = [0; 8192];

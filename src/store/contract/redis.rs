@@ -1,8 +1,10 @@
 //! What only a shared Redis can show: outages, operators, other nodes.
 
+use super::places::reads;
 use super::*;
 use crate::oauth::token::{TagKeys, Token, TokenKind};
 use crate::secret::hex;
+use crate::store::endings::Ending;
 use crate::store::{Location, Pace, Rotated, Settings, StoreError};
 use std::time::Instant;
 use tokio::task::JoinHandle;
@@ -54,6 +56,23 @@ async fn a_redis_that_hangs_is_a_timeout_within_the_bound() {
     server.signal("CONT");
     eventually("trust again", Duration::from_secs(5), async || store.is_trusted()).await;
     assert!(valid(&store, 1).await);
+}
+
+/// Hazards 2.9: whatever a node has to end again after a break, it is back within two seconds, on a slow network too.
+#[tokio::test]
+async fn what_is_ended_again_is_ended_in_a_few_round_trips() {
+    let server = RedisServer::start();
+    let (store, notes, _watch) = node(&server).await;
+    issue(&store, single(7, record("app", None))).await;
+    store.shared.endings.note((0..2000).map(|number| Ending::Access(digest(number))));
+    let (mut count, cleared) = (0, notes.emptied());
+    reads(&server, &mut count);
+    server.command(&["CLIENT", "KILL", "TYPE", "normal"]);
+    eventually("the feed begins anew", Duration::from_secs(2), async || notes.emptied() > cleared).await;
+    eventually("trust again", Duration::from_secs(2), async || store.is_trusted()).await;
+    assert!(!valid(&store, 7).await && notes.ended(7));
+    let trips = reads(&server, &mut count);
+    assert!(trips < 100, "{trips}");
 }
 
 /// Hazards 2.9 and 2.10

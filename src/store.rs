@@ -18,6 +18,7 @@ mod rate;
 mod record;
 mod redis;
 mod survey;
+mod tag_keys;
 
 #[cfg(test)]
 mod contract;
@@ -29,13 +30,12 @@ pub use record::{ClientRecord, Filter, Issue, Issued, Listed, Rotated, Rotation,
 pub use redis::RedisAddress;
 
 use crate::clock::Timestamp;
-use crate::oauth::token::{GrantId, NotRotated, RefreshRecord, TagKeys, TokenDigest, TokenRecord};
+use crate::oauth::token::{GrantId, RefreshRecord, TagKeys, TokenDigest, TokenRecord};
 use arc_swap::ArcSwapOption;
 use embedded::Embedded;
 use endings::{Ending, Endings};
 use feed::Feed;
 use patience::Patience;
-use record::Added;
 use redis::{Ended, Redis};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -186,46 +186,6 @@ impl Store {
     /// Has `listener` told of every token that ends from now on.
     pub fn listen(&self, listener: Arc<dyn Listener>) {
         self.shared.feed.listen(listener);
-    }
-
-    /// The keys of the tags. Held in memory: costs nothing.
-    ///
-    /// # Errors
-    /// When the store has not answered since the start: then nobody knows which tokens are forged.
-    pub fn tag_keys(&self) -> Result<Arc<TagKeys>, StoreError> {
-        let unknown = || StoreError::Unavailable("it has not answered since the start".to_owned());
-        self.shared.tag_keys.load_full().ok_or_else(unknown)
-    }
-
-    /// Rotates the keys of the tags: the one that every node knows as the next makes new tokens from now on, and no
-    /// token becomes invalid, unless the former keys are to be forgotten.
-    ///
-    /// # Errors
-    /// When the store cannot answer, or the new keys are not known to be stored.
-    pub async fn rotate_tag_keys(
-        &self,
-        now: Timestamp,
-        forget_former: bool,
-    ) -> Result<Result<Arc<TagKeys>, NotRotated>, StoreError> {
-        self.reach().await?;
-        let was = self.tag_keys()?;
-        let keys = match was.rotated(now, forget_former) {
-            Ok(keys) => Arc::new(keys),
-            Err(why) => return Ok(Err(why)),
-        };
-        let replaced = match &self.backend {
-            Backend::Embedded(embedded) => embedded.replace_tag_keys(was, Arc::clone(&keys)).await,
-            Backend::Redis(redis) => redis.replace_tag_keys(&was, &keys).await,
-        };
-        if !replaced? {
-            return Ok(Err(NotRotated::Raced));
-        }
-        let before = self.shared.tag_keys.swap(Some(Arc::clone(&keys)));
-        if before.is_some_and(|before| keys.forget_some_of(&before)) {
-            // What was looked up before it was forged is known as good.
-            self.shared.feed.all_ended();
-        }
-        Ok(Ok(keys))
     }
 
     /// Proves that the store answers.
@@ -428,79 +388,6 @@ impl Store {
         match &self.backend {
             Backend::Embedded(embedded) => embedded.find_by_public_id(first, now),
             Backend::Redis(redis) => redis.find_by_public_id(first, now).await,
-        }
-    }
-
-    /// Stores a client; `false` when the identifier is taken. A removal that was cut short is
-    /// finished first, so that no token of the former client is there when its identifier is used
-    /// again.
-    ///
-    /// # Errors
-    /// When it is not known to be durable.
-    pub async fn add_client(&self, client: ClientRecord) -> Result<bool, StoreError> {
-        let mut added = self.try_to_add(&client).await?;
-        if added == Added::Leaving {
-            self.finish_removal(&client.id).await?;
-            added = self.try_to_add(&client).await?;
-        }
-        Ok(added == Added::Done)
-    }
-
-    async fn try_to_add(&self, client: &ClientRecord) -> Result<Added, StoreError> {
-        match &self.backend {
-            Backend::Embedded(embedded) => embedded.add_client(client.clone()).await,
-            Backend::Redis(redis) => redis.add_client(client).await,
-        }
-    }
-
-    /// A client by its identifier.
-    ///
-    /// # Errors
-    /// When the store cannot answer.
-    pub async fn client(&self, id: &str) -> Result<Option<ClientRecord>, StoreError> {
-        match &self.backend {
-            Backend::Embedded(embedded) => embedded.client(id),
-            Backend::Redis(redis) => redis.client(id).await,
-        }
-    }
-
-    /// Every client, by identifier.
-    ///
-    /// # Errors
-    /// When the store cannot answer.
-    pub async fn clients(&self) -> Result<Vec<ClientRecord>, StoreError> {
-        match &self.backend {
-            Backend::Embedded(embedded) => embedded.clients(),
-            Backend::Redis(redis) => redis.clients().await,
-        }
-    }
-
-    /// Removes a client and ends every token it has; `false` when there was none.
-    ///
-    /// # Errors
-    /// When it is not known to be done. Doing it again ends what is left.
-    pub async fn remove_client(&self, id: &str) -> Result<bool, StoreError> {
-        let existed = self.retire_client(id).await?;
-        if existed {
-            self.finish_removal(id).await?;
-        }
-        Ok(existed)
-    }
-
-    /// From here on the client is unknown and gets no new tokens; what is left in its place keeps the
-    /// identifier until the old ones have ended.
-    async fn retire_client(&self, id: &str) -> Result<bool, StoreError> {
-        match &self.backend {
-            Backend::Embedded(embedded) => embedded.retire_client(id).await,
-            Backend::Redis(redis) => redis.retire_client(id).await,
-        }
-    }
-
-    async fn finish_removal(&self, id: &str) -> Result<(), StoreError> {
-        self.revoke_where(&Filter { client_id: Some(id.to_owned()), subject: None }).await?;
-        match &self.backend {
-            Backend::Embedded(embedded) => embedded.forget_client(id).await,
-            Backend::Redis(redis) => redis.forget_client(id).await,
         }
     }
 }

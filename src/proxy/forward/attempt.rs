@@ -132,6 +132,7 @@ async fn converse(
         bytes: &mut buffers.response,
         head: &mut buffers.response_head,
         method: job.outgoing.request.method(),
+        plan: job.outgoing.plan,
         offer: job.outgoing.offer.as_ref(),
         client: (exchange.request.version() != Version::Http10).then_some(&mut exchange.writer),
         whole: job.rest.is_none(),

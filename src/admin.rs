@@ -71,7 +71,7 @@ impl Admin {
     /// Answers a request.
     pub async fn handle(&self, request: Request<Bytes>, transport: Transport) -> Response<Bytes> {
         let now = clock::now();
-        match self.answer(&request, transport, now).await {
+        match Box::pin(self.answer(&request, transport, now)).await {
             Ok(response) => response,
             Err(refusal) => refusal.response(),
         }
@@ -94,32 +94,23 @@ impl Admin {
             ["grants"] => self.of_grants(request, now).await,
             ["clients", rest @ ..] => self.of_clients(request, rest, now).await,
             ["users", rest @ ..] => self.of_users(request, rest, now).await,
-            [alone] => self.of_one(request, alone, now).await,
-            ["store", rest @ ..] => self.of_store(request, rest, now).await,
-            _ => Err(nothing_here()),
+            alone => self.of_one(request, alone, now).await,
         }
     }
 
     /// What is there for one method.
-    async fn of_one(&self, request: &Request<Bytes>, name: &str, now: Timestamp) -> Result<Response<Bytes>, Refusal> {
-        match (request.method(), name) {
-            (&Method::POST, "invites") => self.invite(body(request.body())?, now).await,
-            (&Method::GET, "healthz") => self.health().await,
-            (_, "invites") => Err(Refusal::Method("POST")),
-            (_, "healthz") => Err(Refusal::Method("GET")),
-            _ => Err(nothing_here()),
-        }
-    }
-
-    async fn of_store(
+    async fn of_one(
         &self,
         request: &Request<Bytes>,
-        rest: &[&str],
+        segments: &[&str],
         now: Timestamp,
     ) -> Result<Response<Bytes>, Refusal> {
-        match (request.method(), rest) {
-            (&Method::POST, ["rotate-key"]) => self.rotate_key(body(request.body())?, now).await,
-            (_, ["rotate-key"]) => Err(Refusal::Method("POST")),
+        match (request.method(), segments) {
+            (&Method::POST, ["invites"]) => self.invite(body(request.body())?, now).await,
+            (&Method::POST, ["store", "rotate-key"]) => self.rotate_key(body(request.body())?, now).await,
+            (&Method::GET, ["healthz"]) => self.health().await,
+            (_, ["invites"] | ["store", "rotate-key"]) => Err(Refusal::Method("POST")),
+            (_, ["healthz"]) => Err(Refusal::Method("GET")),
             _ => Err(nothing_here()),
         }
     }

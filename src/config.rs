@@ -60,6 +60,7 @@ impl Configuration {
             ("telemetry", telemetry),
             ("admin.listen", self.admin.listen != new.admin.listen),
             ("store.url", !is_same_store(&self.store.location, &new.store.location)),
+            ("store.key_prefix", key_prefix(&self.store.location) != key_prefix(&new.store.location)),
         ];
         changes.into_iter().filter(|(_, changed)| *changed).map(|(key, _)| key).collect()
     }
@@ -71,6 +72,13 @@ fn is_same_store(one: &Location, other: &Location) -> bool {
         (Location::Redb(one), Location::Redb(other)) => one == other,
         (Location::Redis(one), Location::Redis(other)) => one.is_same_place(other),
         (Location::Memory | Location::Redb(_) | Location::Redis(_), _) => false,
+    }
+}
+
+fn key_prefix(location: &Location) -> &str {
+    match location {
+        Location::Redis(address) => address.key_prefix(),
+        Location::Memory | Location::Redb(_) => "",
     }
 }
 

@@ -122,7 +122,7 @@ impl Endpoints {
             return response::method_not_allowed(endpoint.allowed());
         }
         match endpoint {
-            Endpoint::Browser(place) => self.browser.answer(place, request, caller, now).await,
+            Endpoint::Browser(place) => Box::pin(self.browser.answer(place, request, caller, now)).await,
             Endpoint::Form(form) => self.answer_form(form, request, caller, now).await,
             Endpoint::Register => self.register(request, caller, now).await,
             Endpoint::Registration => self.registration(request, caller, now).await,

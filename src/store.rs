@@ -18,6 +18,7 @@ mod rate;
 mod record;
 mod redis;
 mod survey;
+mod tag_keys;
 
 #[cfg(test)]
 mod contract;
@@ -29,14 +30,13 @@ pub use record::{ClientRecord, Filter, Issue, Issued, Listed, Rotated, Rotation,
 pub use redis::RedisAddress;
 
 use crate::clock::Timestamp;
-use crate::oauth::token::{GrantId, NotRotated, RefreshRecord, TagKeys, TokenDigest, TokenRecord};
+use crate::oauth::token::{GrantId, RefreshRecord, TagKeys, TokenDigest, TokenRecord};
 use arc_swap::ArcSwapOption;
 use embedded::Embedded;
 use endings::{Ending, Endings};
 use feed::Feed;
 use patience::Patience;
-use record::Added;
-use redis::Redis;
+use redis::{Ended, Redis};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -78,6 +78,9 @@ pub enum StoreError {
     /// It is longer than the store takes; the text names its kind.
     #[error("the store takes no such long document: {0}")]
     TooLong(&'static str),
+    /// Tokens were minted elsewhere than at the place of their grant.
+    #[error("the store takes no token that is not at the place of its grant")]
+    Misplaced,
 }
 
 /// A handle on the store.
@@ -153,7 +156,12 @@ impl Store {
     pub async fn reach(&self) -> Result<(), StoreError> {
         match &self.backend {
             Backend::Embedded(_) => Ok(()),
-            Backend::Redis(redis) => redis.agree(&self.shared.tag_keys).await,
+            Backend::Redis(redis) => {
+                if redis.agree(&self.shared.tag_keys).await? {
+                    self.shared.feed.all_ended();
+                }
+                Ok(())
+            }
         }
     }
 
@@ -178,42 +186,6 @@ impl Store {
     /// Has `listener` told of every token that ends from now on.
     pub fn listen(&self, listener: Arc<dyn Listener>) {
         self.shared.feed.listen(listener);
-    }
-
-    /// The keys of the tags. Held in memory: costs nothing.
-    ///
-    /// # Errors
-    /// When the store has not answered since the start: then nobody knows which tokens are forged.
-    pub fn tag_keys(&self) -> Result<Arc<TagKeys>, StoreError> {
-        let unknown = || StoreError::Unavailable("it has not answered since the start".to_owned());
-        self.shared.tag_keys.load_full().ok_or_else(unknown)
-    }
-
-    /// Rotates the keys of the tags: the one that every node knows as the next makes new tokens from now on, and no
-    /// token becomes invalid, unless the former keys are to be forgotten.
-    ///
-    /// # Errors
-    /// When the store cannot answer, or the new keys are not known to be stored.
-    pub async fn rotate_tag_keys(
-        &self,
-        now: Timestamp,
-        forget_former: bool,
-    ) -> Result<Result<Arc<TagKeys>, NotRotated>, StoreError> {
-        self.reach().await?;
-        let was = self.tag_keys()?;
-        let keys = match was.rotated(now, forget_former) {
-            Ok(keys) => Arc::new(keys),
-            Err(why) => return Ok(Err(why)),
-        };
-        let replaced = match &self.backend {
-            Backend::Embedded(embedded) => embedded.replace_tag_keys(was, Arc::clone(&keys)).await,
-            Backend::Redis(redis) => redis.replace_tag_keys(&was, &keys).await,
-        };
-        if !replaced? {
-            return Ok(Err(NotRotated::Raced));
-        }
-        self.shared.tag_keys.store(Some(Arc::clone(&keys)));
-        Ok(Ok(keys))
     }
 
     /// Proves that the store answers.
@@ -288,12 +260,15 @@ impl Store {
     /// removal of its client.
     ///
     /// # Errors
-    /// When they are not known to be durable.
+    /// When they are not known to be durable, or are not at the place of their grant.
     pub async fn issue(&self, issue: Issue) -> Result<Issued, StoreError> {
+        if !issue.is_in_place() {
+            return Err(StoreError::Misplaced);
+        }
         match &self.backend {
             Backend::Embedded(embedded) => embedded.issue(issue).await,
             Backend::Redis(redis) => {
-                let issued = redis.issue(&issue).await?;
+                let issued = Box::pin(redis.issue(&issue)).await?;
                 self.shared.feed.issued(&[issue.access.0]);
                 Ok(issued)
             }
@@ -303,13 +278,16 @@ impl Store {
     /// Exchanges a refresh token, or ends its family when it had been used before.
     ///
     /// # Errors
-    /// When the outcome is not known to be durable.
+    /// When the outcome is not known to be durable, or a token is not at the place of its grant.
     pub async fn rotate(&self, rotation: Rotation) -> Result<Rotated, StoreError> {
+        if !rotation.is_in_place() {
+            return Err(StoreError::Misplaced);
+        }
         match &self.backend {
             Backend::Embedded(embedded) => embedded.rotate(rotation).await,
             Backend::Redis(redis) => {
-                let (rotated, ended) = redis.rotate(&rotation).await?;
-                if rotated == Rotated::Reused {
+                let (rotated, ended) = Box::pin(redis.rotate(&rotation)).await?;
+                if rotated == Rotated::Reused || ended.unsure {
                     self.shared.endings.note([Ending::Grant(rotation.grant)]);
                 }
                 self.told(&ended);
@@ -320,9 +298,16 @@ impl Store {
     }
 
     /// Passes on what a Redis says that it ended.
-    fn told(&self, ended: &[TokenDigest]) {
-        self.shared.endings.note(ended.iter().copied().map(Ending::Access));
-        self.shared.feed.ended(ended);
+    fn told(&self, ended: &Ended) {
+        self.shared.endings.note(ended.tokens.iter().copied().map(Ending::Access));
+        self.tell(ended);
+    }
+
+    fn tell(&self, ended: &Ended) {
+        if ended.unsure {
+            self.shared.feed.all_ended();
+        }
+        self.shared.feed.ended(&ended.tokens);
     }
 
     /// Ends one access token; `false` when there was none (any more).
@@ -334,7 +319,7 @@ impl Store {
             Backend::Embedded(embedded) => embedded.revoke_access(*digest).await,
             Backend::Redis(redis) => {
                 self.shared.endings.note([Ending::Access(*digest)]);
-                redis.revoke_access(digest).await
+                Box::pin(redis.revoke_access(digest)).await.map(|ended| !ended.tokens.is_empty() || ended.unsure)
             }
         };
         // Whatever became of it: what is cached about it must be asked for again. Another call may have
@@ -351,23 +336,25 @@ impl Store {
         match &self.backend {
             Backend::Embedded(embedded) => embedded.revoke_grant(grant).await,
             Backend::Redis(redis) => {
-                let ended = redis.revoke_grant(grant).await?;
+                let ended = Box::pin(redis.revoke_grant(grant)).await?;
                 self.shared.endings.note([Ending::Grant(grant)]);
-                self.shared.feed.ended(&ended);
-                Ok(ended.len())
+                self.tell(&ended);
+                Ok(ended.tokens.len())
             }
         }
     }
 
     /// Ends every token and every grant that `filter` means. Returns how many access tokens ended.
-    /// Each is ended in one step; many are ended in several, so that others are not held up.
+    /// Each is ended in one step; many are ended in several, so that others are not held up. Those that
+    /// are being issued meanwhile may come after it: who issues them looks once more when they are
+    /// stored, where that must not be.
     ///
     /// # Errors
     /// When they are not known to be ended.
     pub async fn revoke_where(&self, filter: &Filter) -> Result<usize, StoreError> {
         match &self.backend {
             Backend::Embedded(embedded) => embedded.revoke_where(filter).await,
-            Backend::Redis(redis) => redis.revoke_where(filter, |ended| self.told(ended)).await,
+            Backend::Redis(redis) => Box::pin(redis.revoke_where(filter, |ended| self.told(ended))).await,
         }
     }
 
@@ -401,79 +388,6 @@ impl Store {
         match &self.backend {
             Backend::Embedded(embedded) => embedded.find_by_public_id(first, now),
             Backend::Redis(redis) => redis.find_by_public_id(first, now).await,
-        }
-    }
-
-    /// Stores a client; `false` when the identifier is taken. A removal that was cut short is
-    /// finished first, so that no token of the former client is there when its identifier is used
-    /// again.
-    ///
-    /// # Errors
-    /// When it is not known to be durable.
-    pub async fn add_client(&self, client: ClientRecord) -> Result<bool, StoreError> {
-        let mut added = self.try_to_add(&client).await?;
-        if added == Added::Leaving {
-            self.finish_removal(&client.id).await?;
-            added = self.try_to_add(&client).await?;
-        }
-        Ok(added == Added::Done)
-    }
-
-    async fn try_to_add(&self, client: &ClientRecord) -> Result<Added, StoreError> {
-        match &self.backend {
-            Backend::Embedded(embedded) => embedded.add_client(client.clone()).await,
-            Backend::Redis(redis) => redis.add_client(client).await,
-        }
-    }
-
-    /// A client by its identifier.
-    ///
-    /// # Errors
-    /// When the store cannot answer.
-    pub async fn client(&self, id: &str) -> Result<Option<ClientRecord>, StoreError> {
-        match &self.backend {
-            Backend::Embedded(embedded) => embedded.client(id),
-            Backend::Redis(redis) => redis.client(id).await,
-        }
-    }
-
-    /// Every client, by identifier.
-    ///
-    /// # Errors
-    /// When the store cannot answer.
-    pub async fn clients(&self) -> Result<Vec<ClientRecord>, StoreError> {
-        match &self.backend {
-            Backend::Embedded(embedded) => embedded.clients(),
-            Backend::Redis(redis) => redis.clients().await,
-        }
-    }
-
-    /// Removes a client and ends every token it has; `false` when there was none.
-    ///
-    /// # Errors
-    /// When it is not known to be done. Doing it again ends what is left.
-    pub async fn remove_client(&self, id: &str) -> Result<bool, StoreError> {
-        let existed = self.retire_client(id).await?;
-        if existed {
-            self.finish_removal(id).await?;
-        }
-        Ok(existed)
-    }
-
-    /// From here on the client is unknown and gets no new tokens; what is left in its place keeps the
-    /// identifier until the old ones have ended.
-    async fn retire_client(&self, id: &str) -> Result<bool, StoreError> {
-        match &self.backend {
-            Backend::Embedded(embedded) => embedded.retire_client(id).await,
-            Backend::Redis(redis) => redis.retire_client(id).await,
-        }
-    }
-
-    async fn finish_removal(&self, id: &str) -> Result<(), StoreError> {
-        self.revoke_where(&Filter { client_id: Some(id.to_owned()), subject: None }).await?;
-        match &self.backend {
-            Backend::Embedded(embedded) => embedded.forget_client(id).await,
-            Backend::Redis(redis) => redis.forget_client(id).await,
         }
     }
 }

@@ -169,6 +169,8 @@ pub(super) const STORE: &[Key] = &[
         "`redb:PATH`, `memory:`, or a Redis: `redis`, `rediss`, `redis+unix`, `+sentinel`, `+cluster`.",
     )
     .default("redb:data/tollgate.redb"),
+    key("key_prefix", Kind::Text, "What stands in front of every key, where several gateways share a Redis.")
+        .default(""),
     key("ca", Kind::Text, "A file with the certification authorities that are believed; else the system's."),
     key("cert", Kind::Text, "The gateway's own certificate, for a Redis that asks for one."),
     key("key", Kind::Text, "Its key."),

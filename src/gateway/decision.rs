@@ -11,7 +11,7 @@ use super::credential::Taken;
 use super::failure::{Failure, REQUEST_ID, insert};
 use super::notes::Notes;
 use super::passage::Asker;
-use super::wanted::{TWO_READINGS, malformed};
+use super::wanted::{ONLY_OPTIONS, TWO_READINGS, malformed};
 use crate::enforce::decide::Permit;
 use crate::http1::Limits;
 use crate::http1::head::{Request, RequestHead};
@@ -81,8 +81,10 @@ impl Gateway {
             return Err(Failure::Malformed("the described request is not complete"));
         };
         let request = Request::new(&head, bytes.get(..length).unwrap_or_default());
-        if matches!(request.method(), "CONNECT") || request.target() == b"*" {
-            return Err(Failure::Malformed("such a request is not forwarded"));
+        match (request.method(), request.target()) {
+            ("CONNECT", _) | ("OPTIONS", b"*") => return Err(Failure::Malformed("such a request is not forwarded")),
+            (_, b"*") => return Err(ONLY_OPTIONS),
+            _ => {}
         }
         let target = Target::read(request.target()).map_err(malformed)?;
         let host = self.host(&request, &target)?;

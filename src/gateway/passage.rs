@@ -5,7 +5,7 @@ use super::failure::{Failure, REQUEST_ID};
 use super::notes::Notes;
 use super::recheck::Recheck;
 use super::request_id::RequestIds;
-use super::wanted::{TWO_READINGS, malformed};
+use super::wanted::{ONLY_OPTIONS, TWO_READINGS, malformed};
 use super::{Gateway, Worker};
 use crate::clock;
 use crate::endpoint::EXT_AUTHZ;
@@ -294,7 +294,7 @@ fn without_target(request: &Request<'_>) -> Result<Option<Response<Bytes>>, Fail
         return Ok(None);
     }
     if request.method() != "OPTIONS" {
-        return Err(Failure::Malformed("only OPTIONS takes the target `*`"));
+        return Err(ONLY_OPTIONS);
     }
     let mut response = no_content();
     super::failure::insert(response.headers_mut(), header::ALLOW, &METHODS.join(", "));

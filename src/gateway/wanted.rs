@@ -103,6 +103,9 @@ impl Gateway {
 /// PATH-2 to PATH-11.
 pub(super) const TWO_READINGS: Failure = Failure::Malformed("the path can be read in two ways");
 
+/// H-form
+pub(super) const ONLY_OPTIONS: Failure = Failure::Malformed("only OPTIONS takes the target `*`");
+
 pub(super) const fn malformed(error: TargetError) -> Failure {
     Failure::Malformed(error.0)
 }

@@ -19,6 +19,12 @@ pub(super) fn section(out: &mut Vec<u8>, fields: &HeaderMap) {
     out.extend_from_slice(b"\r\n");
 }
 
+/// Whether white space stands before or behind a value: HTTP/2 has none there, HTTP/1.1 would not take it for a part of it.
+pub(super) fn has_space_around(value: &[u8]) -> bool {
+    let is_space = |octet: Option<&u8>| matches!(octet, Some(b' ' | b'\t'));
+    is_space(value.first()) || is_space(value.last())
+}
+
 /// Whether a field concerns a connection of HTTP/1.1: HTTP/2 has none of them (RFC 9113 section 8.2.2).
 pub(super) fn is_of_connection(name: &HeaderName) -> bool {
     [CONNECTION, TRANSFER_ENCODING, UPGRADE].contains(name)

@@ -94,15 +94,13 @@ impl Connection {
 
 fn arrival(request: http::Request<RecvStream>, respond: SendResponse<Bytes>) -> Arrival {
     let (parts, body) = request.into_parts();
-    let tunnel = request::is_tunnel(&parts);
-    let head = request::head(&parts, body.is_end_stream());
-    let (head, refused) = match head {
+    let (tunnel, ended) = (request::is_tunnel(&parts), body.is_end_stream());
+    let (head, refused) = match request::head(&parts, ended) {
         Ok(head) => (head, None),
         Err(error) => (Vec::new(), Some(error)),
     };
-    let chunked = !tunnel && request::is_chunked(&parts, body.is_end_stream());
-    let coding = if chunked { Coding::Chunked } else { Coding::Plain };
+    let coding = if tunnel || ended { Coding::Plain } else { Coding::of(&parts.headers) };
     let answer = Answer::new(respond, parts.method, tunnel);
-    let layer = ServerStream::new(Incoming::new(head, body, coding), answer);
+    let layer = ServerStream::new(Incoming::new(head, body, coding).strict(), answer);
     Arrival { stream: Stream::Layered(Box::new(layer)), refused }
 }

@@ -145,7 +145,7 @@ impl Issuer {
         let sign_in = minting.subject.clone();
         let kept = minting.kept.take();
         let access = self.access(minting, now)?;
-        let refresh = Token::mint(TokenKind::Refresh, &*self.store.tag_keys()?)?;
+        let refresh = Token::mint_at(TokenKind::Refresh, &*self.store.tag_keys()?, access.token.digest().place())?;
         let record = access.family(kept, now.plus(self.settings.refresh_token_ttl));
         self.keep(&access, record.map(|record| (refresh.digest(), record)), client).await?;
         self.still_admitted(sign_in.as_ref(), &access, now).await?;
@@ -212,7 +212,7 @@ impl Issuer {
             },
             now,
         )?;
-        let refresh = Token::mint(TokenKind::Refresh, &*self.store.tag_keys()?)?;
+        let refresh = Token::mint_at(TokenKind::Refresh, &*self.store.tag_keys()?, grant.place())?;
         let rotation = Rotation {
             presented,
             grant,
@@ -232,7 +232,11 @@ impl Issuer {
     }
 
     fn access(&self, minting: Minting<'_>, now: Timestamp) -> Result<Access, IssueError> {
-        let token = Token::mint(TokenKind::Access, &*self.store.tag_keys()?)?;
+        let keys = self.store.tag_keys()?;
+        let token = match minting.grant {
+            Some(grant) => Token::mint_at(TokenKind::Access, &keys, grant.place())?,
+            None => Token::mint(TokenKind::Access, &keys)?,
+        };
         let record = TokenRecord {
             client_id: minting.client.id.clone(),
             client_origin: minting.client.origin(),

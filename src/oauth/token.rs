@@ -1,12 +1,15 @@
 //! Tokens as text, their digests, and what the store remembers of them.
 //!
-//! A token is `<prefix>_<43 characters><8 characters>`, all of the last 51 from `0-9A-Za-z`: 256
-//! random bits, then a keyed tag over everything before it (TOK-3). The expression for secret
+//! A token is `<prefix>_<43 characters><8 characters>`, all of the last 51 from `0-9A-Za-z`: random
+//! ones, the first two of which are its place and may be those of its grant, so that 244 bits are its
+//! own; then a keyed tag over everything before it (TOK-3). The expression for secret
 //! scanners is `tg[acdimrs]_[0-9A-Za-z]{51}`. At 55 characters a token fits into one block of SHA-256.
 
 mod keys;
+mod place;
 
 pub use keys::{NotRotated, TagKeys};
+pub use place::Place;
 
 use crate::clock::Timestamp;
 use crate::secret::{Digest, RandomError, Secret, random};
@@ -78,14 +81,27 @@ pub struct Token {
 }
 
 impl Token {
-    /// A new token of 256 random bits (R6749-10.10).
+    /// A new token at a random place (R6749-10.10).
     ///
     /// # Errors
     /// When the operating system has no randomness to give.
     pub fn mint(kind: TokenKind, keys: &TagKeys) -> Result<Self, RandomError> {
+        Self::beginning_with(&[], kind, keys)
+    }
+
+    /// A new token at the place of its grant, with 244 random bits of its own (R6749-10.10).
+    ///
+    /// # Errors
+    /// When the operating system has no randomness to give.
+    pub fn mint_at(kind: TokenKind, keys: &TagKeys, place: Place) -> Result<Self, RandomError> {
+        Self::beginning_with(place.as_bytes(), kind, keys)
+    }
+
+    fn beginning_with(place: &[u8], kind: TokenKind, keys: &TagKeys) -> Result<Self, RandomError> {
         let mut text = Zeroizing::new(Vec::with_capacity(LENGTH));
         text.extend_from_slice(kind.prefix().as_bytes());
-        push_random(&mut text)?;
+        text.extend_from_slice(place);
+        push_random(&mut text, PREFIX + RANDOM)?;
         let tag = keys.current().tag(&text);
         push_base62(&mut text, tag);
         let digest = TokenDigest::of(&text);
@@ -103,14 +119,25 @@ impl Token {
     }
 }
 
-/// SHA-256 of a token: the key of the cache and of the store.
+/// A token's place and the first 30 octets of its SHA-256: the key of the cache and of the store.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TokenDigest(Digest);
 
 impl TokenDigest {
     /// The digest of a token's text.
     pub fn of(token: &[u8]) -> Self {
-        Self(Digest::of(token))
+        let mut bytes = [0; 32];
+        let (place, digest) = bytes.split_at_mut(place::LENGTH);
+        place.copy_from_slice(Place::of_text(token).as_bytes());
+        for (to, from) in digest.iter_mut().zip(Digest::of(token).as_bytes()) {
+            *to = *from;
+        }
+        Self::from_bytes(bytes)
+    }
+
+    /// Where the token lives.
+    pub fn place(&self) -> Place {
+        Place::of(self.as_bytes())
     }
 
     /// A digest read back from the store.
@@ -135,7 +162,7 @@ impl fmt::Debug for TokenDigest {
     }
 }
 
-/// The grant that a token came from: one sign-in or one refresh family. 128 random bits.
+/// The grant that a token came from: one sign-in or one refresh family. Its place, and 112 random bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct GrantId(pub [u8; 16]);
 
@@ -145,7 +172,16 @@ impl GrantId {
     /// # Errors
     /// When the operating system has no randomness to give.
     pub fn generate() -> Result<Self, RandomError> {
-        Ok(Self(random()?))
+        let mut bytes: [u8; 16] = random()?;
+        for (to, from) in bytes.iter_mut().zip(Place::draw()?.as_bytes()) {
+            *to = *from;
+        }
+        Ok(Self(bytes))
+    }
+
+    /// Where it lives, and every token of it.
+    pub fn place(&self) -> Place {
+        Place::of(&self.0)
     }
 }
 
@@ -243,11 +279,11 @@ pub(crate) mod millis {
     }
 }
 
-/// Appends 43 characters that are uniform over 62^43, more than 2^256 values. Octets of 248 and
-/// more are dropped, so that no character is likelier than another.
-fn push_random(text: &mut Vec<u8>) -> Result<(), RandomError> {
-    while text.len() < PREFIX + RANDOM {
-        let missing = PREFIX + RANDOM - text.len();
+/// Appends uniform characters until there are `length`. Octets of 248 and more are dropped, so that no
+/// character is likelier than another.
+fn push_random(text: &mut Vec<u8>, length: usize) -> Result<(), RandomError> {
+    while text.len() < length {
+        let missing = length - text.len();
         let usable = random::<64>()?.into_iter().filter(|octet| *octet < 248).take(missing);
         text.extend(usable.map(|octet| ALPHABET[usize::from(octet % 62)]));
     }

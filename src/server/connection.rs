@@ -171,13 +171,14 @@ pub(super) async fn serve_once<S: Service>(
             let terms = (&mut deadline, &limits, &connections.draining);
             // Whether the response is whole, the stream has seen by itself.
             let _ = exchange((stream, names), &input, length, peer, service, terms).await;
+            // One that was read in part remembers how far.
+            input.keep();
         }
         Reading::Refused(error) => {
             let _ = deadline.within(limits.body_timeout, tell(stream, service, error, peer)).await;
         }
         Reading::Ended => {}
     }
-    input.keep();
 }
 
 /// One request and its response. Gives what was used of the buffer behind the head, and what was read

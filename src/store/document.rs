@@ -105,7 +105,7 @@ impl Store {
         let change = Change { kind, id: id.to_owned(), raw, expected, now };
         match &self.backend {
             Backend::Embedded(embedded) => embedded.put_document(change).await,
-            Backend::Redis(redis) => redis.put_document(&change).await,
+            Backend::Redis(redis) => Box::pin(redis.put_document(&change)).await,
         }
     }
 
@@ -117,7 +117,7 @@ impl Store {
     pub async fn forget(&self, kind: Kind, id: &str) -> Result<bool, StoreError> {
         match &self.backend {
             Backend::Embedded(embedded) => embedded.forget_document(kind, id).await,
-            Backend::Redis(redis) => redis.forget_document(kind, id).await,
+            Backend::Redis(redis) => Box::pin(redis.forget_document(kind, id)).await,
         }
     }
 
@@ -141,7 +141,7 @@ impl Store {
         let listing = Listing { kind, prefix, after, limit, now };
         let found = match &self.backend {
             Backend::Embedded(embedded) => embedded.documents(&listing)?,
-            Backend::Redis(redis) => redis.documents(&listing).await?,
+            Backend::Redis(redis) => Box::pin(redis.documents(&listing)).await?,
         };
         found.into_iter().map(|(id, raw)| Ok((id, self.read_document(kind, &raw)?))).collect()
     }

@@ -24,6 +24,14 @@ impl Issue {
     pub(super) fn needs_registration(&self) -> bool {
         self.access.1.client_origin == Origin::Store
     }
+
+    /// Whether the tokens live where their grant does. What is elsewhere would not end with it.
+    pub(super) fn is_in_place(&self) -> bool {
+        let (access, record) = &self.access;
+        let grants = [record.grant, self.refresh.as_ref().map(|(_, record)| record.grant)];
+        let refresh = self.refresh.as_ref().map_or(*access, |(digest, _)| *digest);
+        refresh.place() == access.place() && grants.into_iter().flatten().all(|grant| grant.place() == access.place())
+    }
 }
 
 /// What became of an [`Issue`], decided in the same atomic step.
@@ -61,6 +69,13 @@ pub struct Rotation {
     pub now: Timestamp,
     /// How long the immediate predecessor may be asked for again; zero switches it off.
     pub grace: Duration,
+}
+
+impl Rotation {
+    /// As [`Issue::is_in_place`].
+    pub(super) fn is_in_place(&self) -> bool {
+        [self.presented, self.access.0, self.refresh.0].iter().all(|digest| digest.place() == self.grant.place())
+    }
 }
 
 /// What became of a [`Rotation`], decided in one atomic step (TOK-9 to TOK-11).

@@ -1,5 +1,6 @@
 """A gateway (the binary that TOLLGATE_BIN names) in front of `git http-backend`, an MCP server and a WebSocket server (by HTTP/1.1, and behind nghttpx by HTTP/2), for clients that others wrote."""
 
+import contextlib
 import pathlib
 import socket
 import subprocess
@@ -65,26 +66,35 @@ def websocket_server():
     server.stop()
 
 
-@pytest.fixture(scope="session")
-def websocket_http2(tmp_path_factory, websocket_server):
-    """The port of nghttpx in front of the WebSocket server: it takes HTTP/2 with extended CONNECT (RFC 8441)."""
-    port, folder = free_port(), tmp_path_factory.mktemp("nghttpx")
+@contextlib.contextmanager
+def nghttpx_before(folder: pathlib.Path, backend: int):
+    """The port of nghttpx in front of a server: it takes HTTP/2 with extended CONNECT (RFC 8441)."""
+    port = free_port()
     command = [
         "nghttpx", "--conf=/dev/null", f"--frontend=127.0.0.1,{port};no-tls",
-        f"--backend=127.0.0.1,{websocket_server.port}", "--workers=1", "--errorlog-file=errors",
+        f"--backend=127.0.0.1,{backend}", "--workers=1", "--errorlog-file=errors",
     ]
     process = subprocess.Popen(command, cwd=folder)
-    end = time.monotonic() + 20
-    while True:
-        assert process.poll() is None and time.monotonic() < end
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-            break
-        except OSError:
-            time.sleep(0.05)
-    yield port
-    process.terminate()
-    process.wait(timeout=20)
+    try:
+        end = time.monotonic() + 20
+        while True:
+            assert process.poll() is None and time.monotonic() < end
+            try:
+                socket.create_connection(("127.0.0.1", port), timeout=1).close()
+                break
+            except OSError:
+                time.sleep(0.05)
+        yield port
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+
+
+@pytest.fixture(scope="session")
+def websocket_http2(tmp_path_factory, websocket_server):
+    """The port of nghttpx in front of the WebSocket server."""
+    with nghttpx_before(tmp_path_factory.mktemp("nghttpx"), websocket_server.port) as port:
+        yield port
 
 
 @pytest.fixture(scope="session")

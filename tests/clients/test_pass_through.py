@@ -2,40 +2,13 @@
 
 import contextlib
 import http.client
-import pathlib
 import socketserver
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
-from gateway_process import free_port, running
-
-CONFIGURATION = """
-[server]
-listen = "127.0.0.1:{port}"
-public_url = "http://127.0.0.1:{port}"
-
-[telemetry]
-listen = "127.0.0.1:${{TELEMETRY_PORT}}"
-
-[store]
-url = "memory:"
-
-[upstreams.api]
-servers = ["http://127.0.0.1:{upstream}"]
-
-[[routes]]
-name = "public"
-path = "/public/{{*rest}}"
-access = "public"
-upstream = "api"
-"""
-
-# What the gateway says for itself in a response.
-OWN = {"x-request-id", "via", "date"}
-# What is said of one connection alone.
-HOP_BY_HOP = {"connection", "keep-alive"}
+from two_ways import HOP_BY_HOP, OWN, gateway_before
 
 LARGE = b"0123456789abcdef" * 65536
 ANSWERS: dict[str, bytes] = {
@@ -96,12 +69,9 @@ def ports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ports]:
     """An upstream that answers by the table, and a gateway before it."""
     with Server(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        both = Ports(server.server_address[1], free_port())
-        folder: pathlib.Path = tmp_path_factory.mktemp("pass-through")
-        configuration = folder / "written.toml"
-        configuration.write_text(CONFIGURATION.format(port=both.gateway, upstream=both.upstream))
-        with running(folder, configuration, {}):
-            yield both
+        upstream = server.server_address[1]
+        with gateway_before(tmp_path_factory.mktemp("pass-through"), upstream) as gateway:
+            yield Ports(upstream, gateway)
         server.shutdown()
 
 

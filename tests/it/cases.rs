@@ -8,7 +8,11 @@
 //! - `cut`: one response with 400 and the end, but the end may come without a response,
 //! - `200` and octets: the upstream gets one request with that body, and what follows it is a request of its own,
 //! - `502`, `aborted` or `200` in the list of responses: what another client sees of an upstream's octets.
+//!
+//! The lists of messages of HTTP/2 have keys of their own, explained in `cases/downgrade.rs` and `cases/answers.rs`.
 
+mod answers;
+mod downgrade;
 mod requests;
 mod responses;
 
@@ -21,29 +25,46 @@ struct Case {
     expect: String,
 }
 
-/// Reads a list.
+/// Reads a list of octets to send.
 #[track_caller]
 fn read(list: &str) -> Vec<Case> {
-    let mut cases: Vec<Case> = Vec::new();
+    let cases = entries(list).into_iter().map(|entry| {
+        let mut case = Case { name: entry.name.to_owned(), ..Case::default() };
+        for (key, value) in entry.lines {
+            match key {
+                "source" => value.clone_into(&mut case.source),
+                "expect" => value.clone_into(&mut case.expect),
+                "send" => case.send.extend(octets(value)),
+                other => panic!("{other} in {case:?}"),
+            }
+        }
+        assert!(!case.source.is_empty() && !case.expect.is_empty() && !case.send.is_empty(), "{case:?}");
+        case
+    });
+    cases.collect()
+}
+
+/// What stands below one name: keys and their values.
+#[derive(Debug)]
+struct Entry<'l> {
+    name: &'l str,
+    lines: Vec<(&'l str, &'l str)>,
+}
+
+/// The entries of a list.
+#[track_caller]
+fn entries(list: &str) -> Vec<Entry<'_>> {
+    let mut entries: Vec<Entry<'_>> = Vec::new();
     for line in list.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
         if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-            assert!(cases.iter().all(|case| case.name != name), "twice: {name}");
-            cases.push(Case { name: name.to_owned(), ..Case::default() });
+            assert!(entries.iter().all(|entry| entry.name != name), "twice: {name}");
+            entries.push(Entry { name, lines: Vec::new() });
             continue;
         }
-        let (key, value) = line.split_once(": ").unwrap_or_else(|| panic!("no case's line: {line}"));
-        let case = cases.last_mut().expect("a name first");
-        match key {
-            "source" => value.clone_into(&mut case.source),
-            "expect" => value.clone_into(&mut case.expect),
-            "send" => case.send.extend(octets(value)),
-            other => panic!("{other} in {case:?}"),
-        }
+        let pair = line.split_once(": ").unwrap_or_else(|| panic!("no case's line: {line}"));
+        entries.last_mut().expect("a name first").lines.push(pair);
     }
-    for case in &cases {
-        assert!(!case.source.is_empty() && !case.expect.is_empty() && !case.send.is_empty(), "{case:?}");
-    }
-    cases
+    entries
 }
 
 /// Text with its escapes undone.

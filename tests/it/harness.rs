@@ -6,6 +6,7 @@ mod browser;
 mod command;
 mod config;
 pub(crate) mod dance;
+pub(crate) mod frames;
 mod gateway;
 mod http;
 mod ports;

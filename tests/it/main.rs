@@ -44,6 +44,7 @@ mod responses;
 mod scopes;
 mod stores;
 mod streams;
+mod tag_keys;
 mod telemetry;
 mod tls;
 mod tls_upstreams;

@@ -1,4 +1,4 @@
-//! `[store]`: which store, how TLS is spoken with it, and how long it may take.
+//! `[store]`: which store, what its keys begin with, how TLS is spoken with it, and how long it may take.
 
 use super::tls;
 use crate::config::section::Section;
@@ -6,6 +6,9 @@ use crate::store::{Location, RedisAddress, Settings};
 
 /// The keys that say how TLS is spoken.
 const TLS: [&str; 4] = ["ca", "cert", "key", "server_name"];
+
+/// The longest `key_prefix`: it stands in every key.
+const LONGEST_PREFIX: usize = 64;
 
 /// Reads `[store]`.
 pub(super) fn build(section: &Section<'_>) -> Settings {
@@ -17,7 +20,7 @@ pub(super) fn build(section: &Section<'_>) -> Settings {
         Location::Memory
     });
     Settings {
-        location: secured(location, section),
+        location: prefixed(secured(location, section), section),
         timeout: section.duration("timeout").unwrap_or_default(),
         feed_timeout: section.duration("feed_timeout").unwrap_or_default(),
     }
@@ -40,6 +43,31 @@ fn location(url: &str) -> Result<Location, &'static str> {
         "redb" if rest.is_empty() => Err("has no path behind `redb:`"),
         "redb" => Ok(Location::Redb(rest.into())),
         _ => Location::redis(url),
+    }
+}
+
+/// With the `key_prefix` of `section`.
+fn prefixed(location: Location, section: &Section<'_>) -> Location {
+    let (Some(entry), Some(prefix)) = (section.entry("key_prefix"), section.text("key_prefix")) else {
+        return location;
+    };
+    if prefix.is_empty() {
+        return location;
+    }
+    // Braces say where a cluster keeps a key, and are the gateway's own; others mean something in patterns.
+    let is_plain = |octet: u8| octet.is_ascii_alphanumeric() || b"-._:/".contains(&octet);
+    if prefix.len() > LONGEST_PREFIX || !prefix.bytes().all(is_plain) {
+        let text = "`key_prefix` in `[store]` is not up to 64 of the characters 0-9, A-Z, a-z and -._:/";
+        section.report.problem(&entry.node.at, text, "write something like \"notes:\"");
+        return location;
+    }
+    match location {
+        Location::Redis(address) => Location::Redis(Box::new(address.with_key_prefix(prefix))),
+        Location::Memory | Location::Redb(_) => {
+            let text = "`key_prefix` is for a Redis, which this store is not";
+            section.report.problem(&entry.key_at, text, "remove it, or point `url` at a Redis");
+            location
+        }
     }
 }
 

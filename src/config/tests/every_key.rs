@@ -210,8 +210,10 @@ const CHANGES_WITH_LOGIN: &[(&str, &str, &str)] = &[
 ];
 
 /// As `CHANGES`, of the file whose store others see too.
-const CHANGES_WITH_REDIS: &[(&str, &str, &str)] =
-    &[("routes.rate_limit.shared", "rate_limit.shared", "rate_limit.shared = true")];
+const CHANGES_WITH_REDIS: &[(&str, &str, &str)] = &[
+    ("routes.rate_limit.shared", "rate_limit.shared", "rate_limit.shared = true"),
+    ("store.key_prefix", "timeout = \"250ms\"", "timeout = \"250ms\"\nkey_prefix = \"notes:\""),
+];
 
 /// As `CHANGES`, of the file whose store is reached over TLS.
 const CHANGES_WITH_TLS_TO_THE_STORE: &[(&str, &str, &str)] = &[

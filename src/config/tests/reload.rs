@@ -27,3 +27,21 @@ fn only_what_is_bound_at_the_start_needs_a_restart() {
         assert!(new.restart_needed(&new).is_empty());
     }
 }
+
+#[test]
+fn another_prefix_of_the_keys_needs_a_restart() {
+    let with = |prefix: &str| right(&SMALL.replace("\"memory:\"", &format!("\"redis://a\"\nkey_prefix = {prefix:?}")));
+    let (none, one) = (with(""), with("notes:"));
+    assert_eq!(none.restart_needed(&one), ["store.key_prefix"]);
+    assert!(one.restart_needed(&with("notes:")).is_empty());
+}
+
+#[test]
+fn a_prefix_of_the_keys_is_plain_and_for_a_redis() {
+    for prefix in ["{a}", "a*", "a b", "[", "ä", "\\", &"a".repeat(65)] {
+        let found = problems(&SMALL.replace("\"memory:\"", &format!("\"redis://a\"\nkey_prefix = '{prefix}'")));
+        assert!(found.len() == 1 && found[0].1.contains("`key_prefix`"), "{prefix}: {found:?}");
+    }
+    let found = problems(&SMALL.replace("\"memory:\"", "\"memory:\"\nkey_prefix = \"a:\""));
+    assert!(found.len() == 1 && found[0].1.contains("for a Redis"), "{found:?}");
+}

@@ -195,8 +195,8 @@ impl Asked {
             return Incoming::new(head, body, Coding::Plain);
         }
         let ended = body.is_end_stream();
-        let is_chunked = response::is_chunked(&parts, &self.method, ended);
-        let coding = if is_chunked { Coding::Chunked } else { Coding::Plain };
+        let empty = ended || response::is_bodiless(&parts, &self.method);
+        let coding = if empty { Coding::Plain } else { Coding::of(&parts.headers) };
         Incoming::new(response::head(&parts, &self.method, ended), body, coding)
     }
 }

@@ -23,11 +23,12 @@ pub(super) fn request(request: &Request<'_>, scheme: Scheme) -> Result<http::Req
 }
 
 /// Whether the content of a response has no length that is known.
-pub(super) fn is_chunked(parts: &Parts, method: &Method, ended: bool) -> bool {
+fn is_chunked(parts: &Parts, method: &Method, ended: bool) -> bool {
     !ended && !is_bodiless(parts, method) && !parts.headers.contains_key(CONTENT_LENGTH)
 }
 
-fn is_bodiless(parts: &Parts, method: &Method) -> bool {
+/// Whether a response has no content, whatever it says of it.
+pub(super) fn is_bodiless(parts: &Parts, method: &Method) -> bool {
     *method == Method::HEAD || [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&parts.status)
 }
 

@@ -10,6 +10,7 @@ use crate::http2::{failure, fields};
 use bytes::Bytes;
 use h2::Reason;
 use h2::server::SendResponse;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
 use http::{Method, StatusCode};
 use std::cell::RefCell;
 use std::io::{self, IoSlice};
@@ -118,6 +119,10 @@ impl Answer {
             100..=199 => return self.respond.send_informational(head).map_err(failure),
             _ => response.length(),
         };
+        if framing == BodyLength::None && is_grpc(head.headers()) {
+            // Clients of gRPC take every field of a head that ends its stream for what the server says of the call.
+            head.headers_mut().remove(CONTENT_LENGTH);
+        }
         let stream = self.respond.send_response(head, framing == BodyLength::None).map_err(failure)?;
         self.content = Some(Outgoing::new(stream, framing, Reason::INTERNAL_ERROR));
         Ok(())
@@ -141,6 +146,10 @@ impl Drop for Answer {
             self.respond.send_reset(Reason::INTERNAL_ERROR);
         }
     }
+}
+
+fn is_grpc(fields: &HeaderMap) -> bool {
+    fields.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"))
 }
 
 fn head(response: &Response<'_>) -> Result<http::Response<()>, http::Error> {

@@ -2,7 +2,7 @@
 //! refused before it is put (H2-1 to H2-3, SMUG-18); the head is then parsed like any other.
 
 use crate::http1::head::HeadError;
-use crate::http2::fields::{is_of_connection, line};
+use crate::http2::fields::{has_space_around, is_of_connection, line};
 use crate::secret::random;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -17,7 +17,7 @@ pub(super) fn is_tunnel(parts: &Parts) -> bool {
 }
 
 /// Whether the content of a request has no length that is known.
-pub(super) fn is_chunked(parts: &Parts, ended: bool) -> bool {
+fn is_chunked(parts: &Parts, ended: bool) -> bool {
     !ended && !parts.headers.contains_key(CONTENT_LENGTH)
 }
 
@@ -40,6 +40,14 @@ pub(in crate::http2) fn head(parts: &Parts, ended: bool) -> Result<Vec<u8>, Head
 }
 
 fn request_line(parts: &Parts, tunnel: bool, out: &mut Vec<u8>) -> Result<(), HeadError> {
+    // As of a URL in the request line of HTTP/1.1.
+    if parts
+        .uri
+        .scheme_str()
+        .is_some_and(|scheme| !["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known)))
+    {
+        return Err(HeadError::Malformed("the scheme is neither http nor https"));
+    }
     let method = if tunnel { "GET" } else { parts.method.as_str() };
     let target = match (parts.uri.path_and_query(), parts.uri.authority()) {
         (None, Some(authority)) if parts.method == Method::CONNECT => authority.as_str(),
@@ -91,8 +99,7 @@ fn fields(fields: &HeaderMap, out: &mut Vec<u8>) -> Result<(), HeadError> {
 
 /// H2-1, H2-2: what the library lets pass.
 fn check(name: &HeaderName, value: &[u8]) -> Result<(), HeadError> {
-    let is_space = |octet: Option<&u8>| matches!(octet, Some(b' ' | b'\t'));
-    if is_space(value.first()) || is_space(value.last()) {
+    if has_space_around(value) {
         return Err(HeadError::Malformed("a field value has white space around it"));
     }
     if is_of_connection(name) || (*name == TE && value != b"trailers") {

@@ -97,7 +97,7 @@ impl Issuer {
             state: State::Fresh,
         };
         let expires = Some(now.plus(self.settings.authorization_code_ttl));
-        // Nothing can be there: the text has 256 random bits.
+        // Nothing can be there: nobody draws the same text twice.
         if self.store.put(Kind::AuthorizationCode, &id(&token.digest()), (&code, expires), None, now).await? {
             Ok(token)
         } else {

@@ -141,9 +141,15 @@ impl TagKeys {
         same(&self.current, &others.current) && others.believed().all(|key| self.believes(key))
     }
 
-    /// Whether `other` has been rotated to these.
+    /// Whether `other` has been rotated to these, once or several times. Where former keys were forgotten
+    /// meanwhile, the one that it knew as the next is among the retired ones all the same.
     pub fn follow(&self, other: &Self) -> bool {
-        self.retired.iter().any(|retired| same(&retired.key, &other.current))
+        self.retired.iter().any(|retired| same(&retired.key, &other.current) || same(&retired.key, &other.next))
+    }
+
+    /// Whether `other` believes a key that these do not: tokens of it are no longer good.
+    pub fn forget_some_of(&self, other: &Self) -> bool {
+        other.believed().any(|key| !self.believes(key))
     }
 
     /// Whether they are those, in every part.

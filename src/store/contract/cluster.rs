@@ -71,6 +71,11 @@ impl Cluster {
         Settings { timeout: Duration::from_secs(1), ..settings(Location::redis(&url).unwrap()) }
     }
 
+    /// Sends a command to the master that has this key.
+    pub(super) fn command(&self, key: &str, words: &[&str]) -> String {
+        self.servers[self.owner(key)].command(words)
+    }
+
     /// The place of the master that has this key.
     fn owner(&self, key: &str) -> usize {
         (0..3).find(|place| !self.servers[*place].command(&["EXISTS", key]).starts_with('-')).unwrap()
@@ -141,7 +146,7 @@ async fn every_master_tells_what_ends() {
     let cluster = Cluster::shared().await;
     let (store, notes, _watch) = node_of(cluster.settings()).await;
     let mut owners = [false; 3];
-    for number in 0..30 {
+    for number in (0..30).map(|number| NEIGHBOURS * number) {
         let (key, owner) = (access_key(number), cluster.owner(&access_key(number)));
         cluster.servers[owner].command(&["SET", &key, "x"]);
         eventually("the news", Duration::from_secs(2), async || notes.ended(number)).await;
@@ -157,13 +162,13 @@ async fn a_walk_over_everything_meets_every_master() {
     let cluster = Cluster::shared().await;
     let store = Store::open(&cluster.settings()).await.unwrap();
     let value = serde_json::to_string(&record("app", None)).unwrap();
-    for number in 0..30 {
+    for number in (0..30).map(|number| NEIGHBOURS * number) {
         let key = access_key(number);
         cluster.servers[cluster.owner(&key)].command(&["SET", &key, &value]);
     }
     let listed = store.list(&Filter::default(), None, 100, NOW).await.unwrap();
     assert_eq!(listed.len(), 30);
-    assert!(valid(&store, 7).await);
+    assert!(valid(&store, 7 * NEIGHBOURS).await);
 }
 
 /// Hazards 2.9 and 2.10
@@ -189,7 +194,8 @@ async fn a_master_that_dies_is_replaced_and_nothing_is_unknown_meanwhile() {
     assert!(promoted.elapsed() < Duration::from_secs(2), "{:?}", promoted.elapsed());
     eventually("trust", Duration::from_secs(4), async || store.is_trusted()).await;
     assert!(notes.emptied() > cleared, "what ended meanwhile is unknown");
-    let number = (0..999).find(|number| cluster.servers[3].command(&["EXISTS", &access_key(*number)]).starts_with(':'));
+    let has = |number: &u64| cluster.servers[3].command(&["EXISTS", &access_key(*number)]).starts_with(':');
+    let number = (0..999).map(|number| NEIGHBOURS * number).find(has);
     cluster.servers[3].command(&["SET", &access_key(number.unwrap()), "x"]);
     eventually("news of the new master", Duration::from_secs(1), async || notes.ended(number.unwrap())).await;
     // The old one comes back as a replica.
@@ -262,6 +268,81 @@ async fn slots_that_move_are_followed() {
     assert!(there(&store, id).await.unwrap(), "it is there");
     assert!(store.forget(KIND, id).await.unwrap());
     assert!(store.is_trusted() && notes.emptied() > 0);
+}
+
+/// A slot whose keys are on their way from the first master to the second.
+struct Move<'c> {
+    servers: &'c [RedisServer],
+    slot: String,
+}
+
+impl<'c> Move<'c> {
+    fn begin(cluster: &'c Cluster, key: &str) -> Self {
+        let servers = &cluster.servers;
+        let slot = servers[0].command(&["CLUSTER", "KEYSLOT", key]).trim().trim_start_matches(':').to_owned();
+        let begun = Self { servers, slot };
+        servers[1].command(&["CLUSTER", "SETSLOT", &begun.slot, "IMPORTING", &begun.name(0)]);
+        servers[0].command(&["CLUSTER", "SETSLOT", &begun.slot, "MIGRATING", &begun.name(1)]);
+        begun
+    }
+
+    fn name(&self, server: usize) -> String {
+        self.servers[server].command(&["CLUSTER", "MYID"]).lines().nth(1).unwrap().to_owned()
+    }
+
+    fn take(&self, key: &str) {
+        let moved =
+            self.servers[0].command(&["MIGRATE", "127.0.0.1", &self.servers[1].port().to_string(), key, "0", "1000"]);
+        assert!(moved.starts_with("+OK"), "{moved}");
+    }
+
+    fn end(self) {
+        let keys = self.servers[0].command(&["CLUSTER", "GETKEYSINSLOT", &self.slot, "99"]);
+        for key in keys.lines().filter(|line| line.starts_with("tg:")) {
+            self.take(key);
+        }
+        for server in [1, 0, 2] {
+            self.servers[server].command(&["CLUSTER", "SETSLOT", &self.slot, "NODE", &self.name(1)]);
+        }
+    }
+}
+
+/// A grant is whole before, during and after a move: what finds a part of it is waited for, and nothing is done by
+/// halves.
+#[tokio::test]
+async fn grants_that_move_stay_whole() {
+    let cluster = Cluster::start();
+    let (store, _notes, _watch) = node_of(cluster.settings()).await;
+    let mut numbers =
+        (1..999).map(|number| NEIGHBOURS * number).filter(|number| cluster.owner(&access_key(*number)) == 0);
+    for exchanged in [true, false] {
+        let number = numbers.next().unwrap();
+        let family = grant_of(number);
+        issue(&store, pair(number, family, "app", Some("alice"))).await;
+        let begun = Move::begin(&cluster, &access_key(number));
+        assert_eq!(alive(&store, [number, number + 1]).await, [number, number + 1], "it is still here");
+        begun.take(&access_key(number));
+        assert_eq!(alive(&store, [number, number + 1]).await, [number, number + 1], "a part is on its way");
+        let changing = store.clone();
+        let change = tokio::spawn(async move {
+            let next = rotation(number + 1, number + 2, family, NOW, GRACE);
+            if exchanged {
+                assert_eq!(changing.rotate(next).await.unwrap(), crate::store::Rotated::Done);
+            } else {
+                changing.revoke_grant(family).await.unwrap();
+            }
+        });
+        tokio::time::sleep(Duration::from_millis(150)).await;
+        assert!(!change.is_finished());
+        assert_eq!(alive(&store, [number, number + 1]).await, [number, number + 1], "nothing is done yet");
+        begun.end();
+        change.await.unwrap();
+        let left: &[u64] = if exchanged { &[0, 1, 2, 3] } else { &[] };
+        let left: Vec<u64> = left.iter().map(|offset| number + offset).collect();
+        assert_eq!(alive(&store, number..number + 4).await, left);
+        assert_eq!(store.list(&of_client("app"), None, 9, NOW).await.unwrap().len(), 2);
+    }
+    assert_eq!(store.revoke_where(&of_subject("alice")).await.unwrap(), 2);
 }
 
 /// A cluster that lacks slots answers for none.

@@ -8,7 +8,6 @@ use crate::store::{Document, Kind, StoreError};
 use std::collections::HashSet;
 
 on_every_backend!(
-    + cluster:
     a_document_comes_back_as_it_was_put,
     what_a_document_says_stays_out_of_logs,
     kinds_and_identifiers_do_not_meet,
@@ -28,7 +27,7 @@ on_every_backend!(
     kinds_without_an_index_list_nothing,
     what_is_not_the_type_asked_for_is_corrupt_and_named,
     a_document_that_is_too_long_is_refused,
-    no_document_is_unlisted_after_concurrent_changes;
+    no_document_is_unlisted_after_concurrent_changes,
     listeners_hear_nothing_of_documents,
     a_revocation_of_every_token_ends_no_document,
 );

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::oauth::token::{NotRotated, Token, TokenKind};
+use crate::store::StoreError;
 
 on_every_backend!(
     a_record_comes_back_as_it_was_stored,
@@ -26,6 +27,7 @@ on_every_backend!(
     /// TOK-16
     keys_are_rotated_without_a_token_becoming_invalid,
     a_hundred_concurrent_issues_are_all_kept,
+    a_token_that_is_not_where_its_grant_is_is_refused,
     it_answers_a_ping,
 );
 
@@ -100,9 +102,9 @@ async fn listeners_hear_of_a_revocation_that_came_second(store: &Store) {
 
 async fn a_listing_goes_in_the_order_of_digests_page_by_page(store: &Store) {
     for number in 0..25 {
-        issue(store, single(number, record("app", None))).await;
+        issue(store, single(NEIGHBOURS * number, record("app", None))).await;
     }
-    let mut wanted: Vec<TokenDigest> = (0..25).map(digest).collect();
+    let mut wanted: Vec<TokenDigest> = (0..25).map(|number| digest(NEIGHBOURS * number)).collect();
     wanted.sort_unstable();
     for filter in [Filter::default(), of_client("app")] {
         let (mut listed, mut after) = (Vec::new(), None);
@@ -160,7 +162,7 @@ async fn a_mass_revocation_ends_what_the_filter_means(store: &Store) {
 
 async fn a_revocation_of_everything_leaves_nothing(store: &Store) {
     for number in 0..600 {
-        issue(store, single(number, record("app", Some("alice")))).await;
+        issue(store, single(NEIGHBOURS * number, record("app", Some("alice")))).await;
     }
     issue(store, pair(1001, grant(1), "other", None)).await;
     assert_eq!(store.revoke_where(&Filter::default()).await.unwrap(), 601);
@@ -206,7 +208,7 @@ async fn a_hundred_concurrent_issues_are_all_kept(store: &Store) {
     let issues: Vec<_> = (0..100)
         .map(|number| {
             let store = store.clone();
-            tokio::spawn(async move { store.issue(single(number, record("app", None))).await })
+            tokio::spawn(async move { store.issue(single(NEIGHBOURS * number, record("app", None))).await })
         })
         .collect();
     for issue in issues {
@@ -218,4 +220,20 @@ async fn a_hundred_concurrent_issues_are_all_kept(store: &Store) {
 async fn it_answers_a_ping(store: &Store) {
     store.ping().await.unwrap();
     store.for_worker().ping().await.unwrap();
+}
+
+async fn a_token_that_is_not_where_its_grant_is_is_refused(store: &Store) {
+    let mut elsewhere = pair(1, grant(1), "app", None);
+    elsewhere.access.0 = digest(NEIGHBOURS);
+    let mut alone = single(1, record("app", None));
+    alone.access.1.grant = Some(grant_of(NEIGHBOURS));
+    for wrong in [elsewhere, alone, pair(1, grant_of(NEIGHBOURS), "app", None)] {
+        assert!(matches!(store.issue(wrong).await, Err(StoreError::Misplaced)));
+    }
+    issue(store, pair(1, grant(1), "app", Some("alice"))).await;
+    for (presented, number) in [(2, NEIGHBOURS), (NEIGHBOURS, 3)] {
+        let refused = store.rotate(rotation(presented, number, grant(1), NOW, GRACE)).await;
+        assert!(matches!(refused, Err(StoreError::Misplaced)));
+    }
+    assert_eq!(alive(store, 1..=4).await, [1, 2]);
 }

@@ -14,7 +14,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 /// What the layout below is called in the file.
-pub(super) const FORMAT: u64 = 2;
+pub(super) const FORMAT: u64 = 3;
 
 type Digests<'a> = TableDefinition<'a, &'static [u8; 32], &'static [u8]>;
 type Index<'a> = TableDefinition<'a, (&'static str, &'static [u8]), ()>;

@@ -17,6 +17,7 @@ pub struct RedisAddress {
     secured: bool,
     /// How TLS is spoken, where it is.
     pub(super) tls: Option<ClientTls>,
+    key_prefix: String,
 }
 
 /// How the servers belong together.
@@ -73,7 +74,7 @@ impl RedisAddress {
             "+cluster" => cluster(rest)?,
             _ => return Err("names a kind of store that is not known"),
         };
-        Ok(Self { topology, login, database, secured, tls: None })
+        Ok(Self { topology, login, database, secured, tls: None, key_prefix: String::new() })
     }
 
     /// Whether TLS is spoken.
@@ -88,7 +89,19 @@ impl RedisAddress {
         self
     }
 
-    /// Whether the same keys are reached in the same way; how TLS is spoken may be another.
+    /// With `prefix` in front of every key.
+    #[must_use]
+    pub fn with_key_prefix(mut self, prefix: &str) -> Self {
+        prefix.clone_into(&mut self.key_prefix);
+        self
+    }
+
+    /// What is in front of every key.
+    pub fn key_prefix(&self) -> &str {
+        &self.key_prefix
+    }
+
+    /// Whether the same process is reached in the same way; how TLS is spoken may be another.
     pub fn is_same_place(&self, other: &Self) -> bool {
         let ours = (&self.topology, &self.login, self.database, self.secured);
         ours == (&other.topology, &other.login, other.database, other.secured)

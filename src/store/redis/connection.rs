@@ -5,14 +5,16 @@ use super::address::{Node, Topology};
 use super::cluster::Cluster;
 use super::link::Link;
 use super::places::Places;
+use super::question::{Meaning, Question, at_once, meaning};
 use super::sentinel::Sentinels;
 use super::server::Server;
-use super::slots::{redirected, slot_of, slot_of_command};
+use super::slots::{redirected, slot_of};
+use super::step::Step;
 use crate::store::StoreError;
-use redis::{Cmd, ErrorKind, FromRedisValue, RedisError, RedisResult, Script, ServerErrorKind, cmd};
+use redis::{Cmd, ErrorKind, FromRedisValue, RedisError, RedisResult, ServerErrorKind, Value, cmd, from_redis_value};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long a failover, or keys on the move, are waited for before the next try.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -36,43 +38,6 @@ enum Route {
     Master(Arc<Sentinels>),
     /// Whoever has the key.
     Owner(Arc<Cluster>),
-}
-
-/// What may be done when the connection breaks before the answer.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Retry {
-    /// Ask again on a new connection: asking twice changes nothing.
-    Once,
-    /// Give up: it may have been done.
-    Never,
-}
-
-/// A script, called by its digest; sent whole when Redis does not know it.
-pub(super) struct Procedure {
-    source: &'static str,
-    digest: String,
-}
-
-impl Procedure {
-    pub(super) fn new(source: &'static str) -> Self {
-        Self { source, digest: Script::new(source).get_hash().to_owned() }
-    }
-
-    fn by_digest(&self, input: Input<'_>) -> Cmd {
-        evaluation("EVALSHA", &self.digest, input)
-    }
-
-    fn whole(&self, input: Input<'_>) -> Cmd {
-        evaluation("EVAL", self.source, input)
-    }
-}
-
-/// What a script is called with. Those about tokens declare no keys: they derive them from what they
-/// find.
-#[derive(Clone, Copy)]
-pub(super) struct Input<'a> {
-    pub(super) keys: &'a [&'a [u8]],
-    pub(super) arguments: &'a [&'a [u8]],
 }
 
 /// An answer, and whether it was asked for twice.
@@ -102,12 +67,6 @@ enum Next {
     AfterAPause,
 }
 
-fn evaluation(command: &str, script: &str, input: Input<'_>) -> Cmd {
-    let mut evaluation = cmd(command);
-    evaluation.arg(script).arg(input.keys.len()).arg(input.keys).arg(input.arguments);
-    evaluation
-}
-
 impl Connection {
     pub(super) fn new(server: Server) -> Self {
         let places = Arc::new(Places::new(server.clone(), server.door()));
@@ -135,12 +94,15 @@ impl Connection {
         matches!(self.route, Route::Owner(_))
     }
 
-    /// A handle on each master, for walks over all keys. One Redis has one.
+    /// A handle on each master, for walks over all keys. One Redis has one. Whoever follows does not go on with
+    /// a walk.
     pub(super) async fn masters(&self) -> Result<Vec<Self>, StoreError> {
-        let Route::Owner(cluster) = &self.route else { return Ok(vec![self.clone()]) };
-        let slots = self.server.bounded(cluster.slots()).await?;
-        let masters = slots.masters().into_iter();
-        Ok(masters.map(|node| Self { route: Route::To(node), ..self.clone() }).collect())
+        let masters = match &self.route {
+            Route::To(node) => vec![node.clone()],
+            Route::Master(sentinels) => vec![self.server.bounded(sentinels.find(&self.places)).await?],
+            Route::Owner(cluster) => self.server.bounded(cluster.slots()).await?.masters(),
+        };
+        Ok(masters.into_iter().map(|node| Self { route: Route::To(node), ..self.clone() }).collect())
     }
 
     /// The masters by the newest word of those who know, asked for at most `patience`.
@@ -153,32 +115,36 @@ impl Connection {
     }
 
     /// Sends a command and waits for its answer.
-    pub(super) async fn ask<T: FromRedisValue>(&self, command: &Cmd, retry: Retry) -> Result<T, StoreError> {
-        let mut tries = Tries::default();
-        let timeout = self.server.operation();
-        let asked = tokio::time::timeout(timeout, self.attempt(command, retry, &mut tries)).await;
-        asked.map_or_else(|_| Err(self.late(timeout, &tries)), |done| done.map_err(|error| self.server.failed(&error)))
+    pub(super) async fn ask<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, StoreError> {
+        self.put(Question::Command(command), self.server.operation()).await.map(|answer| answer.value)
+    }
+
+    /// As [`ask`](Self::ask), and says whether it was asked for twice.
+    pub(super) async fn try_to<T: FromRedisValue>(&self, command: &Cmd) -> Result<Answer<T>, StoreError> {
+        self.put(Question::Command(command), self.server.operation()).await
     }
 
     /// The values of `keys`, in their order.
-    pub(super) async fn values(&self, keys: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
+    pub(super) async fn values(&self, keys: &[String]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
         if keys.is_empty() {
             return Ok(Vec::new());
         }
         if !self.is_split() {
-            return self.ask(cmd("MGET").arg(keys), Retry::Once).await;
+            return self.ask(cmd("MGET").arg(keys)).await;
         }
         let mut by_slot = BTreeMap::<u16, Vec<usize>>::new();
         for (place, key) in keys.iter().enumerate() {
-            by_slot.entry(slot_of(key)).or_default().push(place);
+            by_slot.entry(slot_of(key.as_bytes())).or_default().push(place);
         }
         let mut values = vec![None; keys.len()];
-        for places in by_slot.into_values() {
-            let mut get = cmd("MGET");
+        let questions = by_slot.into_values().map(|places| {
+            let (connection, mut get) = (self.clone(), cmd("MGET"));
             for place in &places {
                 get.arg(&keys[*place]);
             }
-            let found: Vec<Option<Vec<u8>>> = self.ask(&get, Retry::Once).await?;
+            async move { connection.ask::<Vec<Option<Vec<u8>>>>(&get).await.map(|found| (places, found)) }
+        });
+        for (places, found) in at_once(questions).await? {
             for (place, value) in places.into_iter().zip(found) {
                 values[place] = value;
             }
@@ -187,33 +153,61 @@ impl Connection {
     }
 
     /// Calls a script, atomically.
-    pub(super) async fn call<T: FromRedisValue>(
-        &self,
-        procedure: &Procedure,
-        input: Input<'_>,
-        retry: Retry,
-    ) -> Result<Answer<T>, StoreError> {
-        self.call_within(self.server.operation(), procedure, input, retry).await
+    pub(super) async fn call<T: FromRedisValue>(&self, step: &Step) -> Result<Answer<T>, StoreError> {
+        self.call_within(self.server.operation(), step).await
     }
 
     /// As [`call`](Self::call), waited for no longer than `patience`.
     pub(super) async fn call_within<T: FromRedisValue>(
         &self,
         patience: Duration,
-        procedure: &Procedure,
-        input: Input<'_>,
-        retry: Retry,
+        step: &Step,
+    ) -> Result<Answer<T>, StoreError> {
+        self.put(Question::Step(step, false), patience).await
+    }
+
+    /// Calls several scripts. Where one Redis has all keys, in their order and in one round trip; on a cluster
+    /// at the same time. Gives their answers in their order.
+    pub(super) async fn call_each(&self, steps: Vec<Step>, until: Instant) -> Result<Answer<Vec<Value>>, StoreError> {
+        let patience = until.saturating_duration_since(Instant::now());
+        if steps.is_empty() {
+            return Ok(Answer { value: Vec::new(), again: false });
+        }
+        if !self.is_split() {
+            return self.put(Question::Row(&steps, false), patience).await;
+        }
+        let calls = steps.into_iter().enumerate().map(|(place, step)| {
+            let connection = self.clone();
+            async move { connection.call_within::<Value>(patience, &step).await.map(|answer| (place, answer)) }
+        });
+        let mut answers = at_once(calls).await?;
+        answers.sort_unstable_by_key(|(place, _)| *place);
+        let again = answers.iter().any(|(_, answer)| answer.again);
+        Ok(Answer { value: answers.into_iter().map(|(_, answer)| answer.value).collect(), again })
+    }
+
+    /// When what begins now is late.
+    pub(super) fn deadline(&self) -> Instant {
+        Instant::now() + self.server.operation()
+    }
+
+    async fn put<T: FromRedisValue>(
+        &self,
+        question: Question<'_>,
+        patience: Duration,
     ) -> Result<Answer<T>, StoreError> {
         let mut tries = Tries::default();
-        let called = async {
-            match self.attempt(&procedure.by_digest(input), retry, &mut tries).await {
+        let asked = async {
+            let answer = match self.attempt(question, &mut tries).await {
                 Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
-                    self.attempt(&procedure.whole(input), retry, &mut tries).await
+                    // Seldom: it need not take room in every future.
+                    Box::pin(self.attempt(question.whole(), &mut tries)).await
                 }
                 answer => answer,
-            }
+            };
+            Ok(from_redis_value(answer?)?)
         };
-        match tokio::time::timeout(patience, called).await {
+        match tokio::time::timeout(patience, asked).await {
             Ok(Ok(value)) => Ok(Answer { value, again: tries.again }),
             Ok(Err(error)) => Err(self.server.failed(&error)),
             Err(_) => Err(self.late(patience, &tries)),
@@ -229,20 +223,19 @@ impl Connection {
         tries.failure.as_ref().map_or(StoreError::Timeout(timeout), |failure| self.server.failed(failure))
     }
 
-    async fn attempt<T: FromRedisValue>(&self, command: &Cmd, retry: Retry, tries: &mut Tries) -> RedisResult<T> {
-        let slot = if self.is_split() { slot_of_command(command) } else { None };
+    async fn attempt(&self, question: Question<'_>, tries: &mut Tries) -> RedisResult<Value> {
+        let slot = if self.is_split() { question.slot() } else { None };
         loop {
             let in_transit = tries.elsewhere.as_ref().is_some_and(|(_, in_transit)| *in_transit);
             let (sent, answer) = match self.open(slot, tries).await {
                 Err(error) => (false, Err(error)),
-                Ok(link) if in_transit => (true, link.ask_in_transit(command).await),
-                Ok(link) => (true, link.ask(command).await),
+                Ok(link) => (true, question.put(&link, in_transit, &mut tries.again).await),
             };
             let error = match answer {
                 Ok(value) => return Ok(value),
                 Err(error) => error,
             };
-            match self.next(&error, sent, retry, tries) {
+            match self.next(&error, sent, tries) {
                 Next::GiveUp => return Err(error),
                 Next::AtOnce => {}
                 Next::AfterAPause => {
@@ -274,7 +267,7 @@ impl Connection {
 
     /// What a failure means. An error that says that nothing was done is no reason to give up, where others
     /// take over.
-    fn next(&self, error: &RedisError, sent: bool, retry: Retry, tries: &mut Tries) -> Next {
+    fn next(&self, error: &RedisError, sent: bool, tries: &mut Tries) -> Next {
         let alone = matches!(self.route, Route::To(_));
         match (tries.used.clone(), meaning(error)) {
             (Some((node, _)), Meaning::Elsewhere { in_transit }) => self.redirect(error, &node, in_transit, tries),
@@ -283,13 +276,16 @@ impl Connection {
                     self.forsake(node, *number);
                 }
                 let broken = matches!(meaning, Meaning::Broken) && sent;
-                if broken && retry == Retry::Never || alone && (!broken || tries.again) {
+                if alone && (!broken || tries.again) {
                     return Next::GiveUp;
                 }
                 tries.again |= broken;
                 if alone { Next::AtOnce } else { Next::AfterAPause }
             }
-            (_, Meaning::NotYet) if !alone => Next::AfterAPause,
+            (_, meaning @ (Meaning::NotYet | Meaning::Midway)) if !alone => {
+                tries.again |= matches!(meaning, Meaning::Midway);
+                Next::AfterAPause
+            }
             _ => Next::GiveUp,
         }
     }
@@ -317,40 +313,4 @@ impl Connection {
             Route::Owner(_) => self.server.doubt(),
         }
     }
-}
-
-/// What an error says.
-enum Meaning {
-    /// The connection is of no use; whether it was done is unknown.
-    Broken,
-    /// Not done: this is a replica, or has just become one, or its cluster is out of order.
-    Refused,
-    /// Not done: it is not ready, or the keys are on their way.
-    NotYet,
-    /// Not done: another one has the key.
-    Elsewhere { in_transit: bool },
-    /// Another try says the same.
-    Final,
-}
-
-fn meaning(error: &RedisError) -> Meaning {
-    use ServerErrorKind as Kind;
-    let is_broken = error.is_unrecoverable_error() || error.is_connection_dropped() || error.is_io_error();
-    if let ErrorKind::Server(kind) = error.kind() {
-        // Redis 6 says so what a script met.
-        let told = error.detail().is_some_and(|detail| detail.contains("-READONLY "));
-        if matches!(kind, Kind::ReadOnly | Kind::MasterDown | Kind::ClusterDown) || told {
-            return Meaning::Refused;
-        }
-        if matches!(kind, Kind::Moved | Kind::Ask) {
-            return Meaning::Elsewhere { in_transit: kind == Kind::Ask };
-        }
-        if matches!(kind, Kind::BusyLoading | Kind::TryAgain) {
-            return Meaning::NotYet;
-        }
-    }
-    if error.kind() == ErrorKind::MasterNameNotFoundBySentinel {
-        return Meaning::Refused;
-    }
-    if is_broken { Meaning::Broken } else { Meaning::Final }
 }

@@ -8,11 +8,13 @@
 //! them together. A script is one step, and names a document before it writes it: what a crash can
 //! leave is a name without a document, which is dropped by those who list or write.
 
-use super::connection::{Answer, Input, Procedure, Retry};
+use super::connection::Answer;
+use super::layout::Layout;
+use super::step::Procedure;
 use super::{Redis, corrupt, millis};
 use crate::store::StoreError;
 use crate::store::document::{Change, Kind, Listing, Raw};
-use redis::{FromRedisValue, cmd};
+use redis::cmd;
 
 /// How many documents are read in one step.
 const CHUNK: usize = 100;
@@ -36,13 +38,13 @@ impl Scripts {
 
 impl Redis {
     pub(in crate::store) async fn document(&self, kind: Kind, id: &str) -> Result<Option<Raw>, StoreError> {
-        let packed: Option<Vec<u8>> = self.read(cmd("GET").arg(key(kind, id))).await?;
+        let packed: Option<Vec<u8>> = self.connection.ask(cmd("GET").arg(self.layout.document(kind, id))).await?;
         packed.map(|packed| Raw::unpack(&packed).ok_or_else(|| Self::not_ours(kind))).transpose()
     }
 
     pub(in crate::store) async fn put_document(&self, change: &Change) -> Result<bool, StoreError> {
         let head = change.raw.head;
-        let arguments = [
+        let arguments = vec![
             change.expected.map_or_else(String::new, version).into_bytes(),
             version(head.version).into_bytes(),
             change.raw.pack(),
@@ -50,9 +52,9 @@ impl Redis {
             millis(change.now),
             change.id.clone().into_bytes(),
         ];
-        let keys = keys(change.kind, &change.id);
+        let keys = self.layout.documents(change.kind, &change.id);
         // The second time is told from the first by the version that it makes.
-        let answer: Answer<i64> = self.change_documents(&self.scripts.documents.put, &keys, &arguments).await?;
+        let answer: Answer<i64> = self.connection.call(&self.scripts.documents.put.step(keys, arguments)).await?;
         match answer.value {
             1 => Ok(true),
             0 if !answer.again => Ok(false),
@@ -63,9 +65,9 @@ impl Redis {
     }
 
     pub(in crate::store) async fn forget_document(&self, kind: Kind, id: &str) -> Result<bool, StoreError> {
-        let arguments = [id.as_bytes().to_vec()];
-        let forgotten: Answer<bool> =
-            self.change_documents(&self.scripts.documents.forget, &keys(kind, id), &arguments).await?;
+        let keys = self.layout.documents(kind, id);
+        let step = self.scripts.documents.forget.step(keys, vec![id.as_bytes().to_vec()]);
+        let forgotten: Answer<bool> = self.connection.call(&step).await?;
         Ok(forgotten.value)
     }
 
@@ -78,8 +80,8 @@ impl Redis {
         while found.len() < listing.limit {
             let wanted = CHUNK.min(listing.limit - found.len());
             let mut range = cmd("ZRANGEBYLEX");
-            range.arg(names(listing.kind)).arg(&start).arg(&end).arg("LIMIT").arg(0).arg(wanted);
-            let ids: Vec<String> = self.read(&range).await?;
+            range.arg(self.layout.names(listing.kind)).arg(&start).arg(&end).arg("LIMIT").arg(0).arg(wanted);
+            let ids: Vec<String> = self.connection.ask(&range).await?;
             let Some(last) = ids.last() else { break };
             start = format!("({last}");
             let complete = ids.len() < wanted;
@@ -95,9 +97,9 @@ impl Redis {
     async fn named(&self, listing: &Listing<'_>, ids: Vec<String>) -> Result<Vec<(String, Raw)>, StoreError> {
         let mut get = cmd("MGET");
         for id in &ids {
-            get.arg(key(listing.kind, id));
+            get.arg(self.layout.document(listing.kind, id));
         }
-        let values: Vec<Option<Vec<u8>>> = self.read(&get).await?;
+        let values: Vec<Option<Vec<u8>>> = self.connection.ask(&get).await?;
         let (mut found, mut gone) = (Vec::new(), Vec::new());
         for (id, value) in ids.into_iter().zip(values) {
             let Some(packed) = value else {
@@ -117,11 +119,11 @@ impl Redis {
 
     /// Drops names, unless there is a document again. What cannot be dropped now is met again.
     async fn drop_names(&self, kind: Kind, ids: Vec<String>) {
-        let mut keys = vec![names(kind), expiries(kind)];
-        keys.extend(ids.iter().map(|id| key(kind, id)));
-        let arguments: Vec<Vec<u8>> = ids.into_iter().map(String::into_bytes).collect();
+        let mut keys = vec![self.layout.names(kind), self.layout.expiries(kind)];
+        keys.extend(ids.iter().map(|id| self.layout.document(kind, id)));
+        let arguments = ids.into_iter().map(String::into_bytes).collect();
         let dropped: Result<Answer<i64>, StoreError> =
-            self.change_documents(&self.scripts.documents.drop, &keys, &arguments).await;
+            self.connection.call(&self.scripts.documents.drop.step(keys, arguments)).await;
         drop(dropped);
     }
 
@@ -129,41 +131,32 @@ impl Redis {
     pub(in crate::store) fn not_ours(kind: Kind) -> StoreError {
         corrupt(kind.noun())
     }
-
-    async fn change_documents<T: FromRedisValue>(
-        &self,
-        script: &Procedure,
-        keys: &[String],
-        arguments: &[Vec<u8>],
-    ) -> Result<Answer<T>, StoreError> {
-        let keys: Vec<&[u8]> = keys.iter().map(String::as_bytes).collect();
-        let arguments: Vec<&[u8]> = arguments.iter().map(Vec::as_slice).collect();
-        self.connection.call(script, Input { keys: &keys, arguments: &arguments }, Retry::Once).await
-    }
 }
 
 fn version(number: u64) -> String {
     format!("{number:016x}")
 }
 
-/// The key of a document, and the indexes that name it.
-fn keys(kind: Kind, id: &str) -> Vec<String> {
-    let mut keys = vec![key(kind, id)];
-    if kind.is_listed() {
-        keys.extend([names(kind), expiries(kind)]);
+impl Layout {
+    /// The key of a document, and the indexes that name it.
+    fn documents(&self, kind: Kind, id: &str) -> Vec<String> {
+        let mut keys = vec![self.document(kind, id)];
+        if kind.is_listed() {
+            keys.extend([self.names(kind), self.expiries(kind)]);
+        }
+        keys
     }
-    keys
-}
 
-fn key(kind: Kind, id: &str) -> String {
-    let name = kind.name();
-    if kind.is_listed() { format!("tg:d:{{{name}}}:{id}") } else { format!("tg:d:{name}:{id}") }
-}
+    fn document(&self, kind: Kind, id: &str) -> String {
+        let name = kind.name();
+        self.key(&if kind.is_listed() { format!("d:{{{name}}}:{id}") } else { format!("d:{name}:{id}") })
+    }
 
-fn names(kind: Kind) -> String {
-    format!("tg:n:{{{}}}", kind.name())
-}
+    fn names(&self, kind: Kind) -> String {
+        self.key(&format!("n:{{{}}}", kind.name()))
+    }
 
-fn expiries(kind: Kind) -> String {
-    format!("tg:e:{{{}}}", kind.name())
+    fn expiries(&self, kind: Kind) -> String {
+        self.key(&format!("e:{{{}}}", kind.name()))
+    }
 }

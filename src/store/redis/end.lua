@@ -1,6 +1,6 @@
--- filter, then members as in the indexes: "a<digest>" and "g<grant>"
--- Ends those that the filter means, and what cannot be read. Answers the digests of the access
--- tokens that ended.
+-- of each: access token, or family with its access tokens and its refresh tokens
+-- filter, then 'a' or 'g' of each
+-- Ends those that the filter means, and what cannot be read. Answers what ended. Told twice it ends nothing more.
 local filter = cjson.decode(ARGV[1])
 local any = filter.client_id == cjson.null and filter.subject == cjson.null
 
@@ -9,28 +9,29 @@ local function matches(client, subject)
     and (filter.subject == cjson.null or subject == filter.subject)
 end
 
-local function token_meant(digest)
+local function token_meant(key)
   if any then return true end
-  local json = redis.call('GET', 'tg:a:' .. digest)
+  local json = redis.call('GET', key)
   if not json then return false end
   local readable, record = pcall(cjson.decode, json)
   if not readable or type(record) ~= 'table' then return true end
   return matches(text(record.client_id), text(record.subject))
 end
 
-local function grant_meant(grant)
+local function grant_meant(family)
   if any then return true end
-  local family = redis.call('HMGET', family_key(grant, 'f'), 'client', 'subject')
-  return matches(text(family[1]), text(family[2]))
+  local owner = redis.call('HMGET', family, 'client', 'subject')
+  return matches(text(owner[1]), text(owner[2]))
 end
 
-local ended = {}
+local ended, at = {}, 1
 for i = 2, #ARGV do
-  local kind, id = string.sub(ARGV[i], 1, 1), string.sub(ARGV[i], 2)
-  if kind == 'a' then
-    if token_meant(id) and end_access(id) then ended[#ended + 1] = id end
-  elseif grant_meant(id) then
-    end_grant(id, ended)
+  if ARGV[i] == 'a' then
+    if token_meant(KEYS[at]) then end_access(KEYS[at], ended) end
+    at = at + 1
+  else
+    if grant_meant(KEYS[at]) then end_grant(KEYS[at], KEYS[at + 1], KEYS[at + 2], ended) end
+    at = at + 3
   end
 end
 return ended

@@ -4,11 +4,11 @@
 //! been answered, everything that ended before has been told. Each master of a cluster tells of its own
 //! keys: all of them are listened to, and when another one becomes a master, that begins anew.
 
+use super::Redis;
 use super::address::Node;
-use super::connection::Connection;
 use super::key::agree;
+use super::layout::Layout;
 use super::link::{Link, settings};
-use super::{ACCESS, Redis, digest_of};
 use crate::oauth::token::{TagKeys, TokenDigest};
 use crate::store::StoreError;
 use crate::store::endings::Endings;
@@ -66,7 +66,7 @@ async fn listen(
     let connection = &redis.connection;
     let server = connection.server();
     let masters = server.bounded(connection.survey(server.operation().min(PROOF))).await?;
-    let ears = server.bounded(track_each(connection, &masters, feed, in_use)).await?;
+    let ears = server.bounded(track_each(redis, &masters, feed, in_use)).await?;
     if let [master] = masters.as_slice() {
         server.follow(master);
     }
@@ -76,7 +76,9 @@ async fn listen(
     loop {
         server.bounded(prove(&ears)).await?;
         // It finds out when the key is gone or another.
-        agree(connection, keys).await?;
+        if agree(redis, keys).await? {
+            feed.all_ended();
+        }
         if !in_use.load(Ordering::Acquire) {
             return Err(StoreError::Unavailable("a connection to Redis broke".to_owned()).into());
         }
@@ -106,24 +108,25 @@ async fn prove(ears: &[Link]) -> RedisResult<()> {
 
 /// A connection to each on which Redis pushes the keys of access tokens that change.
 async fn track_each(
-    connection: &Connection,
+    redis: &Redis,
     masters: &[Node],
     feed: &Arc<Feed>,
     in_use: &Arc<AtomicBool>,
 ) -> RedisResult<Vec<Link>> {
     let mut ears = JoinSet::new();
     for master in masters {
-        let (server, master) = (connection.server().clone(), master.clone());
-        let (feed, in_use) = (Arc::clone(feed), Arc::clone(in_use));
+        let (server, master) = (redis.connection.server().clone(), master.clone());
+        let (feed, in_use, layout) = (Arc::clone(feed), Arc::clone(in_use), redis.layout.clone());
         ears.spawn(async move {
+            let prefix = layout.access_prefix().to_owned();
             let hear = move |push: PushInfo| {
-                tell(&feed, &in_use, &push);
+                tell(&feed, &in_use, &layout, &push);
                 Ok::<(), Infallible>(())
             };
             let (door, tls, settings) = (server.door(), server.tls(), settings().set_push_sender(hear));
             let ear = door.enter(&master, tls.as_deref(), ProtocolVersion::RESP3, settings).await?;
             let mut command = cmd("CLIENT");
-            command.arg("TRACKING").arg("ON").arg("BCAST").arg("PREFIX").arg(ACCESS);
+            command.arg("TRACKING").arg("ON").arg("BCAST").arg("PREFIX").arg(prefix);
             let () = ear.ask(&command).await?;
             Ok(ear)
         });
@@ -141,10 +144,10 @@ async fn each<T: 'static>(mut tasks: JoinSet<RedisResult<T>>) -> RedisResult<Vec
 }
 
 /// Passes on what Redis pushed; runs on the task that reads the connection.
-fn tell(feed: &Feed, in_use: &AtomicBool, push: &PushInfo) {
+fn tell(feed: &Feed, in_use: &AtomicBool, layout: &Layout, push: &PushInfo) {
     if push.kind == PushKind::Invalidate {
         if let [Value::Array(changed)] = push.data.as_slice() {
-            let ended: Vec<TokenDigest> = changed.iter().filter_map(digest_in).collect();
+            let ended: Vec<TokenDigest> = changed.iter().filter_map(|key| digest_in(layout, key)).collect();
             feed.ended(&ended);
         } else {
             feed.all_ended();
@@ -156,7 +159,7 @@ fn tell(feed: &Feed, in_use: &AtomicBool, push: &PushInfo) {
     }
 }
 
-fn digest_in(key: &Value) -> Option<TokenDigest> {
+fn digest_in(layout: &Layout, key: &Value) -> Option<TokenDigest> {
     let Value::BulkString(key) = key else { return None };
-    digest_of(key.strip_prefix(ACCESS.as_bytes())?)
+    layout.digest_of(key)
 }

@@ -1,20 +1,11 @@
--- access digest, record, now, registration [, refresh digest, record]
--- Answers 0 when the client is of the store and no longer the one that has this registration.
-local now = tonumber(ARGV[3])
-local issued = cjson.decode(ARGV[2])
-if issued.client_origin == 'Store' then
-  local client = redis.call('HGET', 'tg:clients', issued.client_id)
-  if not client or client == '' or hex(cjson.decode(client).registration) ~= ARGV[4] then return 0 end
+-- access token [, access tokens of its grant [, refresh token, family, refresh tokens of the family]]
+-- record, life [, record, life, end of the grant, client, subject]
+-- Told twice it writes the same: nobody has these tokens yet, so that nothing but their end can have come between.
+if KEYS[3] and tonumber(ARGV[4]) > 0 then
+  redis.call('HSET', KEYS[4], 'current', id_of(KEYS[3]), 'access', id_of(KEYS[1]), 'previous', '', 'rotated_at', 0,
+    'expires_at', ARGV[5], 'client', ARGV[6], 'subject', ARGV[7])
+  keep(KEYS[4], tonumber(ARGV[4]))
+  put_refresh(KEYS[3], ARGV[3], tonumber(ARGV[4]), KEYS[5])
 end
-if ARGV[5] then
-  local record = cjson.decode(ARGV[6])
-  local grant = hex(record.grant)
-  local key = family_key(grant, 'f')
-  redis.call('HSET', key, 'current', ARGV[5], 'access', ARGV[1], 'previous', '', 'rotated_at', 0,
-    'expires_at', record.expires_at, 'client', record.client_id, 'subject', text(record.subject) or '')
-  keep(key, math.min(record.expires_at - now, LONGEST))
-  index(record.client_id, text(record.subject), 'g' .. grant, record.expires_at, now)
-  put_refresh(ARGV[5], ARGV[6], now)
-end
-put_access(ARGV[1], ARGV[2], now)
+put_access(KEYS[1], ARGV[1], tonumber(ARGV[2]), KEYS[2])
 return 1

@@ -110,6 +110,17 @@ impl Link {
         Ok(from_redis_value(answer)?)
     }
 
+    /// Sends several, and gives what became of each.
+    pub(super) async fn ask_each(&self, commands: impl Iterator<Item = Cmd>) -> RedisResult<Vec<RedisResult<Value>>> {
+        let mut row = Pipeline::new();
+        for command in commands {
+            row.add_command(command);
+        }
+        let count = row.len();
+        let answers = self.connection.clone().send_packed_commands(&row, 0, count).await?;
+        Ok(answers.into_iter().map(Value::extract_error).collect())
+    }
+
     async fn prove_master(&self) -> RedisResult<()> {
         let role: Vec<Value> = self.ask(&cmd("ROLE")).await?;
         let role: Option<String> = role.into_iter().next().map(from_redis_value).transpose()?;

@@ -1,7 +1,7 @@
 //! Counts in Redis: `tg:l:<digest>`, gone when nothing of them is left.
 
 use super::Redis;
-use super::connection::{Answer, Input, Retry};
+use super::connection::Answer;
 use crate::secret::hex;
 use crate::store::StoreError;
 use crate::store::rate::{Counted, Pace};
@@ -14,12 +14,11 @@ impl Redis {
         pace: Pace,
         patience: Duration,
     ) -> Result<Counted, StoreError> {
-        let key = format!("tg:l:{}", hex(key));
-        let numbers = [pace.every, pace.slack].map(|time| micros(time).to_string());
-        let input = Input { keys: &[key.as_bytes()], arguments: &numbers.each_ref().map(String::as_bytes) };
+        let key = self.layout.key(&format!("l:{}", hex(key)));
+        let numbers = [pace.every, pace.slack].map(|time| micros(time).to_string().into_bytes());
         // Asked twice it may count twice: that errs on the side of the limit.
-        let answer: Answer<(i64, u64)> =
-            self.connection.call_within(patience, &self.scripts.count, input, Retry::Once).await?;
+        let step = self.scripts.count.step(vec![key], numbers.to_vec());
+        let answer: Answer<(i64, u64)> = self.connection.call_within(patience, &step).await?;
         let (fits, ahead) = answer.value;
         Ok(Counted { fits: fits == 1, ahead: Duration::from_micros(ahead) })
     }

@@ -1,25 +1,32 @@
--- presented digest, grant, access digest, record, refresh digest, record, now, grace
--- Answers 'done', 'reused' or 'unknown', then the digests of the access tokens that ended.
-local presented, grant = ARGV[1], ARGV[2]
-local now, grace = tonumber(ARGV[7]), tonumber(ARGV[8])
-local key = family_key(grant, 'f')
-local family = redis.call('HMGET', key, 'current', 'access', 'previous', 'rotated_at', 'expires_at')
-local known = redis.call('SISMEMBER', family_key(grant, 'r'), presented) == 1
-  and redis.call('EXISTS', 'tg:r:' .. presented) == 1
-if not family[1] or not known or tonumber(family[5]) <= now then return { 'unknown' } end
-
+-- family, its access tokens, its refresh tokens, presented token, new access token, new refresh token
+-- record, life, record, life, now, grace
+-- Answers 'done', 'reused' or 'unknown', then what ended. Told twice it does it once: the new refresh token is
+-- in the family by then.
+local family, now, grace = KEYS[1], tonumber(ARGV[5]), tonumber(ARGV[6])
+local presented, access, refresh = id_of(KEYS[4]), id_of(KEYS[5]), id_of(KEYS[6])
+local was = redis.call('HMGET', family, 'current', 'access', 'previous', 'rotated_at', 'expires_at', 'replaced',
+  'client', 'subject')
 local answer = { 'done' }
-if presented == family[1] then
-  redis.call('HSET', key, 'previous', presented, 'rotated_at', now)
-elseif presented == family[3] and grace > 0 and now - tonumber(family[4]) <= grace then
-  -- The lost refresh token stays known: whoever comes with it later ends the family.
-  if end_access(family[2]) then answer[2] = family[2] end
-else
-  answer[1] = 'reused'
-  end_grant(grant, answer)
+if was[1] and redis.call('SISMEMBER', KEYS[3], refresh) == 1 then
+  if text(was[6]) then note(answer, 'a' .. was[6], text(was[7]), text(was[8])) end
   return answer
 end
-redis.call('HSET', key, 'current', ARGV[5], 'access', ARGV[3])
-put_refresh(ARGV[5], ARGV[6], now)
-put_access(ARGV[3], ARGV[4], now)
+local known = redis.call('SISMEMBER', KEYS[3], presented) == 1 and redis.call('EXISTS', KEYS[4]) == 1
+if not was[1] or not known or tonumber(was[5]) <= now then return { 'unknown' } end
+
+if presented == was[1] then
+  redis.call('HSET', family, 'previous', presented, 'rotated_at', now)
+  redis.call('HDEL', family, 'replaced')
+elseif presented == was[3] and grace > 0 and now - tonumber(was[4]) <= grace then
+  -- The lost refresh token stays known: whoever comes with it later ends the family.
+  end_access(beside(family, 'a', was[2]), answer)
+  redis.call('HSET', family, 'replaced', was[2])
+else
+  answer[1] = 'reused'
+  end_grant(family, KEYS[2], KEYS[3], answer)
+  return answer
+end
+redis.call('HSET', family, 'current', refresh, 'access', access)
+put_refresh(KEYS[6], ARGV[3], tonumber(ARGV[4]), KEYS[3])
+put_access(KEYS[5], ARGV[1], tonumber(ARGV[2]), KEYS[2])
 return answer

@@ -2,102 +2,30 @@
 //! each of which Redis answers quickly, and holds no more than one chunk and one page. What is in no
 //! index is looked for on every master.
 
-use super::connection::{Connection, Retry};
-use super::{ACCESS, Redis, decode, digest_of, digest_text};
+use super::layout::Member;
+use super::tokens::{Ended, read};
+use super::walk::{self, Walk};
+use super::{Redis, decode};
 use crate::clock::Timestamp;
 use crate::oauth::token::{RefreshRecord, TokenDigest, TokenRecord};
-use crate::secret::hex;
 use crate::store::{Filter, Listed, StoreError};
-use redis::cmd;
 use std::collections::BTreeMap;
-
-/// How many keys Redis looks at in one step.
-const CHUNK: usize = 500;
-
-/// What a walk over everything looks for: grants have keys of their own, while the indexes name both
-/// kinds at once.
-const PATTERNS: [&str; 2] = ["tg:{*}:f", "tg:a:*"];
-
-/// Where a walk is: over an index, or over all keys of a pattern.
-struct Walk {
-    index: Option<String>,
-    pattern: String,
-    /// The masters that are left, the last one first; `None`: it has not begun.
-    masters: Option<Vec<Connection>>,
-    cursor: u64,
-    ended: bool,
-}
-
-impl Walk {
-    fn over(filter: &Filter, pattern: &str) -> Self {
-        let index = match (&filter.subject, &filter.client_id) {
-            (Some(subject), _) => Some(format!("tg:i:s:{subject}")),
-            (None, Some(client)) => Some(format!("tg:i:c:{client}")),
-            (None, None) => None,
-        };
-        Self { index, pattern: pattern.to_owned(), masters: None, cursor: 0, ended: false }
-    }
-
-    /// The next members, as they are named in the indexes: `a<digest>`, `g<grant>`.
-    async fn next(&mut self, redis: &Redis) -> Result<Option<Vec<Vec<u8>>>, StoreError> {
-        if self.ended {
-            return Ok(None);
-        }
-        let mut members = Vec::new();
-        if let Some(index) = &self.index {
-            let mut step = cmd("ZSCAN");
-            step.arg(index).arg(self.cursor).arg("COUNT").arg(CHUNK);
-            let (cursor, pairs): (u64, Vec<Vec<u8>>) = redis.read(&step).await?;
-            self.cursor = cursor;
-            members.extend(pairs.into_iter().step_by(2));
-            self.ended = self.cursor == 0;
-        } else {
-            members.extend(self.keys(redis).await?.iter().filter_map(|key| member(key)));
-        }
-        Ok(Some(members))
-    }
-
-    /// The next keys of the master that is being looked through; then those of the next one.
-    async fn keys(&mut self, redis: &Redis) -> Result<Vec<Vec<u8>>, StoreError> {
-        let masters = match self.masters.take() {
-            Some(masters) => self.masters.insert(masters),
-            None => self.masters.insert(redis.connection.masters().await?),
-        };
-        let Some(master) = masters.last() else {
-            self.ended = true;
-            return Ok(Vec::new());
-        };
-        let mut step = cmd("SCAN");
-        step.arg(self.cursor).arg("MATCH").arg(&self.pattern).arg("COUNT").arg(CHUNK);
-        let (cursor, keys): (u64, Vec<Vec<u8>>) = master.ask(&step, Retry::Once).await?;
-        self.cursor = cursor;
-        if cursor == 0 {
-            masters.pop();
-            self.ended = masters.is_empty();
-        }
-        Ok(keys)
-    }
-}
 
 impl Redis {
     /// Ends what `filter` means; gives the access tokens that ended to `tell`, chunk by chunk.
     pub(in crate::store) async fn revoke_where(
         &self,
         filter: &Filter,
-        tell: impl Fn(&[TokenDigest]),
+        tell: impl Fn(&Ended),
     ) -> Result<usize, StoreError> {
         let mut count = 0;
-        for pattern in PATTERNS {
-            let mut walk = Walk::over(filter, pattern);
+        for mut walk in self.walks(filter) {
             while let Some(members) = walk.next(self).await? {
-                for members in members.chunks(CHUNK) {
-                    let ended = self.end(filter, members.to_vec()).await?;
+                for members in members.chunks(walk::CHUNK) {
+                    let ended = self.end(filter, members).await?;
                     tell(&ended);
-                    count += ended.len();
+                    count += ended.tokens.len();
                 }
-            }
-            if walk.index.is_some() {
-                break;
             }
         }
         Ok(count)
@@ -110,7 +38,8 @@ impl Redis {
         limit: usize,
         now: Timestamp,
     ) -> Result<Vec<Listed>, StoreError> {
-        self.page(Walk::over(filter, "tg:a:*"), after, limit, |record| {
+        let walk = self.layout.index(filter).map_or_else(|| Walk::of_keys(self.layout.every_access()), Walk::of_index);
+        self.page(walk, after, limit, |record| {
             now < record.expires_at && filter.means(&record.client_id, record.subject.as_deref())
         })
         .await
@@ -126,32 +55,40 @@ impl Redis {
         let meant = |record: &TokenRecord| {
             now < record.expires_at && filter.means(&record.client_id, record.subject.as_deref())
         };
-        for pattern in PATTERNS {
-            let mut walk = Walk::over(filter, pattern);
+        for mut walk in self.walks(filter) {
             while let Some(members) = walk.next(self).await? {
-                for members in members.chunks(CHUNK) {
+                for members in members.chunks(walk::CHUNK) {
                     if !self.good(members).await?.into_iter().filter(meant).all(&mut visit) {
                         return Ok(());
                     }
                 }
             }
-            if walk.index.is_some() {
-                break;
-            }
         }
         Ok(())
     }
 
+    /// Over the tokens and grants that `filter` means, and others. Without an index grants have keys of their own.
+    fn walks(&self, filter: &Filter) -> Vec<Walk> {
+        match self.layout.index(filter) {
+            Some(index) => vec![Walk::of_index(index)],
+            None => [self.layout.every_family(), self.layout.every_access()].map(Walk::of_keys).into(),
+        }
+    }
+
     /// The records of access tokens, and of the refresh tokens of grants that may be used.
-    async fn good(&self, members: &[Vec<u8>]) -> Result<Vec<TokenRecord>, StoreError> {
-        let digests = members.iter().filter_map(|member| digest_of(member.strip_prefix(b"a")?));
-        let tokens = self.records(digests.collect()).await?;
+    async fn good(&self, members: &[Member]) -> Result<Vec<TokenRecord>, StoreError> {
+        let tokens = self.records(members.iter().filter_map(Member::access).collect()).await?;
         let mut records: Vec<_> = tokens.into_iter().map(|(_, record)| record).collect();
-        let grants: Vec<_> =
-            members.iter().filter_map(|member| member.strip_prefix(b"g").map(<[u8]>::to_vec)).collect();
-        if !grants.is_empty() {
-            let current: Vec<Vec<u8>> = self.call(&self.scripts.current, &grants, Retry::Once).await?;
-            for value in current {
+        let grants: Vec<Member> = members.iter().filter(|member| member.grant().is_some()).copied().collect();
+        let families = |grants: Vec<Member>| {
+            let grants = grants.iter().filter_map(Member::grant);
+            let families = grants.map(|grant| self.layout.family(grant)).map(|[family, ..]| family).collect();
+            self.scripts.current.step(families, Vec::new())
+        };
+        let steps = self.together(&grants).into_iter().map(families).collect();
+        let answers = self.connection.call_each(steps, self.connection.deadline()).await?;
+        for answer in answers.value {
+            for value in read::<Vec<Vec<u8>>>(answer)? {
                 records.push(decode::<RefreshRecord>(&value, "a refresh token")?.into());
             }
         }
@@ -163,7 +100,7 @@ impl Redis {
         first: [u8; 8],
         now: Timestamp,
     ) -> Result<Option<Listed>, StoreError> {
-        let walk = Walk::over(&Filter::default(), &format!("{ACCESS}{}*", hex(&first)));
+        let walk = Walk::of_keys(self.layout.access_beginning_with(first));
         Ok(self.page(walk, None, 1, |record| now < record.expires_at).await?.pop())
     }
 
@@ -179,7 +116,7 @@ impl Redis {
         while let Some(members) = walk.next(self).await? {
             let last = page.last_key_value().map(|(digest, _)| *digest).filter(|_| page.len() >= limit);
             let wanted = |digest: &TokenDigest| Some(*digest) > after && last.is_none_or(|last| *digest < last);
-            let digests = members.iter().filter_map(|member| digest_of(member.strip_prefix(b"a")?));
+            let digests = members.iter().filter_map(Member::access);
             for (digest, record) in self.records(digests.filter(wanted).collect()).await? {
                 if usable(&record) {
                     page.insert(digest, record);
@@ -193,18 +130,9 @@ impl Redis {
     }
 
     async fn records(&self, digests: Vec<TokenDigest>) -> Result<Vec<(TokenDigest, TokenRecord)>, StoreError> {
-        let key = |digest: &TokenDigest| [ACCESS.as_bytes(), &digest_text(digest)].concat();
-        let values = self.connection.values(&digests.iter().map(key).collect::<Vec<_>>()).await?;
+        let keys: Vec<String> = digests.iter().map(|digest| self.layout.access(digest)).collect();
+        let values = self.connection.values(&keys).await?;
         let found = digests.into_iter().zip(values).filter_map(|(digest, value)| Some((digest, value?)));
         found.map(|(digest, value)| Ok((digest, decode(&value, "an access token")?))).collect()
     }
-}
-
-/// The member that a key found by a scan would be in an index.
-fn member(key: &[u8]) -> Option<Vec<u8>> {
-    if let Some(digest) = key.strip_prefix(ACCESS.as_bytes()) {
-        return Some([b"a".as_slice(), digest].concat());
-    }
-    let grant = key.strip_prefix(b"tg:{")?.strip_suffix(b"}:f")?;
-    Some([b"g".as_slice(), grant].concat())
 }

@@ -1,6 +1,7 @@
 //! Responses: what an upstream sends beyond its answer is nobody else's answer.
 
 use super::read;
+use crate::harness::frames::{Fate, Raw};
 use crate::harness::{Config, Gateway, Next, Upstream, shown};
 use std::io::Write as _;
 
@@ -29,9 +30,26 @@ fn hostile_responses_leave_nothing_for_the_next_client() {
         if let Some(answer) = &answer {
             assert!(!answer.whole().contains("LEFT"), "{told}\n=>\n{answer:?}");
         }
+        over_http2(&gateway, &case.expect, &told);
         for _ in 0..3 {
             let other = gateway.get("/public/other").send();
             assert!(other.status == 200 && other.text() == "mine", "{told}\nthe next client got\n{other:?}");
         }
     }
+}
+
+/// The same for a client of HTTP/2: a response, the one that was meant, or a stream without its end.
+#[track_caller]
+fn over_http2(gateway: &Gateway, expect: &str, told: &str) {
+    let mut raw = Raw::connect(gateway);
+    let head = [(":method", "GET"), (":scheme", "http"), (":path", "/public/hostile"), (":authority", "a")];
+    let (fate, content) = raw.section(1, true, &head, 1).answer(1);
+    let fine = match (expect, fate) {
+        ("aborted", Fate::Answered(status)) => content.is_none() || status >= 500,
+        ("aborted", Fate::Reset) => true,
+        (status, Fate::Answered(answered)) => content.is_some() && status == answered.to_string(),
+        _ => false,
+    };
+    let content = content.unwrap_or_default();
+    assert!(fine && !content.ends_with(b"LEFT"), "over HTTP/2: {told}\n=>\n{fate:?} {}", shown(&content));
 }

@@ -7,10 +7,11 @@
 //! guesses is for the token endpoint, each for another user from another address of 127.0.0.0/8; the
 //! other half has a wrong secret for a client, whose secret is kept as a slow hash.
 
+use bench_tools::Client;
 use std::collections::BTreeMap;
 use std::error::Error;
-use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -37,8 +38,7 @@ fn main() -> Result<(), Failure> {
     let (seconds, rate, guesses): (u32, u32, u32) = (seconds.parse()?, rate.parse()?, guesses.parse()?);
     let end = Instant::now() + Duration::from_secs(seconds.into());
     let flood = thread::spawn(move || flood(gateway, guesses, end));
-    let request = format!("GET {path} HTTP/1.1\r\nHost: bench.local\r\nAuthorization: Bearer {token}\r\n\r\n");
-    let measured = measure(gateway, &request, rate, end)?;
+    let measured = measure(gateway.port(), (path, token), rate, end)?;
     let answers = flood.join().map_err(|_| "the flood ended early")??;
     println!("{}", json(&measured, &answers));
     Ok(())
@@ -51,13 +51,15 @@ fn json(measured: &[u64], answers: &BTreeMap<String, u64>) -> String {
 }
 
 /// The latencies of requests that leave `rate` times a second until `end`, whatever became of those before.
-fn measure(gateway: SocketAddr, request: &str, rate: u32, end: Instant) -> Result<Vec<u64>, Failure> {
+fn measure(port: u16, (path, token): (&str, &str), rate: u32, end: Instant) -> Result<Vec<u64>, Failure> {
     let begin = Instant::now();
     let mut threads = Vec::new();
     for number in 0..CONNECTIONS {
-        let request = request.to_owned();
+        let (path, token) = (path.to_owned(), token.to_owned());
         let first = begin + Duration::from_secs(1) * number / rate;
-        threads.push(thread::spawn(move || one_connection(gateway, &request, first, Duration::from_secs(1) * CONNECTIONS / rate, end)));
+        threads.push(thread::spawn(move || {
+            one_connection(port, (&path, &token), first, Duration::from_secs(1) * CONNECTIONS / rate, end)
+        }));
     }
     let mut measured = Vec::new();
     for thread in threads {
@@ -66,41 +68,25 @@ fn measure(gateway: SocketAddr, request: &str, rate: u32, end: Instant) -> Resul
     Ok(measured)
 }
 
-fn one_connection(gateway: SocketAddr, request: &str, first: Instant, every: Duration, end: Instant) -> io::Result<Vec<u64>> {
-    let mut stream = TcpStream::connect(gateway)?;
-    stream.set_nodelay(true)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
+fn one_connection(
+    port: u16,
+    (path, token): (&str, &str),
+    first: Instant,
+    every: Duration,
+    end: Instant,
+) -> io::Result<Vec<u64>> {
+    let mut client = Client::connect(port)?;
     let (mut measured, mut due) = (Vec::new(), first);
     while due < end {
         thread::sleep(due.saturating_duration_since(Instant::now()));
-        stream.write_all(request.as_bytes())?;
-        answer(&mut stream)?;
+        let status = client.get(path, token)?.status;
+        if status != 200 {
+            return Err(io::Error::other(format!("not the upstream's answer, but {status}")));
+        }
         measured.push(u64::try_from(due.elapsed().as_micros()).unwrap_or(u64::MAX));
         due += every;
     }
     Ok(measured)
-}
-
-/// Reads one answer, which has to be 200 with a length.
-fn answer(stream: &mut TcpStream) -> io::Result<()> {
-    let mut answer = Vec::with_capacity(1024);
-    let mut chunk = [0; 4096];
-    loop {
-        let length = stream.read(&mut chunk)?;
-        answer.extend_from_slice(&chunk[..length]);
-        let text = String::from_utf8_lossy(&answer).to_ascii_lowercase();
-        if let Some((head, body)) = text.split_once("\r\n\r\n") {
-            let length = head.split("content-length: ").nth(1).and_then(|rest| rest.lines().next()?.trim().parse().ok());
-            match length {
-                Some(length) if head.starts_with("http/1.1 200") && body.len() < length => {}
-                Some(length) if head.starts_with("http/1.1 200") && body.len() == length => return Ok(()),
-                _ => return Err(io::Error::other(format!("not the upstream's answer: {head}"))),
-            }
-        }
-        if length == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-    }
 }
 
 /// Guesses `rate` times a second until `end`; how often which status came.
@@ -130,7 +116,8 @@ fn flood(gateway: SocketAddr, rate: u32, end: Instant) -> Result<BTreeMap<String
                 count(&answers, &status.map_or("none".to_owned(), |status| status.unwrap_or("failed".to_owned())));
             });
         }
-        let _all = tokio::time::timeout(PATIENCE, places.acquire_many(u32::try_from(UNANSWERED).unwrap_or(u32::MAX))).await;
+        let _all =
+            tokio::time::timeout(PATIENCE, places.acquire_many(u32::try_from(UNANSWERED).unwrap_or(u32::MAX))).await;
     });
     let answers = answers.lock().unwrap_or_else(PoisonError::into_inner);
     Ok(answers.clone())

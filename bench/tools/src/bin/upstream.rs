@@ -54,7 +54,8 @@ fn canned() -> Vec<u8> {
 
 fn echo(head: &[u8]) -> Vec<u8> {
     let length = head.len();
-    let mut answer = format!("HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: {length}\r\n\r\n").into_bytes();
+    let mut answer =
+        format!("HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: {length}\r\n\r\n").into_bytes();
     answer.extend_from_slice(head);
     answer
 }

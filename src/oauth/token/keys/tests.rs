@@ -43,6 +43,16 @@ fn former_keys_are_forgotten_when_they_shall_be() {
     assert!(recognises(&third, &made_by(&second)), "its predecessor made tokens a moment ago");
 }
 
+/// TOK-16: a node that missed both rotations takes the keys over as they are, and believes no more than others do.
+#[test]
+fn who_missed_two_rotations_sees_that_keys_were_forgotten() {
+    let first = TagKeys::generate().unwrap();
+    let second = first.rotated(NOW, true).unwrap();
+    let third = second.rotated(NOW.plus(PACE), true).unwrap();
+    assert!(third.follow(&first) && third.forget_some_of(&first));
+    assert!(!second.forget_some_of(&first) && !second.follow(&third) && !first.follow(&third));
+}
+
 #[test]
 fn a_second_rotation_waits_until_all_nodes_know_the_next_key() {
     let keys = TagKeys::generate().unwrap().rotated(NOW, false).unwrap();

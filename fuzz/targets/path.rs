@@ -71,15 +71,12 @@ fn decoded(text: &[u8]) -> Vec<u8> {
     while let Some((&octet, behind)) = rest.split_first() {
         let escape = behind.get(..2).filter(|_| octet == b'%').and_then(|digits| std::str::from_utf8(digits).ok());
         let escaped = escape.filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()));
-        match escaped.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
-            Some(value) => {
-                out.push(value);
-                rest = &behind[2..];
-            }
-            None => {
-                out.push(octet);
-                rest = behind;
-            }
+        if let Some(value) = escaped.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            out.push(value);
+            rest = &behind[2..];
+        } else {
+            out.push(octet);
+            rest = behind;
         }
     }
     out

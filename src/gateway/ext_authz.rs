@@ -227,7 +227,7 @@ async fn answered(
     let end = if message.is_empty() { "0\r\n" } else { "\r\n0\r\n" };
     let why = if why.is_empty() { String::new() } else { format!("grpc-message: {why}\r\n") };
     let end = format!("{end}grpc-status: {}\r\n{why}\r\n", status as u8);
-    let sent = exchange.writer.write_parts([head.as_bytes(), chunk.as_bytes(), message, end.as_bytes()]).await;
+    let sent = exchange.write([head.as_bytes(), chunk.as_bytes(), message, end.as_bytes()]).await;
     notes.waited();
     match sent {
         Err(_) => Outcome::Abort,

@@ -301,7 +301,11 @@ fn body_face(error: &CollectError) -> Face {
 fn forward_face(error: &ForwardError) -> Face {
     match error {
         ForwardError::BadBody(why) => face(StatusCode::BAD_REQUEST, "invalid_request", why),
-        ForwardError::BadGateway(_) | ForwardError::ClientGone | ForwardError::Revoked => {
+        ForwardError::BadGateway(_)
+        | ForwardError::ClientGone
+        | ForwardError::Looped
+        | ForwardError::Refused
+        | ForwardError::Revoked => {
             face(StatusCode::BAD_GATEWAY, "bad_gateway", "The upstream did not give a valid response.")
         }
         ForwardError::NoTunnels(_) => {
@@ -358,7 +362,9 @@ const fn forward_reason(error: &ForwardError) -> &'static str {
         ForwardError::Busy(_) => "upstream_busy",
         ForwardError::ClientGone => "client_gone",
         ForwardError::ConnectTimeout => "connect_timeout",
+        ForwardError::Looped => "loop",
         ForwardError::NoTunnels(_) => "upstream_without_tunnels",
+        ForwardError::Refused => "upstream_401",
         ForwardError::ResponseTimeout => "response_timeout",
         ForwardError::Revoked => "token_ended",
         ForwardError::Unhealthy(_) => "upstream_unhealthy",

@@ -318,8 +318,35 @@ fn with_id(mut response: Response<Bytes>, id: &str) -> Response<Bytes> {
     response
 }
 
-/// The path for the log: never the query, which may hold a secret.
+/// The path for the log: never the query, which may hold a secret, nor what stands in front of a host, which may
+/// be a password.
 fn path_of(target: &[u8]) -> &str {
     let end = memchr::memchr2(b'?', b'#', target).unwrap_or(target.len());
-    std::str::from_utf8(&target[..end]).unwrap_or_default()
+    let text = std::str::from_utf8(&target[..end]).unwrap_or_default();
+    if text.starts_with('/') {
+        return text;
+    }
+    let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
+    rest.find('/').map_or_else(|| rest.rsplit('@').next().unwrap_or_default(), |path| &rest[path..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// R6750-2.3c
+    #[test]
+    fn the_logs_path_holds_neither_a_query_nor_a_password() {
+        for (target, path) in [
+            ("/a/b?access_token=secret", "/a/b"),
+            ("/a#access_token=secret", "/a"),
+            ("http://alice:secret@a.example/b?c", "/b"),
+            ("http://alice:secret@a.example", "a.example"),
+            ("alice:secret@a.example:443", "a.example:443"),
+            ("*", "*"),
+            ("", ""),
+        ] {
+            assert_eq!(path_of(target.as_bytes()), path, "{target}");
+        }
+    }
 }

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use http::StatusCode;
 use http::header::{CONNECTION, CONTENT_LENGTH, DATE, TRANSFER_ENCODING};
 use std::cell::Cell;
+use std::io;
 
 /// What becomes of the connection.
 #[must_use]
@@ -72,7 +73,7 @@ impl Exchange<'_> {
         let head = head_of(&response, &options);
         let content: &[u8] =
             if options.without_content || is_bodiless(response.status()) { b"" } else { response.body() };
-        if self.writer.write_parts([&head, content]).await.is_err() {
+        if self.write([&head, content]).await.is_err() {
             return Outcome::Abort;
         }
         if persists && self.drain().await { Outcome::Complete } else { Outcome::Close }
@@ -81,13 +82,24 @@ impl Exchange<'_> {
     /// Sends `100 Continue` once, if the client waits for it. To be called before the body is read.
     ///
     /// # Errors
-    /// Those of the socket.
-    pub async fn send_continue(&mut self) -> std::io::Result<()> {
+    /// As [`write`](Self::write).
+    pub async fn send_continue(&mut self) -> io::Result<()> {
         if self.continued || !self.request.expects_continue() {
             return Ok(());
         }
         self.continued = true;
-        self.writer.write_all(CONTINUE).await
+        self.write([CONTINUE]).await
+    }
+
+    /// Writes to the client, which has `limits.body_timeout` to take it: one that never reads would keep its
+    /// connection for ever (LIM-conn).
+    ///
+    /// # Errors
+    /// Those of the socket; `TimedOut`.
+    pub async fn write<const N: usize>(&mut self, parts: [&[u8]; N]) -> io::Result<()> {
+        let write = self.writer.write_parts(parts);
+        let written = self.deadline.within(self.limits.body_timeout, write).await;
+        written.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
     }
 
     /// Reads the whole body, `limit` octets at most, each piece within `limits.body_timeout`.

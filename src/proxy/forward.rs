@@ -144,9 +144,15 @@ pub enum ForwardError {
     /// 413.
     #[error("the request's body is too large")]
     BodyTooLarge,
+    /// 502: the request has been here before (H-via). Its client may have made it look so.
+    #[error("the request has been here before")]
+    Looped,
     /// 502: the client wants a WebSocket, and the server takes none over HTTP/2 (RFC 8441).
     #[error("the upstream `{0}` makes no tunnels over HTTP/2: its SETTINGS do not have ENABLE_CONNECT_PROTOCOL")]
     NoTunnels(String),
+    /// 502: the server refused the gateway's credential (PX-16). It has answered.
+    #[error("the upstream refused the gateway's credential")]
+    Refused,
     /// What the request was allowed by holds no more (PX-15): 502, or no answer.
     #[error("the token has ended")]
     Revoked,
@@ -359,9 +365,7 @@ fn write_head(job: &Job<'_>, authority: &str, buffers: &mut Buffers) -> Result<(
         HostHeader::Client => job.outgoing.plan.host.raw,
         HostHeader::Upstream => authority,
     };
-    job.outgoing
-        .write(host.as_bytes(), &mut buffers.head)
-        .map_err(|request::Looped| ForwardError::BadGateway("the request has been here before".to_owned()))
+    job.outgoing.write(host.as_bytes(), &mut buffers.head).map_err(|request::Looped| ForwardError::Looped)
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 /// What a connection is doing, as far as draining is concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -183,7 +183,7 @@ pub(super) async fn serve_once<S: Service>(
             input.keep();
         }
         Reading::Refused(error) => {
-            let _ = deadline.within(limits.body_timeout, tell(stream, service, error, peer)).await;
+            let _ = tell(stream, service, error, (peer, limits.body_timeout)).await;
         }
         Reading::Ended => {}
     }
@@ -254,22 +254,33 @@ async fn no_request<S: Service>(
     let begun = begun.filter(|ahead| error == HeadError::Version && ahead.starts_with(PREFACE_LINE));
     if let Some(ahead) = begun {
         multiplexed::serve((stream, names), ahead, peer, service, entry).await;
-    } else if tell(&mut stream, &*service, error, &peer).await.is_ok() {
-        linger(&mut stream).await;
+    } else {
+        let limit = entry.connections.limits().body_timeout;
+        if tell(&mut stream, &*service, error, (&peer, limit)).await.is_ok() {
+            linger(&mut stream).await;
+        }
     }
 }
 
-async fn tell<S: Service>(stream: &mut Stream, service: &S, error: HeadError, peer: &Peer) -> io::Result<()> {
+/// Who takes nothing has `limit` for it.
+async fn tell<S: Service>(
+    stream: &mut Stream,
+    service: &S,
+    error: HeadError,
+    (peer, limit): (&Peer, Duration),
+) -> io::Result<()> {
     let response = service.refuse(error, peer);
     let head = head_of(&response, &Options { close: true, keep_alive: false, without_content: false });
-    stream.split().1.write_parts([&head, response.body()]).await
+    let (_, mut writer) = stream.split();
+    let told = timeout(limit, writer.write_parts([&head, response.body()])).await;
+    told.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }
 
 /// The end of a connection that has nothing under way. Over TLS it is said, so that nobody takes it for a cut.
 async fn part(stream: &mut Stream, peer: &Peer) {
     if peer.is_tls() {
         // Whatever became of it, the connection ends.
-        let _ = tokio::time::timeout(LINGER, stream.split().1.shutdown()).await;
+        let _ = timeout(LINGER, stream.split().1.shutdown()).await;
     }
 }
 
@@ -277,10 +288,9 @@ async fn part(stream: &mut Stream, peer: &Peer) {
 /// octets unread would reset the connection and might take the response with it.
 pub(super) async fn linger(stream: &mut Stream) {
     let (mut reader, mut writer) = stream.split();
-    if writer.shutdown().await.is_err() {
-        return;
-    }
-    let reading = async {
+    let parting = async {
+        // Over TLS that is something to write, which a client that reads nothing does not take.
+        writer.shutdown().await?;
         let mut thrown_away = 0;
         let mut buffer = Vec::with_capacity(BUFFER);
         while thrown_away < LINGER_OCTETS {
@@ -293,5 +303,5 @@ pub(super) async fn linger(stream: &mut Stream) {
         Ok::<(), io::Error>(())
     };
     // Whatever became of it, the connection ends.
-    let _ = tokio::time::timeout(LINGER, reading).await;
+    let _ = timeout(LINGER, parting).await;
 }

@@ -406,6 +406,25 @@ fn only_what_was_not_looked_at_is_sent_again() {
     });
 }
 
+/// PATH-10, H2-3: what is in no URI is escaped for an upstream of HTTP/2, which would not take it otherwise: that is no
+/// failure of the server.
+#[test]
+fn characters_that_http2_does_not_take_are_escaped() {
+    block_on(async {
+        let upstream = Http2Upstream::default();
+        let gateway = behind(&upstream).await;
+        let work = move || {
+            for target in ["/public/a<b>`c\"?q=<`\">|", "/public/a|b^{c}?q=%3C|"] {
+                gateway.post(target).send().expect(200);
+            }
+        };
+        tokio::task::spawn_blocking(work).await.unwrap();
+        let asked = upstream.asked.lock().unwrap();
+        let targets: Vec<_> = asked.iter().map(|parts| parts.uri.path_and_query().unwrap().as_str()).collect();
+        assert_eq!(targets, ["/public/a%3Cb%3E%60c%22?q=%3C%60%22%3E%7C", "/public/a|b^{c}?q=%3C|"]);
+    });
+}
+
 /// A client of HTTP/1.1 in front of an upstream of HTTP/2.
 #[test]
 fn a_client_of_http_1_reaches_an_http2_upstream() {

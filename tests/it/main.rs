@@ -42,6 +42,7 @@ mod resource_indicators;
 mod resources;
 mod responses;
 mod scopes;
+mod slow_readers;
 mod stores;
 mod streams;
 mod tag_keys;

@@ -235,3 +235,25 @@ fn interim_responses_pass_to_1_1_and_not_to_1_0() {
     assert!(old.expect(200).interim.is_empty());
     assert_eq!(old.body, b"ok");
 }
+
+/// PX-18, H-1xx: what is left out of a response is left out of those in front of it.
+#[test]
+fn an_interim_response_sets_nothing_that_a_final_one_may_not() {
+    let fields = "Set-Cookie: a=1\r\nSet-Cookie: __Host-tollgate-session=forged\r\nX-Inner: y\r\n\
+        Access-Control-Allow-Origin: *\r\nConnection: x-named\r\nX-Named: z\r\nContent-Length: 0\r\n";
+    for status in ["103 Early Hints", "102 Processing"] {
+        let upstream = Upstream::answering(format!(
+            "HTTP/1.1 {status}\r\nLink: </x>\r\n{fields}\r\nHTTP/1.1 200 OK\r\n{fields}\r\n"
+        ));
+        let more = "headers.response = { remove = [\"x-inner\"] }\ncors = { origins = [\"https://b\"] }\n";
+        let config = Config::notes(&upstream);
+        let gateway = Gateway::start(config.replace("name = \"public\"\n", &format!("name = \"public\"\n{more}")));
+        let answer = gateway.connect().send("GET /public/x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").rest();
+        let answer = crate::harness::shown(&answer);
+        assert!(answer.contains(status) && answer.contains("Link: </x>"), "{answer}");
+        assert_eq!(answer.matches("Set-Cookie: a=1").count(), 2, "{answer}");
+        for never in ["forged", "X-Inner", "Access-Control-Allow-Origin", "X-Named"] {
+            assert!(!answer.contains(never), "{never} in\n{answer}");
+        }
+    }
+}

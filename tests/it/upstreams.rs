@@ -191,6 +191,24 @@ fn responses_eject_nobody_and_false_switches_it_off() {
     assert_eq!(failed, 30);
 }
 
+/// H-via, PX-16: what a client can bring about with every server is no failure of one of them.
+#[test]
+fn clients_eject_nobody() {
+    let denying = || Upstream::answering(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n");
+    let (one, other) = (denying(), denying());
+    let failing = "[[routes]]\npath = \"/own/{*rest}\"\naccess = \"public\"\nupstream = \"notes\"\n\
+        upstream_401 = \"bad-gateway\"\n";
+    let gateway = Gateway::start(config(&[&one, &other]).add(failing));
+    gateway.get("/public/x").send().expect(401);
+    let via = one.last().field("via").to_owned();
+    for _ in 0..12 {
+        let looped = gateway.get("/public/x").field("Via", &via).send();
+        assert_eq!((looped.expect(502).status, reason(&gateway, &looped).as_str()), (502, "loop"));
+        gateway.get("/own/x").send().expect(502);
+    }
+    assert_eq!(metric(&gateway, "ejections_total"), 0);
+}
+
 #[test]
 fn a_slow_server_is_not_flooded() {
     let slow = Upstream::with(|_, stream| {

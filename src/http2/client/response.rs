@@ -2,10 +2,11 @@
 
 use crate::http1::head::Request;
 use crate::http2::fields::{self, add};
+use crate::secret::hex;
 use crate::text::decimal;
 use http::header::CONTENT_LENGTH;
 use http::response::Parts;
-use http::uri::{Authority, PathAndQuery, Scheme, Uri};
+use http::uri::{Authority, InvalidUri, PathAndQuery, Scheme, Uri};
 use http::{Method, StatusCode, Version};
 
 /// The head of a request that the gateway has written.
@@ -13,13 +14,30 @@ pub(super) fn request(request: &Request<'_>, scheme: Scheme) -> Result<http::Req
     let mut parts = http::uri::Parts::default();
     parts.scheme = Some(scheme);
     parts.authority = Some(Authority::try_from(request.host().unwrap_or_default())?);
-    parts.path_and_query = Some(PathAndQuery::try_from(request.target())?);
+    let target = request.target();
+    parts.path_and_query = Some(PathAndQuery::try_from(target).or_else(|_| escaped(target))?);
     let uri = Uri::from_parts(parts)?;
     let mut head = http::Request::builder().method(request.method()).uri(uri).version(Version::HTTP_2).body(())?;
     for field in request.fields().filter(|field| !field.is("host")) {
         add(head.headers_mut(), &field)?;
     }
     Ok(head)
+}
+
+/// The target with those characters escaped that are in no URI (RFC 3986), and that HTTP/2 therefore does not
+/// take: it means the same, and a client must not make a server fail by them.
+fn escaped(target: &[u8]) -> Result<PathAndQuery, InvalidUri> {
+    let mut out = String::with_capacity(target.len() + 16);
+    for octet in target {
+        match octet {
+            b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}' => {
+                out.push('%');
+                out.push_str(&hex(&[*octet]).to_ascii_uppercase());
+            }
+            _ => out.push(char::from(*octet)),
+        }
+    }
+    PathAndQuery::try_from(out)
 }
 
 /// Whether the content of a response has no length that is known.

@@ -117,6 +117,11 @@ impl Answer {
             }
             101 => return Err(io::Error::other("HTTP/2 has no protocol switch")),
             100..=199 => return self.respond.send_informational(head).map_err(failure),
+            200..=299 if self.tunnel => {
+                // In HTTP/1.1 this is a response without a switch; here the client would take it for one (RFC 8441).
+                *head.status_mut() = StatusCode::NOT_IMPLEMENTED;
+                response.length()
+            }
             _ => response.length(),
         };
         if framing == BodyLength::None && is_grpc(head.headers()) {

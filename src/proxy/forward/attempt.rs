@@ -132,6 +132,7 @@ async fn converse(
         bytes: &mut buffers.response,
         head: &mut buffers.response_head,
         method: job.outgoing.request.method(),
+        plan: job.outgoing.plan,
         offer: job.outgoing.offer.as_ref(),
         client: (exchange.request.version() != Version::Http10).then_some(&mut exchange.writer),
         whole: job.rest.is_none(),
@@ -242,7 +243,7 @@ async fn switched(
 /// PX-16: where the upstream knows the gateway and not the client, its 401 is not the client's.
 fn check_refusal(response: &Response<'_>, job: &Job<'_>) -> Result<(), ForwardError> {
     if response.status() == 401 && job.outgoing.plan.action.refusal_is_failure {
-        return Err(ForwardError::BadGateway("the upstream refused the gateway's credential".to_owned()));
+        return Err(ForwardError::Refused);
     }
     Ok(())
 }

@@ -91,7 +91,7 @@ fn is_elsewhere(failed: &Failed, node: &Node, view: &View, tried: Tried) -> bool
 }
 
 /// What a failed try says about the server, where it does: not when the client or the route had no more
-/// time.
+/// time, nor what a client could bring about with every server.
 fn note(job: &Job<'_>, servers: &Servers, node: &Node, error: &ForwardError, now: Instant) {
     let is_late = matches!(error, ForwardError::ResponseTimeout) && !job.left(now).is_zero();
     let counts = is_late || matches!(error, ForwardError::BadGateway(_) | ForwardError::ConnectTimeout);

@@ -44,11 +44,10 @@ pub(super) async fn echo(
     let passing = answer.write(&response, &mut buffers.answer);
     let content = if method == "HEAD" { &[] } else { content.as_slice() };
     let waited = Instant::now().duration_since(job.start);
-    let write = exchange.writer.write_parts([&buffers.answer, content]);
-    let outcome = match exchange.deadline.within(exchange.limits.body_timeout, write).await {
-        Ok(Ok(())) if passing.persist => Outcome::Complete,
-        Ok(Ok(())) => Outcome::Close,
-        Ok(Err(_)) | Err(_) => Outcome::Abort,
+    let outcome = match exchange.write([&buffers.answer, content]).await {
+        Ok(()) if passing.persist => Outcome::Complete,
+        Ok(()) => Outcome::Close,
+        Err(_) => Outcome::Abort,
     };
     count(&progress.sent, content.len());
     Ok(Forwarded { status: 200, outcome, waited, ended: Instant::now(), revoked: false })

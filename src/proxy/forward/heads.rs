@@ -1,10 +1,10 @@
 //! The heads of a response up to the final one, and what the interim ones mean on the way.
 
-use super::ForwardError;
 use super::attempt::{Failed, Stage};
 use super::gate::Gate;
 use super::response::interim;
 use super::upgrade::Offer;
+use super::{ForwardError, Plan};
 use crate::http1::exchange::CONTINUE;
 use crate::http1::head::{Response, ResponseHead};
 use crate::http1::stream::{Reader, Writer};
@@ -23,6 +23,7 @@ pub(super) struct Heads<'h, 'u, 'c> {
     pub(super) bytes: &'h mut Vec<u8>,
     pub(super) head: &'h mut ResponseHead,
     pub(super) method: &'h str,
+    pub(super) plan: &'h Plan<'h>,
     pub(super) offer: Option<&'h Offer>,
     /// All of the request has been sent.
     pub(super) whole: bool,
@@ -118,7 +119,7 @@ impl Heads<'_, '_, '_> {
             (100, _) => self.let_pass().await,
             (_, None) => Ok(()),
             (_, Some(client)) => {
-                interim(&response, self.scratch);
+                interim(&response, self.plan, self.scratch);
                 client.write_all(self.scratch).await.map_err(|_| ForwardError::ClientGone.into())
             }
         }

@@ -78,12 +78,10 @@ impl Answer<'_> {
         let named = Named::read(response.connection());
         let edits = &self.plan.action.response_headers;
         let private = self.audience() != Audience::Anybody;
-        let has_cors = self.plan.action.cors.is_some();
         let mut said = Said::default();
         for field in response.fields() {
             let passes = match response_fate(field.name) {
-                ResponseFate::Pass if field.is("set-cookie") => !cookies::is_ours(field.value),
-                ResponseFate::Pass if has_cors && cors::is_ours(field.name) => false,
+                ResponseFate::Pass if is_for_us_to_say(&field, self.plan) => false,
                 ResponseFate::Pass => !(private && caching::is_targeted(field.name)),
                 ResponseFate::Date => !std::mem::replace(&mut said.date, true),
                 ResponseFate::CacheControl => {
@@ -163,15 +161,34 @@ pub(super) fn append_ours(plan: &Plan<'_>, request: &Request<'_>, out: &mut Vec<
 }
 
 /// Writes an interim response (H-1xx) into `out`: what passes of it, unchanged.
-pub(super) fn interim(response: &Response<'_>, out: &mut Vec<u8>) {
+pub(super) fn interim(response: &Response<'_>, plan: &Plan<'_>, out: &mut Vec<u8>) {
     out.clear();
     status_line(response, out);
+    unchanged(response, plan, out);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Appends the fields of a head that is not the final one, as far as they pass.
+pub(super) fn unchanged(response: &Response<'_>, plan: &Plan<'_>, out: &mut Vec<u8>) {
     let named = Named::read(response.connection());
-    let passes = |field: &Field<'_>| response_fate(field.name) != ResponseFate::Drop && !named.contains(field.name);
+    let edits = &plan.action.response_headers;
+    let passes = |field: &Field<'_>| {
+        response_fate(field.name) != ResponseFate::Drop
+            && !is_for_us_to_say(field, plan)
+            && !named.contains(field.name)
+            && !covers(edits, field.name)
+    };
     for field in response.fields().filter(passes) {
         line(out, field.name, field.value);
     }
-    out.extend_from_slice(b"\r\n");
+}
+
+/// Whether a field is one that no upstream sets: a cookie of ours (PX-18), or what `cors` says.
+fn is_for_us_to_say(field: &Field<'_>, plan: &Plan<'_>) -> bool {
+    if field.is("set-cookie") {
+        return cookies::is_ours(field.value);
+    }
+    plan.action.cors.is_some() && cors::is_ours(field.name)
 }
 
 pub(super) fn status_line(response: &Response<'_>, out: &mut Vec<u8>) {

@@ -1,13 +1,12 @@
 //! The offer to switch a connection to another protocol, and its acceptance (H-upg-1, H-upg-2, SMUG-22).
 
+use super::Plan;
 use super::edits::{append_set, covers, line};
-use super::response::{append_ours, status_line};
-use super::{Plan, cookies};
+use super::response::{append_ours, status_line, unchanged};
 use crate::http1::Version;
 use crate::http1::body::BodyLength;
 use crate::http1::head::{Request, Response};
-use crate::proxy::cors;
-use crate::proxy::fields::{Named, ResponseFate, list, response_fate};
+use crate::proxy::fields::list;
 use crate::proxy::route::Upgrade;
 
 /// The protocols that a client offers and a route allows, as they are written to the upstream.
@@ -55,19 +54,8 @@ impl Offer {
 pub(super) fn switching(response: &Response<'_>, plan: &Plan<'_>, request: &Request<'_>, out: &mut Vec<u8>) {
     out.clear();
     status_line(response, out);
-    let named = Named::read(response.connection());
+    unchanged(response, plan, out);
     let edits = &plan.action.response_headers;
-    for field in response.fields() {
-        let ours = if field.is("set-cookie") {
-            cookies::is_ours(field.value)
-        } else {
-            plan.action.cors.is_some() && cors::is_ours(field.name)
-        };
-        let passes = response_fate(field.name) != ResponseFate::Drop && !ours;
-        if passes && !named.contains(field.name) && !covers(edits, field.name) {
-            line(out, field.name, field.value);
-        }
-    }
     if !covers(edits, b"x-request-id") {
         line(out, b"x-request-id", plan.request_id.as_bytes());
     }

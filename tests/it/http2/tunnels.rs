@@ -275,3 +275,25 @@ fn a_websocket_over_http2_is_tunnelled() {
         assert!(body.data().await.is_none_or(|piece| piece.is_ok_and(|piece| piece.is_empty())));
     });
 }
+
+/// RFC 8441 section 5, WS-1: a success is the tunnel for a client of HTTP/2. A response without a switch, be it of the upstream
+/// or of the gateway itself, is none.
+#[test]
+fn a_response_without_a_switch_is_no_success_of_an_extended_connect() {
+    let upstream = Upstream::start();
+    let closed = "[[routes]]\npath = \"/closed/{*rest}\"\naccess = \"public\"\nupstream = \"notes\"\nupgrade = false\n";
+    let gateway = Gateway::start(Config::notes(&upstream).add(closed));
+    block_on(async {
+        let mut client = connected(&gateway).await;
+        for path in ["/public/x", "/closed/x", "/.well-known/oauth-authorization-server"] {
+            let (response, mut sending) = client.send_request(extended(path), false).unwrap();
+            let response = response.await.unwrap();
+            assert_eq!(response.status(), 501, "{path}: {response:?}");
+            let _ = sending.send_data(Bytes::from("GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n"), true);
+        }
+        let (response, _) = client.send_request(request("GET", "/public/y").body(()).unwrap(), true).unwrap();
+        assert_eq!(response.await.unwrap().status(), 200);
+    });
+    let targets: Vec<String> = upstream.requests().into_iter().map(|request| request.target).collect();
+    assert_eq!(targets, ["/public/x", "/closed/x", "/public/y"]);
+}

@@ -1,10 +1,10 @@
 //! The heads of a response up to the final one, and what the interim ones mean on the way.
 
+use super::ForwardError;
 use super::attempt::{Failed, Stage};
 use super::gate::Gate;
+use super::request::Outgoing;
 use super::response::interim;
-use super::upgrade::Offer;
-use super::{ForwardError, Plan};
 use crate::http1::exchange::CONTINUE;
 use crate::http1::head::{Response, ResponseHead};
 use crate::http1::stream::{Reader, Writer};
@@ -22,9 +22,8 @@ pub(super) struct Heads<'h, 'u, 'c> {
     pub(super) reader: &'h mut Reader<'u>,
     pub(super) bytes: &'h mut Vec<u8>,
     pub(super) head: &'h mut ResponseHead,
-    pub(super) method: &'h str,
-    pub(super) plan: &'h Plan<'h>,
-    pub(super) offer: Option<&'h Offer>,
+    /// What is being answered.
+    pub(super) outgoing: &'h Outgoing<'h>,
     /// All of the request has been sent.
     pub(super) whole: bool,
     /// Where interim responses go; nowhere for HTTP/1.0.
@@ -43,7 +42,9 @@ impl Heads<'_, '_, '_> {
         loop {
             while let Some(length) = self.parsed()? {
                 let response = Response::new(self.head, self.bytes);
-                if response.status() >= 200 || self.offer.is_some_and(|offer| offer.is_accepted(&response)) {
+                if response.status() >= 200
+                    || self.outgoing.offer.as_ref().is_some_and(|offer| offer.is_accepted(&response))
+                {
                     if let Some(gate) = self.gate {
                         gate.close();
                     }
@@ -107,7 +108,7 @@ impl Heads<'_, '_, '_> {
         if self.bytes.is_empty() {
             return Ok(None);
         }
-        self.head.parse(self.bytes, self.method).map_err(|error| invalid(error.0))
+        self.head.parse(self.bytes, self.outgoing.request.method()).map_err(|error| invalid(error.0))
     }
 
     /// H-1xx: 102 and 103 go on to the client, and the one 100 that it waits for; nobody asked for this
@@ -119,7 +120,7 @@ impl Heads<'_, '_, '_> {
             (100, _) => self.let_pass().await,
             (_, None) => Ok(()),
             (_, Some(client)) => {
-                interim(&response, self.plan, self.scratch);
+                interim(&response, self.outgoing.plan, self.scratch);
                 client.write_all(self.scratch).await.map_err(|_| ForwardError::ClientGone.into())
             }
         }

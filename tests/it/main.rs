@@ -30,6 +30,7 @@ mod identity;
 mod introspect_revoke;
 mod mcp;
 mod metadata;
+mod outages;
 mod par;
 mod paths;
 mod provider;

@@ -2,6 +2,7 @@
 //! token, never a pass for a revoked one, wait no longer than the store's timeout, and are served again by themselves.
 
 mod clients;
+mod network;
 mod process;
 
 use crate::harness::{Config, Gateway, Upstream};
@@ -25,7 +26,7 @@ fn config(upstream: &Upstream, url: &str) -> Config {
 /// Two nodes of one store, with clients that do not stop asking: one denies what it cannot ask about, the other serves what
 /// it had.
 struct Nodes {
-    _upstream: Upstream,
+    upstream: Upstream,
     denies: Gateway,
     serves: Gateway,
 }
@@ -35,11 +36,17 @@ impl Nodes {
         let upstream = Upstream::start();
         let denies = Gateway::start(config(&upstream, url));
         let serves = Gateway::start(config(&upstream, url).set("cache.on_store_outage", "\"serve-cached\""));
-        Self { _upstream: upstream, denies, serves }
+        Self { upstream, denies, serves }
     }
 
     fn clients(&self) -> Both {
         Both([Clients::of(&self.denies, false), Clients::of(&self.serves, true)])
+    }
+
+    /// How often both said that the store answers again.
+    fn notices_of_recovery(&self) -> usize {
+        let told = |node: &Gateway| node.output().matches("the store answers again").count();
+        told(&self.denies) + told(&self.serves)
     }
 
     /// Waits until the clients of both are served as before, and holds both to what they said.

@@ -96,12 +96,12 @@ async fn listen(
     }
 }
 
-/// Has each of them answer.
+/// Has each of them answer, and be a master still: a replica may hear too late of what ends.
 async fn prove(ears: &[Link]) -> RedisResult<()> {
     let mut proofs = JoinSet::new();
     for ear in ears {
         let ear = ear.clone();
-        proofs.spawn(async move { ear.ask::<()>(&cmd("PING")).await });
+        proofs.spawn(async move { ear.prove_master(ProtocolVersion::RESP3).await });
     }
     each(proofs).await.map(drop)
 }

@@ -58,7 +58,8 @@ impl Server {
             login: address.login.clone(),
             database: address.database,
             secured: address.is_secured(),
-            masters_only: matches!(address.topology, Topology::Sentinel { .. }),
+            // Replicas of a cluster say themselves who has the key.
+            masters_only: !matches!(address.topology, Topology::Cluster(_)),
         }
     }
 

@@ -91,9 +91,9 @@ impl Clients {
     }
 
     fn begin(&mut self, mut step: impl FnMut(&Mutex<Report>) + Send + 'static) {
-        let (report, stop) = (Arc::clone(&self.report), Arc::clone(&self.stop));
+        let (report, stopped) = (Arc::clone(&self.report), Arc::clone(&self.stop));
         self.threads.push(std::thread::spawn(move || {
-            while !stop.load(Ordering::Relaxed) {
+            while !stopped.load(Ordering::Relaxed) {
                 step(&report);
                 std::thread::sleep(Duration::from_millis(5));
             }

@@ -97,9 +97,13 @@ async fn hear(
 ) -> Result<Infallible, Ended> {
     let connection = &redis.connection;
     let server = connection.server();
+    // One that is still reading what it had answers here: what was cached before is all that there is until then.
+    if agree(redis, keys).await? {
+        feed.all_ended();
+    }
+    redis.end_again(feed, endings).await?;
     // Whatever ended while nobody listened is unknown.
     feed.all_ended();
-    redis.end_again(feed, endings).await?;
     loop {
         server.bounded(prove(&ears.links)).await?;
         // It finds out when the key is gone or another.

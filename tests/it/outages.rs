@@ -2,6 +2,7 @@
 //! token, never a pass for a revoked one, wait no longer than the store's timeout, and are served again by themselves.
 
 mod clients;
+mod failover;
 mod network;
 mod process;
 

@@ -3,6 +3,7 @@
 
 mod clients;
 mod failover;
+mod metrics;
 mod network;
 mod process;
 

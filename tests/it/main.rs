@@ -28,6 +28,7 @@ mod hosts;
 mod http2;
 mod identity;
 mod introspect_revoke;
+mod invalidation;
 mod mcp;
 mod metadata;
 mod outages;

@@ -1,4 +1,5 @@
-//! A real Redis on a free port, which can be stopped, frozen and started again.
+//! A real Redis on a free port, which can be stopped, frozen and started again. `TOLLGATE_REDIS_SERVER` names another
+//! program that speaks the same protocol.
 
 use super::{eventually, free_port};
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -62,7 +63,8 @@ impl Redis {
 
     fn launch(&mut self, arguments: &[&str]) {
         assert!(self.child.is_none());
-        let child = Command::new("redis-server")
+        let program = std::env::var_os("TOLLGATE_REDIS_SERVER").unwrap_or_else(|| "redis-server".into());
+        let child = Command::new(program)
             .args(arguments)
             .current_dir(self.folder.path())
             .stdin(Stdio::null())

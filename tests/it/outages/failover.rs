@@ -20,7 +20,10 @@ fn sentinels_that_name_another_master() {
     let mut former = Redis::start_with(&["--repl-diskless-sync-delay", "0"]);
     let port = former.port().to_string();
     let next = Redis::start_with(&["--repl-diskless-sync-delay", "0", "--replicaof", &format!("127.0.0.1 {port}")]);
-    eventually("a replica", || former.cli(&["info", "replication"]).contains("state=online"));
+    eventually("a replica", || {
+        let (former, next) = (former.cli(&["info", "replication"]), next.cli(&["info", "replication"]));
+        former.contains("state=online") && next.contains("master_link_status:up")
+    });
     let sentinels = [(); 3].map(|()| Redis::sentinel(former.port()));
     for sentinel in &sentinels {
         eventually("they know each other", || {
@@ -32,6 +35,7 @@ fn sentinels_that_name_another_master() {
     let named = sentinels.each_ref().map(|sentinel| format!("127.0.0.1:{}", sentinel.port()));
     let nodes = Nodes::of(&format!("redis+sentinel://{}/notes/0", named.join(",")));
     let clients = nodes.clients();
+    assert_eq!(former.command("WAIT 1 5000").trim(), ":1", "the replica has what was issued so far");
     let lost = Instant::now();
     std::thread::sleep(RECOVERY / 10);
     let fault = Instant::now();

@@ -14,6 +14,7 @@ use bytes::Bytes;
 use h2::client::{Builder, SendRequest};
 use http::uri::Scheme;
 use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
 use std::io;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
@@ -29,6 +30,11 @@ const CONNECTION_WINDOW: u32 = 100 * STREAM_WINDOW;
 const HEAD_SIZE: u32 = 64 * 1024;
 /// A connection without a stream is ended after this time.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+/// Until a server has said how many streams it takes at a time, it gets one: what is more than it takes would be
+/// refused, and a request that cannot be sent again with it.
+const FIRST_STREAMS: usize = 1;
+/// The number of no stream: that of who waits without one.
+const NOBODY: u64 = 0;
 /// After so many requests in a row that nobody answered, a connection gets no more.
 const MOST_UNANSWERED: u32 = 3;
 
@@ -83,6 +89,13 @@ impl Pool {
         if let Some(stream) = self.stream() {
             return Ok(stream);
         }
+        let unknown = self.links.borrow().last().map(|link| Rc::clone(&link.state));
+        if let Some(state) = unknown.filter(|state| !state.settings.are_known()) {
+            poll_fn(|context| state.settings.poll_known(NOBODY, context)).await;
+            if let Some(stream) = self.stream() {
+                return Ok(stream);
+            }
+        }
         let mut link = Link::new(connect.await?).await?;
         let stream = link.stream();
         self.links.borrow_mut().push(link);
@@ -115,6 +128,7 @@ impl Link {
         let mut builder = Builder::new();
         builder
             .enable_push(false)
+            .initial_max_send_streams(FIRST_STREAMS)
             .initial_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
             .max_header_list_size(HEAD_SIZE)

@@ -324,9 +324,9 @@ async fn try_server(
             Some(connection) => connection,
             None => Box::pin(connected(job, node)).await?,
         };
-        let reused = connection.reused && !again;
+        let (reused, shared) = (connection.reused, connection.shared);
         match attempt(job, node, connection, exchange, buffers).await {
-            Err(failed) if reused && failed.stage.is_stale(job.repeatable) => {
+            Err(failed) if !again && is_for_another(failed.stage, job, (reused, shared)) => {
                 resent = failed.stage == Stage::Unanswered;
                 again = true;
             }
@@ -334,6 +334,12 @@ async fn try_server(
             Ok(forwarded) => return Ok(forwarded),
         }
     }
+}
+
+/// Whether a request goes over another connection to the same server: an idle one was dead, or HTTP/2 has said that
+/// nobody looked at it (RFC 9113 section 8.7).
+fn is_for_another(stage: Stage, job: &Job<'_>, (reused, shared): (bool, bool)) -> bool {
+    if reused { stage.is_stale(job.repeatable) } else { shared && stage == Stage::Unsent }
 }
 
 /// A fresh connection.

@@ -298,6 +298,8 @@ struct Http2Upstream {
     connections: Arc<AtomicUsize>,
     /// So many requests are refused before they are looked at.
     refusals: Arc<AtomicUsize>,
+    /// So many streams at a time.
+    most: Option<u32>,
 }
 
 impl Http2Upstream {
@@ -315,7 +317,13 @@ impl Http2Upstream {
     }
 
     async fn serve(self, stream: TcpStream) {
-        let mut connection = h2::server::handshake(stream).await.unwrap();
+        let mut builder = h2::server::Builder::new();
+        if let Some(most) = self.most {
+            builder.max_concurrent_streams(most);
+            // It says so late.
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        let mut connection = builder.handshake::<_, Bytes>(stream).await.unwrap();
         while let Some(Ok((request, mut respond))) = connection.accept().await {
             if self.refusals.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok() {
                 respond.send_reset(Reason::REFUSED_STREAM);
@@ -422,6 +430,29 @@ fn characters_that_http2_does_not_take_are_escaped() {
         let asked = upstream.asked.lock().unwrap();
         let targets: Vec<_> = asked.iter().map(|parts| parts.uri.path_and_query().unwrap().as_str()).collect();
         assert_eq!(targets, ["/public/a%3Cb%3E%60c%22?q=%3C%60%22%3E%7C", "/public/a|b^{c}?q=%3C|"]);
+    });
+}
+
+/// LIM-conn: a server that takes few streams at a time gets no more, from the first on; the others wait or have another
+/// connection.
+#[test]
+fn a_server_that_takes_few_streams_is_not_asked_for_more() {
+    block_on(async {
+        let upstream = Http2Upstream { most: Some(3), ..Http2Upstream::default() };
+        let gateway = behind(&upstream).await;
+        let client = connect(&gateway).await;
+        let call = |number: usize| {
+            let client = client.clone();
+            tokio::spawn(async move {
+                let content = format!("message {number}");
+                send(&client, request("POST", "/public/call"), Some(content.as_bytes())).await.unwrap().status
+            })
+        };
+        for task in (0..60).map(call).collect::<Vec<_>>() {
+            assert_eq!(task.await.unwrap(), 200);
+        }
+        assert_eq!(upstream.asked.lock().unwrap().len(), 60);
+        assert!((2..=8 * 4).contains(&upstream.connections.load(Ordering::SeqCst)));
     });
 }
 

@@ -26,6 +26,11 @@ impl Settings {
         Self { ping: RefCell::new(ping), waiting: Rc::default() }
     }
 
+    /// Whether they have come, as far as somebody has asked; or the connection is lost.
+    pub(super) fn are_known(&self) -> bool {
+        self.waiting.known.get()
+    }
+
     /// Ready when they have come, or the connection is lost: the answer to a PING stands behind them.
     pub(super) fn poll_known(&self, number: u64, context: &Context<'_>) -> Poll<()> {
         if self.waiting.known.get() {

@@ -8,7 +8,7 @@ mod handshake;
 mod listener;
 mod multiplexed;
 mod places;
-mod proxy_protocol;
+pub mod proxy_protocol;
 mod worker;
 
 pub use self::handshake::{HandshakeFailure, PROTOCOLS};

@@ -218,6 +218,14 @@ impl Store {
         }
     }
 
+    /// How long ago it was proved that nothing that ended is unknown here; nothing where no proof is needed.
+    pub fn feed_age(&self) -> Option<Duration> {
+        match &self.backend {
+            Backend::Embedded(_) => None,
+            Backend::Redis(_) => Some(self.shared.feed.age()),
+        }
+    }
+
     /// The record of an access token, straight from the store; expired ones are `None`.
     ///
     /// # Errors

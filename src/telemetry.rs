@@ -15,7 +15,7 @@ mod stamp;
 mod subscriber;
 mod upstreams;
 
-pub use counters::{Counter, Counters, Gauge, Timings};
+pub use counters::{Counter, Counters, FeedNumbers, Gauge, Timings};
 pub use probes::{Probes, Readiness};
 pub use stamp::rfc3339;
 pub use upstreams::{ServerNumbers, UpstreamNumbers};

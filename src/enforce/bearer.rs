@@ -5,7 +5,8 @@ mod urlencoded;
 
 use crate::oauth::token::TokenKind;
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use zeroize::Zeroizing;
 
 /// The ways in which a token may be sent (`bearer.methods`).
@@ -53,6 +54,14 @@ pub fn authorization(value: &[u8]) -> Credential<'_> {
     if spaces > 0 && is_b64token(token) { Credential::Bearer(token) } else { Credential::Malformed }
 }
 
+/// Base64 as the most forgiving upstream reads it.
+const FORGIVING: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true),
+);
+
 /// Whether an `Authorization` value of another scheme holds a token of ours, which no upstream may
 /// get (PX-3): as a word of it, or as name or password of `Basic`.
 pub fn holds_token(value: &[u8]) -> bool {
@@ -63,7 +72,7 @@ pub fn holds_token(value: &[u8]) -> bool {
     if !scheme.eq_ignore_ascii_case(b"basic") {
         return false;
     }
-    let Ok(pair) = STANDARD.decode(trim(rest)).map(Zeroizing::new) else { return false };
+    let Ok(pair) = FORGIVING.decode(trim(rest)).map(Zeroizing::new) else { return false };
     pair.splitn(2, |octet| *octet == b':').any(|half| TokenKind::of(half).is_some())
 }
 

@@ -72,6 +72,8 @@ impl RequestHead {
     /// # Errors
     /// When the head is refused.
     pub fn parse(&mut self, bytes: &[u8], limits: &Limits) -> Result<Option<usize>, HeadError> {
+        // What stands behind the bound is never looked at: it may be here already, or not yet.
+        let bytes = bytes.get(..=limits.head_size).unwrap_or(bytes);
         let searched = std::mem::take(&mut self.searched).min(bytes.len());
         if memchr::memchr(b'\n', &bytes[searched..]).is_none() {
             self.searched = bytes.len();

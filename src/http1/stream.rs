@@ -3,6 +3,7 @@
 
 pub mod tls;
 
+use socket2::SockRef;
 use std::fmt;
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
@@ -116,6 +117,20 @@ pub trait Layer: fmt::Debug {
 
     /// Whether the other end has finished or is lost, as far as that is known without reading.
     fn is_closed(&self) -> bool;
+}
+
+/// Octets that may wait at the system until what was written before them is on its way (`TCP_NOTSENT_LOWAT`). What a
+/// slow reader does not take then stays at the other end, instead of filling some megabytes here.
+const UNSENT: u32 = 128 * 1024;
+
+/// Bounds what the system keeps for the other end of a TCP connection, or of each that a listener accepts.
+///
+/// # Errors
+/// Those of the system.
+pub fn bound_unsent<'s>(socket: impl Into<SockRef<'s>>) -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    socket.into().set_tcp_notsent_lowat(UNSENT)?;
+    Ok(())
 }
 
 /// A byte stream.

@@ -1,6 +1,7 @@
 //! The byte stream below a connection, as the library wants it.
 
 use crate::http1::stream::{Layer, Stream};
+use std::cell::RefCell;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -9,11 +10,16 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 /// Octets that are read of a layer at a time.
 const READ: usize = 16 * 1024;
 
-/// A byte stream of which the start has been read already.
+thread_local! {
+    /// Octets on their way from a layer.
+    static ARRIVING: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A byte stream of which the start has been read already. It holds no buffer while nothing comes.
 #[derive(Debug)]
 pub(super) struct Socket {
     stream: Stream,
-    /// The start; then what a layer gave.
+    /// The start; then what a layer gave and the reader had no room for.
     ahead: Vec<u8>,
     used: usize,
 }
@@ -29,14 +35,23 @@ impl Socket {
         let size = rest.len().min(buffer.remaining());
         buffer.put_slice(&rest[..size]);
         self.used += size;
+        if self.used == self.ahead.len() {
+            (self.ahead, self.used) = (Vec::new(), 0);
+        }
         size > 0
     }
 }
 
-fn fill(layer: &dyn Layer, ahead: &mut Vec<u8>, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
-    ahead.clear();
-    ahead.reserve(READ);
-    layer.poll_read(context, ahead)
+/// Reads a layer once; gives what the reader has no room for.
+fn read(layer: &dyn Layer, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<Vec<u8>>> {
+    ARRIVING.with_borrow_mut(|arriving| {
+        arriving.clear();
+        arriving.reserve(READ);
+        ready!(layer.poll_read(context, arriving))?;
+        let (now, rest) = arriving.split_at(arriving.len().min(buffer.remaining()));
+        buffer.put_slice(now);
+        Poll::Ready(Ok(rest.to_vec()))
+    })
 }
 
 impl AsyncRead for Socket {
@@ -49,9 +64,7 @@ impl AsyncRead for Socket {
             Stream::Tcp(stream) => Pin::new(stream).poll_read(context, buffer),
             Stream::Unix(stream) => Pin::new(stream).poll_read(context, buffer),
             Stream::Layered(layer) => {
-                this.used = 0;
-                ready!(fill(&**layer, &mut this.ahead, context))?;
-                this.give(buffer);
+                this.ahead = ready!(read(&**layer, context, buffer))?;
                 Poll::Ready(Ok(()))
             }
         }

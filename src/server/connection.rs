@@ -45,15 +45,17 @@ const LINGER: Duration = Duration::from_secs(1);
 const LINGER_OCTETS: usize = 64 * 1024;
 
 thread_local! {
-    static INPUTS: RefCell<Vec<Input>> = const { RefCell::new(Vec::new()) };
+    #[expect(clippy::vec_box, reason = "a connection has room for a pointer, not for what it may once need")]
+    static INPUTS: RefCell<Vec<Box<Input>>> = const { RefCell::new(Vec::new()) };
 }
 
 impl Input {
-    fn take() -> Self {
+    #[expect(clippy::unnecessary_box_returns, reason = "the box is what is kept")]
+    fn take() -> Box<Self> {
         INPUTS.with_borrow_mut(Vec::pop).unwrap_or_default()
     }
 
-    fn keep(mut self) {
+    fn keep(mut self: Box<Self>) {
         if self.bytes.capacity() <= KEPT {
             self.bytes.clear();
             INPUTS.with_borrow_mut(|inputs| {
@@ -83,60 +85,66 @@ enum Reading {
 pub(super) type Established = (Stream, Option<Arc<Names>>);
 
 /// Serves a connection to its end.
-pub(super) async fn serve<S: Service>(
+#[expect(
+    clippy::manual_async_fn,
+    reason = "an async function keeps its arguments twice, for as long as the connection idles"
+)]
+pub(super) fn serve<S: Service>(
     (mut stream, names): Established,
     peer: Peer,
     service: Rc<S>,
     state: Rc<Cell<State>>,
     entry: Entry,
-) {
-    let mut deadline = Deadline::new();
-    let mut pipelined = None;
-    let mut first = true;
-    loop {
-        let mut input = if let Some(input) = pipelined.take() {
-            input
-        } else {
-            // An idle connection holds no buffer.
-            state.set(State::Idle);
-            if !is_coming(&mut stream, &peer, &mut deadline, &entry.connections.limits()).await {
-                return;
+) -> impl Future<Output = ()> {
+    async move {
+        let mut deadline = Deadline::new();
+        let mut pipelined = None;
+        let mut first = true;
+        loop {
+            let mut input = if let Some(input) = pipelined.take() {
+                input
+            } else {
+                // An idle connection holds no buffer.
+                state.set(State::Idle);
+                if !is_coming(&mut stream, &peer, &mut deadline, &entry.connections.limits()).await {
+                    return;
+                }
+                state.set(State::Busy);
+                Input::take()
+            };
+            // A message keeps the limits with which it began.
+            let limits = entry.connections.limits();
+            let length = match read_head(&mut stream, &mut input, &mut deadline, &limits).await {
+                Reading::Complete(length) => length,
+                Reading::Ended => return,
+                Reading::Refused(error) => {
+                    let begun = first.then_some(input.bytes);
+                    return Box::pin(no_request((stream, names), begun, error, peer, service, entry)).await;
+                }
+            };
+            first = false;
+            let (outcome, used, spill) = exchange(
+                (&mut stream, names.as_deref()),
+                &input,
+                length,
+                &peer,
+                &*service,
+                (&mut deadline, &limits, &entry.connections.draining),
+            )
+            .await;
+            match outcome {
+                Outcome::Abort => return,
+                Outcome::Close => return Box::pin(linger(&mut stream)).await,
+                Outcome::Complete => input.advance(length + used, &spill),
             }
-            state.set(State::Busy);
-            Input::take()
-        };
-        // A message keeps the limits with which it began.
-        let limits = entry.connections.limits();
-        let length = match read_head(&mut stream, &mut input, &mut deadline, &limits).await {
-            Reading::Complete(length) => length,
-            Reading::Ended => return,
-            Reading::Refused(error) => {
-                let begun = first.then_some(input.bytes);
-                return Box::pin(no_request((stream, names), begun, error, peer, service, entry)).await;
+            if entry.connections.draining.get() {
+                return Box::pin(linger(&mut stream)).await;
             }
-        };
-        first = false;
-        let (outcome, used, spill) = exchange(
-            (&mut stream, names.as_deref()),
-            &input,
-            length,
-            &peer,
-            &*service,
-            (&mut deadline, &limits, &entry.connections.draining),
-        )
-        .await;
-        match outcome {
-            Outcome::Abort => return,
-            Outcome::Close => return Box::pin(linger(&mut stream)).await,
-            Outcome::Complete => input.advance(length + used, &spill),
-        }
-        if entry.connections.draining.get() {
-            return Box::pin(linger(&mut stream)).await;
-        }
-        if input.bytes.is_empty() {
-            input.keep();
-        } else {
-            pipelined = Some(input);
+            if input.bytes.is_empty() {
+                input.keep();
+            } else {
+                pipelined = Some(input);
+            }
         }
     }
 }

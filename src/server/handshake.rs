@@ -53,18 +53,24 @@ impl HandshakeFailure {
 }
 
 /// Agrees on TLS, then serves the connection to its end.
-pub(super) async fn serve<S: Service>(
+#[expect(
+    clippy::manual_async_fn,
+    reason = "an async function keeps its arguments twice, for as long as the connection idles"
+)]
+pub(super) fn serve<S: Service>(
     stream: Stream,
     peer: Peer,
     service: Rc<S>,
     state: Rc<Cell<State>>,
     entry: Entry,
-) {
-    // Nothing is lost with a handshake: a draining server ends it.
-    state.set(State::Idle);
-    let established = Box::pin(establish(stream, &peer, &*service, &entry)).await;
-    if let Some(established) = established {
-        connection::serve(established, peer, service, state, entry).await;
+) -> impl Future<Output = ()> {
+    async move {
+        // Nothing is lost with a handshake: a draining server ends it.
+        state.set(State::Idle);
+        let established = Box::pin(establish(stream, &peer, &*service, &entry)).await;
+        if let Some(established) = established {
+            connection::serve(established, peer, service, state, entry).await;
+        }
     }
 }
 

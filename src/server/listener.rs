@@ -1,7 +1,7 @@
 //! Addresses that are listened on. TCP listeners of several workers share an address by
 //! `SO_REUSEPORT`, so that the kernel spreads connections; those of a unix socket share the socket.
 
-use crate::http1::stream::{Listen, Peer, Stream, Tls};
+use crate::http1::stream::{Listen, Peer, Stream, Tls, bound_unsent};
 use socket2::{Domain, SockAddr, Socket, Type};
 use std::fs;
 use std::io;
@@ -148,6 +148,7 @@ fn tcp(address: SocketAddr) -> io::Result<std::net::TcpListener> {
     socket.set_reuse_port(true)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
+    bound_unsent(&socket)?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())
 }
@@ -190,6 +191,17 @@ mod tests {
         assert_eq!(first.sibling().unwrap().address(), Some(address));
         let error = Listener::bind(&Listen::Tcp(address), PUBLIC_MODE, false).unwrap_err().to_string();
         assert!(error.contains(&address.to_string()) && error.contains("another process"), "{error}");
+    }
+
+    /// LIM-conn: what a slow reader has not taken does not fill the memory of the system.
+    #[tokio::test]
+    async fn little_waits_at_the_system_for_who_is_accepted() {
+        let listener = Listener::bind(&Listen::Tcp(([127, 0, 0, 1], 0).into()), PUBLIC_MODE, false).unwrap();
+        let address = listener.address().unwrap();
+        let accepting = listener.into_accepting().unwrap();
+        let (_client, accepted) = tokio::join!(tokio::net::TcpStream::connect(address), accepting.accept());
+        let (Stream::Tcp(stream), _) = accepted.unwrap() else { panic!() };
+        assert_eq!(socket2::SockRef::from(&stream).tcp_notsent_lowat().unwrap(), 128 * 1024);
     }
 
     #[test]

@@ -20,7 +20,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 
 /// For whom a proxy connects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Announced {
+pub enum Announced {
     /// For itself, to see whether somebody is there.
     Proxy,
     /// For a client.
@@ -29,11 +29,11 @@ enum Announced {
 
 /// Whom a proxy connects for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Client {
+pub struct Client {
     /// `None`: it does not tell.
-    address: Option<SocketAddr>,
+    pub address: Option<SocketAddr>,
     /// Whether the client speaks TLS with it; `None`: it does not tell.
-    tls: Option<bool>,
+    pub tls: Option<bool>,
 }
 
 impl Client {
@@ -44,8 +44,9 @@ impl Client {
     }
 }
 
+/// Why it is not known for whom a proxy connects.
 #[derive(Debug, thiserror::Error)]
-enum AnnounceError {
+pub enum AnnounceError {
     /// The proxy is gone, or something is wrong with its connection.
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -109,7 +110,10 @@ fn client(announced: Announced, proxy: Peer) -> Peer {
 }
 
 /// Reads a header, and nothing of what stands behind it.
-async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Result<Announced, AnnounceError> {
+///
+/// # Errors
+/// When the stream fails or ends, or does not begin with a header that is as it must be.
+pub async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Result<Announced, AnnounceError> {
     let mut header = vec![0; SHORTEST];
     stream.read_exact(&mut header).await?;
     let announced = if header.starts_with(v2::SIGNATURE) {

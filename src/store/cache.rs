@@ -52,6 +52,23 @@ pub struct TokenCache<V> {
     flights: Flights<V>,
     /// In milliseconds.
     ttl: AtomicU64,
+    /// How many were told what another lookup found.
+    shared: AtomicU64,
+    /// How many entries went because their tokens ended, or may have.
+    invalidated: AtomicU64,
+}
+
+/// What a cache holds and has done, for metrics.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CacheNumbers {
+    /// How many entries there are.
+    pub entries: u64,
+    /// What they take.
+    pub bytes: u64,
+    /// Lookups that were not made, because another one of the same token was under way.
+    pub shared: u64,
+    /// Entries that went because their tokens ended, or may have.
+    pub invalidated: u64,
 }
 
 /// What was known of a token at `since`; `None`: it was not in the store. It ends by the ttl in force,
@@ -73,6 +90,8 @@ impl<V: Cached> TokenCache<V> {
             entries: Cache::with_weighter(expected, settings.max_size, Bytes),
             flights: Flights::default(),
             ttl: AtomicU64::new(millis(settings.ttl)),
+            shared: AtomicU64::new(0),
+            invalidated: AtomicU64::new(0),
         })
     }
 
@@ -119,6 +138,7 @@ impl<V: Cached> TokenCache<V> {
                 }
                 Boarding::Passenger(mut flight) => {
                     if let Some(outcome) = flight.outcome().await {
+                        self.shared.fetch_add(1, Ordering::Relaxed);
                         return outcome;
                     }
                 }
@@ -139,9 +159,14 @@ impl<V: Cached> TokenCache<V> {
         drop::<EntryResult<'_, _, _, _, _, _, ()>>(outcome);
     }
 
-    /// Entries and bytes, for metrics.
-    pub fn usage(&self) -> (u64, u64) {
-        (self.entries.len() as u64, self.entries.weight())
+    /// For metrics.
+    pub fn numbers(&self) -> CacheNumbers {
+        CacheNumbers {
+            entries: self.entries.len() as u64,
+            bytes: self.entries.weight(),
+            shared: self.shared.load(Ordering::Relaxed),
+            invalidated: self.invalidated.load(Ordering::Relaxed),
+        }
     }
 
     fn known(&self, digest: &TokenDigest, now: Timestamp) -> Option<Known<V>> {
@@ -172,7 +197,10 @@ fn millis(duration: Duration) -> u64 {
 
 impl<V: Cached> Listener for TokenCache<V> {
     fn ended(&self, tokens: &[TokenDigest]) {
-        self.flights.strike(tokens, |digest| drop(self.entries.remove(digest)));
+        self.flights.strike(tokens, |digest| {
+            let was_there = self.entries.remove(digest).is_some();
+            self.invalidated.fetch_add(was_there.into(), Ordering::Relaxed);
+        });
     }
 
     fn issued(&self, tokens: &[TokenDigest]) {
@@ -180,7 +208,10 @@ impl<V: Cached> Listener for TokenCache<V> {
     }
 
     fn all_ended(&self) {
-        self.flights.strike_all(|| self.entries.clear());
+        self.flights.strike_all(|| {
+            self.invalidated.fetch_add(self.entries.len() as u64, Ordering::Relaxed);
+            self.entries.clear();
+        });
     }
 }
 

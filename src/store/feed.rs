@@ -4,7 +4,7 @@ use super::patience::Patience;
 use crate::oauth::token::TokenDigest;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Told of ended tokens before the call that ended them returns.
 pub trait Listener: Send + Sync {
@@ -26,13 +26,21 @@ pub(super) struct Feed {
     start: Instant,
     /// Milliseconds from `start` to the last proof, plus one; zero: there is none.
     proof: AtomicU64,
+    /// Milliseconds from `start` to the last proof, whatever came afterwards.
+    last: AtomicU64,
     patience: Arc<Patience>,
 }
 
 impl Feed {
     /// A feed without listeners and without proof, which distrusts a proof older than `patience` says.
     pub(super) fn new(patience: Arc<Patience>) -> Self {
-        Self { listeners: RwLock::default(), start: Instant::now(), proof: AtomicU64::new(0), patience }
+        Self {
+            listeners: RwLock::default(),
+            start: Instant::now(),
+            proof: AtomicU64::new(0),
+            last: AtomicU64::new(0),
+            patience,
+        }
     }
 
     pub(super) fn listen(&self, listener: Arc<dyn Listener>) {
@@ -57,7 +65,9 @@ impl Feed {
 
     /// The store has just answered, and everything that ended before has been told.
     pub(super) fn proved(&self) {
-        self.proof.store(self.elapsed().saturating_add(1), Ordering::Release);
+        let now = self.elapsed();
+        self.last.store(now, Ordering::Relaxed);
+        self.proof.store(now.saturating_add(1), Ordering::Release);
     }
 
     /// The store did not answer, or something may have been missed.
@@ -68,6 +78,11 @@ impl Feed {
     pub(super) fn is_trusted(&self) -> bool {
         let Some(proof) = self.proof.load(Ordering::Acquire).checked_sub(1) else { return false };
         u128::from(self.elapsed().saturating_sub(proof)) <= self.patience.feed().as_millis()
+    }
+
+    /// How long ago the last proof was; from the start where there was none.
+    pub(super) fn age(&self) -> Duration {
+        Duration::from_millis(self.elapsed().saturating_sub(self.last.load(Ordering::Relaxed)))
     }
 
     fn elapsed(&self) -> u64 {
@@ -84,7 +99,6 @@ impl Feed {
 mod tests {
     use super::*;
     use crate::store::{Location, Settings};
-    use std::time::Duration;
 
     fn settings(feed_timeout: Duration) -> Settings {
         Settings { location: Location::Memory, timeout: Duration::ZERO, feed_timeout }

@@ -133,11 +133,24 @@ pub struct Counters {
     pub refresh_reuses: Counter,
     pub(super) handshakes: [Counter; HANDSHAKES.len()],
     /// As they were shown last.
+    pub(super) feed: Mutex<FeedNumbers>,
+    /// As they were shown last.
     pub(super) upstreams: Mutex<Vec<UpstreamNumbers>>,
     pub(super) issued: [Counter; GRANTS.len()],
     pub(super) refused: [Counter; ENDPOINTS.len()],
     pub(super) sign_ins: [[Counter; OUTCOMES.len()]; WAYS.len()],
     pub(super) forged_forms: [Counter; CAUSES.len()],
+}
+
+/// What the cache of tokens was told, and how it spares the store.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct FeedNumbers {
+    /// Tokens that were not looked up, because somebody else was looking them up.
+    pub shared: u64,
+    /// Entries of the cache that went because their tokens ended, or may have.
+    pub invalidated: u64,
+    /// How long ago it was proved that nothing that ended is unknown, where that needs a proof.
+    pub age: Option<Duration>,
 }
 
 /// Why there was no TLS handshake; the last is everything else.
@@ -164,6 +177,11 @@ impl Counters {
     /// How the upstreams stand: what is read next.
     pub fn show_upstreams(&self, upstreams: Vec<UpstreamNumbers>) {
         *self.upstreams.lock().unwrap_or_else(PoisonError::into_inner) = upstreams;
+    }
+
+    /// How the cache stands: what is read next.
+    pub fn show_feed(&self, numbers: FeedNumbers) {
+        *self.feed.lock().unwrap_or_else(PoisonError::into_inner) = numbers;
     }
 
     /// Somebody signed in, or was refused.

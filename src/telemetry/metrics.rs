@@ -2,7 +2,9 @@
 
 use super::Verdict;
 use super::cells::{CLASSES, HistogramTotals, Ledger, Totals};
-use super::counters::{BOUNDS, CAUSES, Counter, Counters, ENDPOINTS, GRANTS, Gauge, HANDSHAKES, OUTCOMES, WAYS};
+use super::counters::{
+    BOUNDS, CAUSES, Counter, Counters, ENDPOINTS, FeedNumbers, GRANTS, Gauge, HANDSHAKES, OUTCOMES, WAYS,
+};
 use super::upstreams;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
@@ -138,6 +140,7 @@ impl Collector for Kept {
         let help = "Forms of pages that were refused, by cause";
         labelled(&mut encoder, ("forms_refused", help, "cause"), &CAUSES, &kept.forged_forms)?;
         sign_ins(&mut encoder, kept)?;
+        feed(&mut encoder, *kept.feed.lock().unwrap_or_else(PoisonError::into_inner))?;
         upstreams::encode(&mut encoder, &kept.upstreams.lock().unwrap_or_else(PoisonError::into_inner))?;
         let results = ["failed", "succeeded"].iter().zip([&kept.reloads_failed, &kept.reloads_succeeded]);
         let help = "Configurations that were read after the first";
@@ -180,6 +183,19 @@ fn counters<'c>(kept: &'c Counters, dropped: &'c Counter) -> [(&'static str, &'s
         ("refresh_reuses", "Old refresh tokens that came back", &kept.refresh_reuses),
         ("log_lines_dropped", "Log lines that the output was too slow for", dropped),
     ]
+}
+
+fn feed(encoder: &mut DescriptorEncoder<'_>, numbers: FeedNumbers) -> fmt::Result {
+    for (name, help, count) in [
+        ("cache_coalesced", "Tokens that another lookup of the same token answered", numbers.shared),
+        ("cache_invalidations", "Entries of the cache whose tokens ended, or may have", numbers.invalidated),
+    ] {
+        ConstCounter::new(count).encode(encoder.encode_descriptor(name, help, None, MetricType::Counter)?)?;
+    }
+    let Some(age) = numbers.age else { return Ok(()) };
+    let help = "Since the store last proved that it tells what ends";
+    let metric = encoder.encode_descriptor("store_feed_age", help, Some(&Unit::Seconds), MetricType::Gauge)?;
+    ConstGauge::new(age.as_secs_f64()).encode(metric)
 }
 
 fn sign_ins(encoder: &mut DescriptorEncoder<'_>, kept: &Counters) -> fmt::Result {

@@ -52,7 +52,7 @@ ANSWERS = {
     "see": response(b"", "Location: /page", status="303 See Other"),
     "again": response(b"", "Location: /echo", status="307 Temporary Redirect"),
     "always": response(b"", "Location: /b/../echo", status="308 Permanent Redirect"),
-    "cookies": response(b"c", "Set-Cookie: a=b; Path=/; HttpOnly", "Set-Cookie: c=d,e; Max-Age=100000", "Set-Cookie: gone=; Max-Age=0"),
+    "cookies": response(b"c", "Set-Cookie: a=b; Path=/; HttpOnly", "Set-Cookie: c=d,e; Expires=Fri, 01 Jan 2100 00:00:00 GMT", "Set-Cookie: gone=; Max-Age=0"),
     "unwanted": response(b"too large", "Connection: close", status="413 Content Too Large"),
     "basic": response(b"who?", 'WWW-Authenticate: Basic realm="a"', status="401 Unauthorized"),
     "digest": response(b"who?", 'WWW-Authenticate: Digest realm="a", nonce="n", qop="auth"', status="401 Unauthorized"),

@@ -20,7 +20,7 @@ fn expect_local_error(response: &Response) {
     assert!(is_page(response) && !response.has("location"), "\n{response:?}");
 }
 
-/// R6749-4.1.2a, R6749-3.1b, R9700-4.12, R6749-4.1.2d
+/// R6749-4.1.2a, R6749-3.1b, R9700-4.12, R6749-4.1.2d, R6750-5.3c
 #[test]
 fn a_person_signs_in_allows_and_the_app_gets_what_was_allowed() {
     let (_upstream, gateway) = started();
@@ -38,6 +38,8 @@ fn a_person_signs_in_allows_and_the_app_gets_what_was_allowed() {
     let redirect = browser.submit(&form, &[("decision", "allow")]);
     assert_eq!(redirect.status, 303);
     assert_eq!(redirect.field("cache-control"), "no-store");
+    let shown = format!("{redirect:?}");
+    assert!(!shown.contains("tga_") && !shown.contains("tgr_"), "no token in a cookie or a URL\n{shown}");
     let answer = answer(&redirect);
     assert_eq!((&*answer["state"], &*answer["iss"]), ("s t&t", &*gateway.url()));
     let tokens = dance::redeem(&gateway, &answer["code"]).tokens();

@@ -119,6 +119,32 @@ headers.response = { set = { "strict-transport-security" = "max-age=31536000" },
     assert!(!response.has("x-inner") && response.field("server") == "old");
 }
 
+/// H-fwd-3: what an upstream compressed arrives as it is, and what it did not compress stays so.
+#[test]
+fn a_response_is_not_recoded() {
+    let packed: Vec<u8> = [0x1f, 0x8b, 8, 0].into_iter().chain((0..=255).rev()).collect();
+    let sent = packed.clone();
+    let upstream = Upstream::with(move |request, stream| {
+        let (coding, body) =
+            if request.target == "/public/packed" { ("gzip", &sent[..]) } else { ("identity", &b"plain"[..]) };
+        let head = format!(
+            "HTTP/1.1 200 OK\r\nCache-Control: no-transform\r\nContent-Encoding: {coding}\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        stream.write_all(&[head.as_bytes(), body].concat()).unwrap();
+        Next::Keep
+    });
+    let gateway = Gateway::start(Config::notes(&upstream));
+    for (path, accepted, coding, body) in
+        [("/public/packed", "identity", "gzip", &packed[..]), ("/public/plain", "gzip, br", "identity", b"plain")]
+    {
+        let response = gateway.get(path).field("Accept-Encoding", accepted).send();
+        let response = response.expect(200);
+        assert_eq!((response.field("content-encoding"), response.field("cache-control")), (coding, "no-transform"));
+        assert_eq!(response.body, body, "{path}");
+    }
+}
+
 /// H-body-4: a response arrives piece by piece, not when it is complete.
 #[test]
 fn responses_are_streamed() {

@@ -12,6 +12,7 @@ mod http;
 mod ports;
 mod provider;
 mod redis;
+mod relay;
 mod tls;
 mod upstream;
 
@@ -23,6 +24,7 @@ pub(crate) use http::{Connection, Request, Response, Tokens, form_encoded};
 pub(crate) use ports::free_port;
 pub(crate) use provider::{GATE, Provider};
 pub(crate) use redis::Redis;
+pub(crate) use relay::Relay;
 pub(crate) use tls::{Authority, Ending, Front};
 pub(crate) use upstream::{Next, Recorded, Upstream, read_request};
 

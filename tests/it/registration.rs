@@ -90,7 +90,7 @@ fn a_client_that_registers_itself_gets_nothing_for_itself() {
     assert!(!everything.contains(secret) && !everything.contains(text(&client, "registration_access_token")));
 }
 
-/// R7591-2b, R7591-3.2.1a: a public client has no secret; a grant beyond the policy is left out, and the answer shows it.
+/// R7591-2b, R7591-3.2.1a, R8252-8.4: a public client has no secret; a grant beyond the policy is left out, and the answer shows it.
 #[test]
 fn a_public_client_gets_no_secret_and_no_other_grants() {
     let gateway = gateway("open");

@@ -291,7 +291,7 @@ fn an_unknown_user_and_a_wrong_password_are_one_answer() {
     assert_eq!(known.text(), unknown.text());
 }
 
-/// R6749-6a to R6749-6d, TOK-10: rotation, narrowing, the same rights again.
+/// R6749-6a to R6749-6d, TOK-10, R9700-2.2.2, MCP-10: rotation, narrowing, the same rights again.
 #[test]
 fn a_refresh_token_rotates_and_keeps_its_scope() {
     let gateway = people();

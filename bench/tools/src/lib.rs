@@ -1,5 +1,9 @@
 //! What the parts of the benchmark have in common: a client that costs little and hides nothing.
 
+pub mod body;
+pub mod idle;
+pub mod slow;
+
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::Duration;
@@ -68,7 +72,8 @@ impl Client {
     }
 }
 
-fn length_of(head: &str) -> Option<usize> {
+/// The length that a head promises.
+pub(crate) fn length_of(head: &str) -> Option<usize> {
     let mut fields = head.lines().filter_map(|line| line.split_once(':'));
     fields.find(|(name, _)| name.eq_ignore_ascii_case("content-length"))?.1.trim().parse().ok()
 }

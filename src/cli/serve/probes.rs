@@ -6,7 +6,8 @@ use crate::http1::exchange::{Exchange, Outcome};
 use crate::http1::head::HeadError;
 use crate::http1::stream::Peer;
 use crate::server::{Load, Service};
-use crate::telemetry::{Probes, Readiness};
+use crate::store::cache::CacheNumbers;
+use crate::telemetry::{FeedNumbers, Probes, Readiness};
 use bytes::Bytes;
 use http::{Method, Response, StatusCode};
 use std::cell::Cell;
@@ -42,10 +43,11 @@ impl ProbeService {
 
 impl Service for ProbeService {
     async fn serve(&self, exchange: &mut Exchange<'_>) -> Outcome {
-        let (entries, bytes) = self.shared.cache.usage();
+        let CacheNumbers { entries, bytes, shared, invalidated } = self.shared.cache.numbers();
         let counters = self.shared.telemetry.counters();
         counters.cache_entries.set(entries);
         counters.cache_bytes.set(bytes);
+        counters.show_feed(FeedNumbers { shared, invalidated, age: self.shared.store.feed_age() });
         counters.connections.set(self.load.open());
         counters.store_up.set(self.shared.store.is_trusted().into());
         counters.show_upstreams(self.shared.fleet.numbers());

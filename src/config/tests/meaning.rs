@@ -393,7 +393,7 @@ fn users_stand_once_and_have_a_hash() {
     );
 }
 
-/// Secrets never stand in an error, however it comes about.
+/// TOK-17: secrets never stand in an error, however it comes about.
 #[test]
 fn errors_do_not_show_secrets() {
     for line in [

@@ -1,6 +1,7 @@
 //! RFC 6750 section 2, and what is left of a request when its tokens are gone.
 
 use super::*;
+use base64::engine::general_purpose::STANDARD;
 use proptest::prelude::*;
 
 const OURS: &str = "tga_0123456789abcdefghijABCDEFGHIJ0123456789abcdefghijA";
@@ -74,6 +75,9 @@ fn our_tokens_are_found_under_other_schemes() {
         format!("Token token=\"{OURS}\""),
         basic(&format!("x:{OURS}")),
         basic(&format!("{OURS}:")).replace("Basic", "basic "),
+        // Without its padding, and with bits behind its end that mean nothing.
+        basic(&format!("{OURS}:pw")).trim_end_matches('=').to_owned(),
+        "Basic dGdhXzE6Yn==".to_owned(),
     ] {
         assert!(holds_token(value.as_bytes()), "{value}");
     }

@@ -18,9 +18,13 @@ enum State {
     /// Behind the `;` of an extension.
     ExtensionStart,
     ExtensionName,
+    /// Behind the `=` of an extension.
+    ExtensionValueStart,
     ExtensionValue,
     ExtensionQuoted,
     ExtensionEscape,
+    /// Behind the last `"` of an extension.
+    ExtensionEnd,
     SizeLf,
     Data,
     DataCr,
@@ -93,14 +97,19 @@ impl Decoder {
     fn step(&mut self, octet: u8) -> Result<State, &'static str> {
         Ok(match (self.state, octet) {
             (State::Size(digits), _) if octet.is_ascii_hexdigit() => self.digit(digits, octet)?,
-            (State::Size(1..) | State::ExtensionName | State::ExtensionValue, b'\r') => State::SizeLf,
-            (State::Size(1..) | State::ExtensionName | State::ExtensionValue, b';') => {
+            (State::Size(1..) | State::ExtensionName | State::ExtensionValue | State::ExtensionEnd, b'\r') => {
+                State::SizeLf
+            }
+            (State::Size(1..) | State::ExtensionName | State::ExtensionValue | State::ExtensionEnd, b';') => {
                 self.extra(State::ExtensionStart)?
             }
             (State::ExtensionStart | State::ExtensionName, _) if is_token(octet) => self.extra(State::ExtensionName)?,
-            (State::ExtensionValue, b'"') => self.extra(State::ExtensionQuoted)?,
-            (State::ExtensionValue, _) if is_token(octet) => self.extra(State::ExtensionValue)?,
-            (State::ExtensionName, b'=') | (State::ExtensionQuoted, b'"') => self.extra(State::ExtensionValue)?,
+            (State::ExtensionName, b'=') => self.extra(State::ExtensionValueStart)?,
+            (State::ExtensionValueStart, b'"') => self.extra(State::ExtensionQuoted)?,
+            (State::ExtensionValueStart | State::ExtensionValue, _) if is_token(octet) => {
+                self.extra(State::ExtensionValue)?
+            }
+            (State::ExtensionQuoted, b'"') => self.extra(State::ExtensionEnd)?,
             (State::ExtensionQuoted, b'\\') => self.extra(State::ExtensionEscape)?,
             (State::ExtensionQuoted | State::ExtensionEscape, _) if is_text(octet) => {
                 self.extra(State::ExtensionQuoted)?
@@ -199,6 +208,11 @@ mod tests {
             b"0\r\n folded\r\n\r\n",
             b"-5\r\n",
             b"5;a b\r\nhello",
+            b"5;a=\r\nhello",
+            b"5;a=;b\r\nhello",
+            b"5;a=b\"c\"\r\nhello",
+            b"5;a=\"b\"c\r\nhello",
+            b"5;a=\"b\"\"c\"\r\nhello",
         ];
         for input in bad {
             assert!(decode(input, usize::MAX >> 1).is_err(), "{:?}", String::from_utf8_lossy(input));

@@ -145,6 +145,21 @@ fn every_limit_has_its_own_error() {
     assert!(matches!(parse(method.as_bytes()), Err(HeadError::NotImplemented(_))));
 }
 
+/// SMUG-24
+#[test]
+fn what_is_too_long_is_refused_in_one_way_however_it_comes() {
+    let long = "a b c ".repeat(10_000);
+    for text in [format!("{long}\r\n\r\n"), format!("GET / HTTP/1.1\r\n{long}\n\r\n"), format!("{long}\n")] {
+        let whole = parse(text.as_bytes());
+        for step in [1000, 1 << 15, (1 << 15) + 1] {
+            let mut head = RequestHead::default();
+            let mut known = (step..text.len()).step_by(step).chain([text.len()]);
+            let pieces = known.find_map(|end| head.parse(&text.as_bytes()[..end], &Limits::default()).err());
+            assert_eq!(pieces.map(Err), Some(whole), "{step}");
+        }
+    }
+}
+
 /// H-close-1, H-exp-1, H-exp-2
 #[test]
 fn the_connection_and_expectations_are_read_over_all_lines() {

@@ -41,7 +41,7 @@ async fn a_grant_that_is_not_for_this_client_is_refused() {
     }
 }
 
-/// R6749-5.2e
+/// R6749-5.2e, R9700-2.4
 #[tokio::test]
 async fn the_password_grant_does_not_exist_where_nobody_is_registered_for_it() {
     let only = client("robot", vec![digest_of("s")], &[GrantType::ClientCredentials], "read");

@@ -114,6 +114,7 @@ fn ordinary_and_unknown_fields_pass() {
     }
 }
 
+/// R9700-4.13
 #[test]
 fn fields_that_the_gateway_makes_are_its_own() {
     for name in ["Host", "Authorization", "Content-Length", "Expect", "Via", "X-Request-Id"] {

@@ -1,8 +1,8 @@
 //! Making connections to servers.
 
 use super::pool::Node;
-use crate::http1::stream::Stream;
 use crate::http1::stream::tls::TlsStream;
+use crate::http1::stream::{Stream, bound_unsent};
 use crate::proxy::upstream::Server;
 use crate::tls::ClientTls;
 use std::io;
@@ -48,6 +48,7 @@ async fn tcp(address: Option<SocketAddr>) -> io::Result<Stream> {
     let address = address.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "the name has no address"))?;
     let stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
+    bound_unsent(&stream)?;
     Ok(Stream::Tcp(stream))
 }
 

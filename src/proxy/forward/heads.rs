@@ -22,7 +22,7 @@ pub(super) struct Heads<'h, 'u, 'c> {
     pub(super) reader: &'h mut Reader<'u>,
     pub(super) bytes: &'h mut Vec<u8>,
     pub(super) head: &'h mut ResponseHead,
-    /// What they answer.
+    /// What is being answered.
     pub(super) outgoing: &'h Outgoing<'h>,
     /// All of the request has been sent.
     pub(super) whole: bool,

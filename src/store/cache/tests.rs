@@ -75,7 +75,8 @@ async fn a_ttl_of_zero_caches_nothing() {
     let cache = TokenCache::new(CacheSettings { max_size: 1 << 20, ttl: Duration::ZERO });
     put(&cache, 1, fact(7)).await;
     assert_eq!(cache.get(&digest(1), NOW), None);
-    assert_eq!(cache.usage(), (0, 0));
+    let numbers = cache.numbers();
+    assert_eq!((numbers.entries, numbers.bytes), (0, 0));
 }
 
 #[tokio::test]
@@ -101,7 +102,7 @@ async fn a_failure_is_not_remembered() {
     let cache = cache();
     let failed = async || Err(StoreError::Timeout(Duration::from_secs(1)));
     assert!(cache.get_or_lookup(&digest(1), NOW, failed).await.is_err());
-    assert_eq!(cache.usage().0, 0);
+    assert_eq!(cache.numbers().entries, 0);
     assert_eq!(cache.get_or_lookup(&digest(1), NOW, async || Ok(Some(fact(1)))).await.unwrap(), Some(fact(1)));
 }
 
@@ -134,7 +135,7 @@ async fn what_is_not_cached_cannot_be_refreshed() {
     cache.get_or_lookup(&digest(2), NOW, async || Ok(None)).await.unwrap();
     cache.refresh(&digest(2), fact(2));
     assert_eq!(cache.get_or_lookup(&digest(2), NOW, unexpected).await.unwrap(), None);
-    assert_eq!(cache.usage().0, 1);
+    assert_eq!(cache.numbers().entries, 1);
 }
 
 /// Runs `caller` on `count` threads, each with a runtime of its own, as workers have.
@@ -283,7 +284,7 @@ async fn the_cache_stays_within_its_bytes_whatever_it_is_asked() {
         put(&cache, number, fact(number)).await;
         cache.get_or_lookup(&digest(1_000_000 + number), NOW, async || Ok(None)).await.unwrap();
     }
-    let (entries, bytes) = cache.usage();
+    let CacheNumbers { entries, bytes, .. } = cache.numbers();
     assert!(bytes <= 100_000 && entries > 100, "{entries} entries, {bytes} bytes");
 }
 
@@ -329,12 +330,12 @@ async fn a_new_size_holds_at_once() {
         for number in from..from + 5000 {
             put(&cache, number, fact(number)).await;
         }
-        cache.usage().1
+        cache.numbers().bytes
     };
     let full = put_many(0).await;
     assert!((900_000..=1_000_000).contains(&full), "{full}");
     cache.adjust(settings(100_000, 60));
-    let (entries, bytes) = cache.usage();
+    let CacheNumbers { entries, bytes, .. } = cache.numbers();
     assert!(bytes <= 100_100 && entries > 100, "{entries} entries, {bytes} bytes");
     assert!(put_many(10_000).await <= 100_100);
     cache.adjust(settings(2_000_000, 60));

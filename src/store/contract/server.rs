@@ -1,6 +1,7 @@
 //! A `redis-server` of a test's own, on a free port, which is stopped by its process id.
 
 use crate::store::{Location, Settings};
+use std::ffi::OsString;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
@@ -143,8 +144,13 @@ pub(super) fn free_port() -> u16 {
     TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
 }
 
+/// The program: `TOLLGATE_REDIS_SERVER` names another one that speaks the same protocol.
+fn program() -> OsString {
+    std::env::var_os("TOLLGATE_REDIS_SERVER").unwrap_or_else(|| "redis-server".into())
+}
+
 fn launch(port: u16, folder: &Path, options: &[String]) -> Child {
-    let mut command = Command::new("redis-server");
+    let mut command = Command::new(program());
     // A sentinel has a file, which it writes.
     if options.first().is_none_or(|first| first.starts_with("--")) {
         command.args(["--save", "", "--appendonly", "no", "--dir"]).arg(folder);

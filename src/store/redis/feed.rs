@@ -31,6 +31,14 @@ enum Ended {
     Moved,
 }
 
+/// Connections on which Redis pushes what changes, one to each master.
+struct Ears<'a> {
+    masters: Vec<Node>,
+    links: Vec<Link>,
+    /// Whether none of them broke.
+    in_use: &'a AtomicBool,
+}
+
 impl From<StoreError> for Ended {
     fn from(error: StoreError) -> Self {
         Self::Failed(error)
@@ -66,20 +74,43 @@ async fn listen(
     let connection = &redis.connection;
     let server = connection.server();
     let masters = server.bounded(connection.survey(server.operation().min(PROOF))).await?;
-    let ears = server.bounded(track_each(redis, &masters, feed, in_use)).await?;
+    let links = server.bounded(track_each(redis, &masters, feed, in_use)).await?;
     if let [master] = masters.as_slice() {
         server.follow(master);
     }
+    let ears = Ears { masters, links, in_use };
+    let Err(ended) = hear(redis, feed, keys, endings, &ears, out).await;
+    if matches!(ended, Ended::Failed(_)) {
+        server.broke();
+    }
+    Err(ended)
+}
+
+/// What `ears` hear is passed on by now: proves it again and again.
+async fn hear(
+    redis: &Redis,
+    feed: &Arc<Feed>,
+    keys: &ArcSwapOption<TagKeys>,
+    endings: &Endings,
+    ears: &Ears<'_>,
+    out: &mut bool,
+) -> Result<Infallible, Ended> {
+    let connection = &redis.connection;
+    let server = connection.server();
+    // One that is still reading what it had answers here: what was cached before is all that there is until then.
+    if agree(redis, keys).await? {
+        feed.all_ended();
+    }
+    redis.end_again(feed, endings).await?;
     // Whatever ended while nobody listened is unknown.
     feed.all_ended();
-    redis.end_again(feed, endings).await?;
     loop {
-        server.bounded(prove(&ears)).await?;
+        server.bounded(prove(&ears.links)).await?;
         // It finds out when the key is gone or another.
         if agree(redis, keys).await? {
             feed.all_ended();
         }
-        if !in_use.load(Ordering::Acquire) {
+        if !ears.in_use.load(Ordering::Acquire) {
             return Err(StoreError::Unavailable("a connection to Redis broke".to_owned()).into());
         }
         feed.proved();
@@ -89,19 +120,19 @@ async fn listen(
         let (survey, ()) = tokio::join!(connection.survey(PROOF), tokio::time::sleep(PROOF));
         // Where nobody says who the masters are, those that are known will do for as long as they answer.
         match survey {
-            Ok(now) if now != masters => return Err(Ended::Moved),
+            Ok(now) if now != ears.masters => return Err(Ended::Moved),
             Err(error) if error.is_cluster_error() => return Err(server.failed(&error).into()),
             Ok(_) | Err(_) => {}
         }
     }
 }
 
-/// Has each of them answer.
+/// Has each of them answer, and be a master still: a replica may hear too late of what ends.
 async fn prove(ears: &[Link]) -> RedisResult<()> {
     let mut proofs = JoinSet::new();
     for ear in ears {
         let ear = ear.clone();
-        proofs.spawn(async move { ear.ask::<()>(&cmd("PING")).await });
+        proofs.spawn(async move { ear.prove_master(ProtocolVersion::RESP3).await });
     }
     each(proofs).await.map(drop)
 }

@@ -8,6 +8,7 @@ use redis::{
     AsyncConnectionConfig, Cmd, ErrorKind, FromRedisValue, Pipeline, ProtocolVersion, RedisConnectionInfo, RedisError,
     RedisResult, Value, cmd, from_redis_value,
 };
+use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -64,7 +65,7 @@ impl Door {
             }
         };
         if self.masters_only {
-            link.prove_master().await?;
+            link.prove_master(protocol).await?;
         }
         Ok(link)
     }
@@ -121,9 +122,12 @@ impl Link {
         Ok(answers.into_iter().map(Value::extract_error).collect())
     }
 
-    async fn prove_master(&self) -> RedisResult<()> {
-        let role: Vec<Value> = self.ask(&cmd("ROLE")).await?;
-        let role: Option<String> = role.into_iter().next().map(from_redis_value).transpose()?;
+    /// Whether the other end answers, and is a master: a replica may not know yet what its master does. `protocol` is
+    /// what is spoken.
+    pub(super) async fn prove_master(&self, protocol: ProtocolVersion) -> RedisResult<()> {
+        let version = if matches!(protocol, ProtocolVersion::RESP2) { 2 } else { 3 };
+        let said: HashMap<String, Value> = self.ask(cmd("HELLO").arg(version)).await?;
+        let role: Option<String> = said.get("role").cloned().map(from_redis_value).transpose()?;
         if role.as_deref() == Some("master") {
             return Ok(());
         }

@@ -21,25 +21,36 @@ pub(super) struct Places {
     made: AtomicU64,
 }
 
-type Place = tokio::sync::Mutex<Option<(Link, u64)>>;
+type Place = tokio::sync::Mutex<Option<Open>>;
+
+struct Open {
+    link: Link,
+    number: u64,
+    /// After how many breaks it was made.
+    breaks: u64,
+}
 
 impl Places {
     pub(super) fn new(server: Server, door: Door) -> Self {
         Self { server, door, each: Mutex::default(), made: AtomicU64::new(0) }
     }
 
-    /// The connection to `node` and its number, made now when there is none.
+    /// The connection to `node` and its number, made now when there is none that is younger than the last break.
     pub(super) async fn open(&self, node: &Node) -> RedisResult<(Link, u64)> {
         let place = self.place(node);
         let mut place = place.lock().await;
-        if let Some(open) = &*place {
-            return Ok(open.clone());
+        let breaks = self.server.breaks();
+        if let Some(open) = &*place
+            && open.breaks == breaks
+        {
+            return Ok((open.link.clone(), open.number));
         }
+        *place = None;
         let tls = self.server.tls();
         let link = self.door.enter(node, tls.as_deref(), ProtocolVersion::RESP2, settings()).await?;
-        let open = (link, self.made.fetch_add(1, Ordering::Relaxed));
-        *place = Some(open.clone());
-        Ok(open)
+        let number = self.made.fetch_add(1, Ordering::Relaxed);
+        *place = Some(Open { link: link.clone(), number, breaks });
+        Ok((link, number))
     }
 
     /// Gives up the connection to `node` that has this number.
@@ -47,7 +58,7 @@ impl Places {
         let place = self.place(node);
         // Whoever holds the place is making a new connection: there is nothing to discard.
         let Ok(mut place) = place.try_lock() else { return };
-        if place.as_ref().is_some_and(|(_, open)| *open == number) {
+        if place.as_ref().is_some_and(|open| open.number == number) {
             *place = None;
         }
     }

@@ -25,6 +25,8 @@ struct Shared {
     master: ArcSwapOption<Node>,
     /// Counts the masters: whoever connected to an earlier one connects anew.
     generation: AtomicU64,
+    /// Counts the breaks of the connection that is proved: the others may have broken likewise, and nobody was told.
+    breaks: AtomicU64,
     /// What the sentinels or the nodes of a cluster said last is of this epoch; earlier words are old.
     epoch: AtomicU64,
     /// Who has which keys, where there is a cluster.
@@ -41,6 +43,7 @@ impl Server {
             patience,
             master: ArcSwapOption::empty(),
             generation: AtomicU64::new(0),
+            breaks: AtomicU64::new(0),
             epoch: AtomicU64::new(0),
             slots: ArcSwapOption::empty(),
             doubted: AtomicBool::new(false),
@@ -58,7 +61,8 @@ impl Server {
             login: address.login.clone(),
             database: address.database,
             secured: address.is_secured(),
-            masters_only: matches!(address.topology, Topology::Sentinel { .. }),
+            // Replicas of a cluster say themselves who has the key.
+            masters_only: !matches!(address.topology, Topology::Cluster(_)),
         }
     }
 
@@ -78,6 +82,16 @@ impl Server {
 
     pub(super) fn generation(&self) -> u64 {
         self.0.generation.load(Ordering::Acquire)
+    }
+
+    /// How many breaks there were: whoever connected before the last one connects anew.
+    pub(super) fn breaks(&self) -> u64 {
+        self.0.breaks.load(Ordering::Acquire)
+    }
+
+    /// What was proved to be alive is not, or is no master any more.
+    pub(super) fn broke(&self) {
+        self.0.breaks.fetch_add(1, Ordering::AcqRel);
     }
 
     /// `node` is the master. Was it another one before, then nobody speaks with that any longer.

@@ -57,7 +57,7 @@ async fn a_code_that_waited_too_long_is_worth_nothing() {
     assert_eq!(outcome(&stage, call(&redeem("web", &code)).after(59)).await, "ok");
 }
 
-/// R6749-4.1.2c, R7636-4.6a, R7636-4.6b, D-5: and what others try does not burn it.
+/// R6749-4.1.2c, R6749-4.1.3a, R6749-4.1.3b, R7636-4.6a, R7636-4.6b, D-5: and what others try does not burn it.
 #[tokio::test]
 async fn a_code_is_good_for_its_client_its_redirect_uri_and_its_verifier_alone() {
     let stage = Stage::new().await;

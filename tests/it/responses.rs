@@ -257,3 +257,25 @@ fn an_interim_response_sets_nothing_that_a_final_one_may_not() {
         }
     }
 }
+
+/// H-fwd-3: content is nobody's to code anew, whatever the client would take, and least of all where it is said not to be.
+#[test]
+fn content_and_its_coding_pass_as_they_are() {
+    let coded = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 0x4b, 4, 0, 0x43, 0xbe, 0xb7, 0xe8, 1, 0, 0, 0];
+    for fields in
+        ["Content-Encoding: gzip\r\nCache-Control: no-transform, max-age=5\r\n", "Content-Type: text/plain\r\n"]
+    {
+        let head = format!("HTTP/1.1 200 OK\r\n{fields}Content-Length: {}\r\n\r\n", coded.len());
+        let upstream = Upstream::answering([head.as_bytes(), &coded].concat());
+        let gateway = Gateway::start(Config::notes(&upstream));
+        for accepts in ["gzip, br, zstd", "identity"] {
+            let ask = gateway.post("/public/x").field("Accept-Encoding", accepts).field("Content-Encoding", "gzip");
+            let answer = ask.body(coded).send();
+            assert_eq!((&answer.expect(200).body, &upstream.last().body), (&coded.to_vec(), &coded.to_vec()));
+            assert_eq!(answer.values("content-encoding").len(), usize::from(fields.contains("gzip")), "{answer:?}");
+            assert_eq!(answer.has("cache-control"), fields.contains("no-transform"));
+            let seen = upstream.last();
+            assert_eq!((seen.field("content-encoding"), seen.field("accept-encoding")), ("gzip", accepts));
+        }
+    }
+}

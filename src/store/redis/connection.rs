@@ -20,6 +20,8 @@ use std::time::{Duration, Instant};
 const PAUSE: Duration = Duration::from_millis(50);
 /// How many redirections are followed without a pause.
 const REDIRECTIONS: u32 = 3;
+/// How many connections to the only Redis may break under a question, before it counts as unanswered.
+const BREAKS: u32 = 2;
 
 /// The connections of one runtime, as one. Its clones share them; [`Connection::another`] does not.
 #[derive(Clone)]
@@ -56,6 +58,8 @@ struct Tries {
     /// Where a redirection leads, and whether the key is only on its way there.
     elsewhere: Option<(Node, bool)>,
     redirections: u32,
+    /// How many connections broke, being made or in use.
+    breaks: u32,
     /// What became of the last time.
     failure: Option<RedisError>,
 }
@@ -275,11 +279,12 @@ impl Connection {
                 if let Some((node, number)) = &used {
                     self.forsake(node, *number);
                 }
-                let broken = matches!(meaning, Meaning::Broken) && sent;
-                if alone && (!broken || tries.again) {
+                let broken = matches!(meaning, Meaning::Broken);
+                tries.breaks += u32::from(broken);
+                if alone && (!broken || tries.breaks > BREAKS) {
                     return Next::GiveUp;
                 }
-                tries.again |= broken;
+                tries.again |= broken && sent;
                 if alone { Next::AtOnce } else { Next::AfterAPause }
             }
             (_, meaning @ (Meaning::NotYet | Meaning::Midway)) if !alone => {

@@ -240,10 +240,23 @@ fn is_whole(message: &[u8]) -> bool {
     let text: String = message.iter().copied().map(char::from).collect();
     let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
     if head.contains("\r\ntransfer-encoding: chunked") {
-        return format!("\r\n{body}").contains("\r\n0\r\n") && body.ends_with("\r\n\r\n");
+        return has_last_chunk(body);
     }
     let length = head.split("\r\n").find_map(|line| line.strip_prefix("content-length: "));
     body.len() >= length.map_or(0, |length| length.parse().unwrap())
+}
+
+/// Whether chunks end here, with the trailers behind the last one.
+fn has_last_chunk(mut body: &str) -> bool {
+    while let Some((size, rest)) = body.split_once("\r\n") {
+        let size = usize::from_str_radix(size, 16).expect("the gateway writes a size and nothing else");
+        if size == 0 {
+            return rest == "\r\n" || rest.ends_with("\r\n\r\n");
+        }
+        let Some(next) = rest.get(size + 2..) else { return false };
+        body = next;
+    }
+    false
 }
 
 /// A request less the lines that the gateway adds, each of which must be there once.

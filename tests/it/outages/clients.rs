@@ -123,7 +123,7 @@ impl Clients {
     /// Waits until each got 200 a few times since.
     pub(super) fn served_since(&self, since: Instant) {
         for asked in ALL {
-            eventually("200", || self.count(asked, 200, since) >= 3);
+            eventually(&format!("200 {asked:?}"), || self.count(asked, 200, since) >= 3);
         }
     }
 

@@ -148,6 +148,40 @@ impl Server {
         if matches!(error.kind(), ErrorKind::UnexpectedReturnType | ErrorKind::Parse) {
             return StoreError::Corrupt(format!("an answer of {address}"));
         }
-        StoreError::Unavailable(format!("{address}: {error}"))
+        StoreError::Unavailable(format!("{address}: {}", without_arguments(&error.to_string())))
+    }
+}
+
+/// What Redis says, without the arguments of a command that it does not know: those of `HELLO` and `AUTH` are
+/// passwords, and those of others may be what a document holds.
+fn without_arguments(said: &str) -> &str {
+    const QUOTED: &str = ", with args beginning with";
+    said.split_once(QUOTED).map_or(said, |(before, _)| before)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Location, Settings};
+    use redis::make_extension_error;
+
+    /// TOK-6, hazard 20
+    #[test]
+    fn a_failure_does_not_repeat_what_was_sent() {
+        let address = RedisAddress::parse("redis://u:hunter2@h").unwrap();
+        let settings = Settings { location: Location::Memory, timeout: Duration::ZERO, feed_timeout: Duration::ZERO };
+        let server = Server::new(&address, Arc::new(Patience::of(&settings)));
+        for quote in ['\'', '`'] {
+            let detail = format!(
+                "unknown command {quote}HELLO{quote}, with args beginning with: \
+                 {quote}3{quote} {quote}AUTH{quote} {quote}u{quote} {quote}hunter2{quote} "
+            );
+            let error = make_extension_error("ERR".to_owned(), Some(detail));
+            assert!(error.to_string().contains("hunter2"));
+            let said = server.failed(&error).to_string();
+            assert!(said.contains("HELLO") && !said.contains("hunter2") && !said.contains("AUTH"), "{said}");
+        }
+        let other = server.failed(&make_extension_error("NOPERM".to_owned(), Some("no key, with args".to_owned())));
+        assert!(other.to_string().contains("no key, with args"), "{other}");
     }
 }

@@ -25,7 +25,7 @@ use std::sync::Arc;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Described {
     pub(super) method: String,
-    /// In origin-form, or in absolute-form where the proxy gives the whole URL.
+    /// In origin-form.
     pub(super) target: String,
     pub(super) host: String,
 }
@@ -87,6 +87,10 @@ impl Gateway {
             _ => {}
         }
         let target = Target::read(request.target()).map_err(malformed)?;
+        if target.authority().is_some() {
+            // The host was said already, and whoever forwards may not take it from here.
+            return Err(Failure::Malformed("the described target is a path"));
+        }
         let host = self.host(&request, &target)?;
         if self.endpoints.owns(target.normal()) {
             // They answer for themselves: no other proxy forwards them by a decision.
@@ -164,22 +168,20 @@ impl Described {
         let methods = [one(request, "x-original-method")?, one(request, "x-forwarded-method")?];
         let method = agreed(methods, "two fields name different methods")?
             .ok_or("the method is missing: send X-Original-Method or X-Forwarded-Method")?;
-        let url = one(request, "x-original-url")?;
-        let relative = |url: &'_ str| split(url).1.to_owned();
-        let paths = [
-            url.map(relative),
-            one(request, "x-original-uri")?.map(str::to_owned),
-            one(request, "x-forwarded-uri")?.map(str::to_owned),
-        ];
-        let path = agreed(paths, "two fields name different targets")?
+        // Any of them may be a whole URL: a client may send its target so, and then the host in it counts as well.
+        let [url, original, forwarded] = ["x-original-url", "x-original-uri", "x-forwarded-uri"]
+            .map(|name| one(request, name).map(|said| said.map(split)));
+        let targets = [url?, original?, forwarded?];
+        let path = agreed(targets.map(|said| Some(said?.1)), "two fields name different targets")?
             .ok_or("the target is missing: send X-Original-URI or X-Forwarded-Uri")?;
-        let hosts = [url.and_then(|url| split(url).0), one(request, "x-forwarded-host")?];
+        let [url, original, forwarded] = targets.map(|said| said?.0);
+        let hosts = [url, original, forwarded, one(request, "x-forwarded-host")?];
         let named = hosts.map(|host| host.map(str::to_ascii_lowercase));
         let host = match agreed(named, "two fields name different hosts")? {
             Some(host) => host,
             None => text(request.host().unwrap_or_default())?.to_owned(),
         };
-        Ok(Self { method: method.to_owned(), target: path, host })
+        Ok(Self { method: method.to_owned(), target: path.to_owned(), host })
     }
 
     /// The head of the described request, with those of its fields that a decision looks at. What is odd

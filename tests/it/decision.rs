@@ -180,3 +180,18 @@ fn a_description_is_bounded_and_cannot_be_split() {
         assert_eq!(decided.status, 403, "{method} {uri}: {decided:?}");
     }
 }
+
+/// PX-20, hazard 16: a client that sends its target as a URL does not choose the host that is decided on.
+#[test]
+fn a_host_in_the_target_does_not_replace_the_host_that_the_proxy_names() {
+    let upstream = Upstream::start();
+    let open = "[[routes]]\nname = \"open\"\nhost = \"open.example\"\npath = \"/{*rest}\"\naccess = \"public\"\nupstream = \"notes\"\n";
+    let config = Config::notes(&upstream).set("server.trusted_proxies", r#"["127.0.0.1"]"#).add(open);
+    let gateway = Gateway::start(config);
+    asked(&gateway, "GET", "/notes/1", &[("X-Forwarded-Host", "open.example")]).expect(200);
+    asked(&gateway, "GET", "/notes/1", &[("X-Forwarded-Host", "api.example")]).expect(401);
+    for target in ["http://open.example/notes/1", "HTTPS://open.example/notes/1"] {
+        asked(&gateway, "GET", target, &[("X-Forwarded-Host", "api.example")]).expect_error(400, "invalid_request");
+        asked(&gateway, "GET", target, &[("X-Forwarded-Host", "open.example")]).expect(200);
+    }
+}

@@ -312,3 +312,12 @@ fn nobody_but_trusted_proxies_gets_a_decision() {
     assert!(message.is_empty());
     assert_eq!(trailers["grpc-status"], "7");
 }
+
+/// PX-20, hazard 16: the host is that of the message.
+#[test]
+fn a_target_with_a_host_is_refused() {
+    let upstream = Upstream::start();
+    let gateway = deciding(&upstream);
+    assert_eq!(check(&gateway, "GET", "/public/x", &[]).status, 200);
+    assert_eq!(check(&gateway, "GET", "http://localhost/public/x", &[]).status, 400);
+}

@@ -29,6 +29,8 @@ fn each_proxy_describes_in_its_own_fields() {
     assert_eq!(described(ingress).unwrap(), is("PUT", "/a?b=c", "api.example:8443"));
     let traefik = "X-Forwarded-Method: GET\r\nX-Forwarded-Host: Api.Example\r\nX-Forwarded-Uri: /a\r\n";
     assert_eq!(described(traefik).unwrap(), is("GET", "/a", "api.example"));
+    let whole = "X-Original-URI: http://Api.Example/a?b\r\nX-Forwarded-Host: api.example\r\nX-Original-Method: GET\r\n";
+    assert_eq!(described(whole).unwrap(), is("GET", "/a?b", "api.example"));
     let all = "X-Original-URL: http://api.example\r\nX-Forwarded-Uri: /\r\nX-Original-Method: GET\r\n";
     assert_eq!(described(all).unwrap(), is("GET", "/", "api.example"));
 }
@@ -43,6 +45,9 @@ fn what_contradicts_itself_is_refused() {
         "X-Original-URI: /a\r\nX-Original-Method: GET\r\nX-Forwarded-Method: POST\r\n",
         "X-Original-URI: /a\r\nX-Original-Method: GET\r\nX-Original-Method: GET\r\n",
         "X-Original-URL: http://a.example/a\r\nX-Forwarded-Host: b.example\r\nX-Original-Method: GET\r\n",
+        "X-Original-URI: http://a.example/a\r\nX-Forwarded-Host: b.example\r\nX-Original-Method: GET\r\n",
+        "X-Forwarded-Uri: HTTPS://a.example/a\r\nX-Forwarded-Host: b.example\r\nX-Original-Method: GET\r\n",
+        "X-Original-URI: http://a.example/a\r\nX-Forwarded-Uri: http://b.example/a\r\nX-Original-Method: GET\r\n",
         "X-Original-Method: GET\r\n",
         "X-Original-URI: /a\r\n",
         "X-Original-URI:\r\nX-Original-Method: GET\r\n",

@@ -10,7 +10,7 @@ use super::Gateway;
 use super::credential::Taken;
 use super::failure::{Failure, REQUEST_ID, insert};
 use super::notes::Notes;
-use super::passage::Asker;
+use super::passage::{Asker, is_too_early};
 use super::wanted::{ONLY_OPTIONS, TWO_READINGS, malformed};
 use crate::enforce::decide::Permit;
 use crate::http1::Limits;
@@ -31,7 +31,7 @@ pub(super) struct Described {
 }
 
 /// Of the described request's own fields, those that a decision looks at.
-pub(super) const LOOKED_AT: [&str; 3] = ["authorization", "origin", "access-control-request-method"];
+pub(super) const LOOKED_AT: [&str; 4] = ["authorization", "origin", "access-control-request-method", "early-data"];
 
 impl Gateway {
     /// Answers whether the described request would be forwarded.
@@ -85,6 +85,9 @@ impl Gateway {
             ("CONNECT", _) | ("OPTIONS", b"*") => return Err(Failure::Malformed("such a request is not forwarded")),
             (_, b"*") => return Err(ONLY_OPTIONS),
             _ => {}
+        }
+        if is_too_early(&request) {
+            return Err(Failure::TooEarly);
         }
         let target = Target::read(request.target()).map_err(malformed)?;
         if target.authority().is_some() {

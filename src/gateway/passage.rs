@@ -302,7 +302,7 @@ fn without_target(request: &Request<'_>) -> Result<Option<Response<Bytes>>, Fail
 }
 
 /// RFC 8470 section 5.2: somebody could send it once more. Whoever says so is believed: it costs a round trip.
-fn is_too_early(request: &Request<'_>) -> bool {
+pub(super) fn is_too_early(request: &Request<'_>) -> bool {
     let safe = matches!(request.method(), "GET" | "HEAD" | "OPTIONS" | "TRACE");
     !safe && request.values("early-data").any(|value| value == b"1")
 }

@@ -195,3 +195,16 @@ fn a_host_in_the_target_does_not_replace_the_host_that_the_proxy_names() {
         asked(&gateway, "GET", target, &[("X-Forwarded-Host", "open.example")]).expect(200);
     }
 }
+
+/// LIM-425: what could be a replay is not permitted where it changes something.
+#[test]
+fn what_came_in_early_data_is_decided_on_as_it_would_be_forwarded() {
+    let upstream = Upstream::start();
+    let gateway = deciding(&upstream);
+    for (method, status) in [("GET", 200), ("POST", 403)] {
+        let direct = gateway.request(method, "/public/x").field("Early-Data", "1").send();
+        assert_eq!(direct.status == 425, status == 403, "{direct:?}");
+        asked(&gateway, method, "/public/x", &[("Early-Data", "1")]).expect(status);
+        asked(&gateway, method, "/public/x", &[]).expect(gateway.request(method, "/public/x").send().status);
+    }
+}

@@ -321,3 +321,12 @@ fn a_target_with_a_host_is_refused() {
     assert_eq!(check(&gateway, "GET", "/public/x", &[]).status, 200);
     assert_eq!(check(&gateway, "GET", "http://localhost/public/x", &[]).status, 400);
 }
+
+/// LIM-425
+#[test]
+fn what_came_in_early_data_is_sent_back() {
+    let upstream = Upstream::start();
+    let gateway = deciding(&upstream);
+    assert_eq!(check(&gateway, "GET", "/public/x", &[("early-data", "1")]).status, 200);
+    assert_eq!(check(&gateway, "POST", "/public/x", &[("early-data", "1")]).status, 425);
+}

@@ -101,7 +101,7 @@ impl Gateway {
         notes: &mut Notes<'g>,
     ) -> Result<Passed, Failure> {
         let described = described(http).map_err(Failure::Malformed)?;
-        let head = described.head(http.fields().filter(|(name, _)| LOOKED_AT.contains(name)));
+        let head = described.head(http.fields().filter(|(name, _)| is_looked_at(name)));
         notes.described = Some(Box::new(described));
         self.examine(&head, limits, asker, notes).await
     }
@@ -146,9 +146,15 @@ fn framed(answer: &CheckResponse) -> Vec<u8> {
     framed
 }
 
+/// A message has the fields of the described request alone, so that they say whether it has content as well: one that
+/// has is no preflight (PX-10).
+fn is_looked_at(name: &str) -> bool {
+    LOOKED_AT.contains(&name) || matches!(name, "content-length" | "transfer-encoding")
+}
+
 /// What the message describes. It is no text of a request yet, so that nothing in it may end a line.
 fn described(http: &HttpRequest) -> Result<Described, &'static str> {
-    let looked_at = http.fields().filter(|(name, _)| LOOKED_AT.contains(name)).map(|(_, value)| value);
+    let looked_at = http.fields().filter(|(name, _)| is_looked_at(name)).map(|(_, value)| value);
     let parts = [&http.method[..], &http.path, &http.host];
     if parts.into_iter().chain(looked_at).any(|part| part.iter().any(|octet| matches!(octet, b'\r' | b'\n' | 0))) {
         return Err("the described request holds a line break");

@@ -313,6 +313,23 @@ fn nobody_but_trusted_proxies_gets_a_decision() {
     assert_eq!(trailers["grpc-status"], "7");
 }
 
+/// PX-10: what has content is no preflight, whatever else it says.
+#[test]
+fn a_preflight_with_content_is_refused_as_the_proxy_refuses_it() {
+    let upstream = Upstream::start();
+    let gateway = deciding(&upstream);
+    let preflight = [("origin", "https://app.example"), ("access-control-request-method", "DELETE")];
+    for (framing, status) in
+        [(("content-length", "0"), 200), (("content-length", "5"), 405), (("transfer-encoding", "chunked"), 405)]
+    {
+        let mut fields = preflight.to_vec();
+        fields.push(framing);
+        assert_eq!(check(&gateway, "OPTIONS", "/notes/1", &fields).status, status, "{framing:?}");
+    }
+    let direct = gateway.request("OPTIONS", "/notes/1").field("Origin", "https://app.example");
+    direct.field("Access-Control-Request-Method", "DELETE").body("12345").send().expect(405);
+}
+
 /// PX-20, hazard 16: the host is that of the message.
 #[test]
 fn a_target_with_a_host_is_refused() {

@@ -99,6 +99,9 @@ impl Gateway {
             // They answer for themselves: no other proxy forwards them by a decision.
             return Err(Failure::NoRoute(NoRoute::NotFound));
         }
+        if let Some(Err(refused)) = self.preflight(&request, &host, &target, notes) {
+            return Err(refused);
+        }
         let wanted = self.wanted(&request, &host, &target, notes)?;
         if let Some(rewrite) = &wanted.matched.route.spec.action.rewrite {
             // A path that could not be forwarded must not pass here either (PATH-15).

@@ -208,3 +208,24 @@ fn what_came_in_early_data_is_decided_on_as_it_would_be_forwarded() {
         asked(&gateway, method, "/public/x", &[]).expect(gateway.request(method, "/public/x").send().status);
     }
 }
+
+/// PX-10, PX-20: the preflight of a page that may not call the route reaches nobody.
+#[test]
+fn a_preflight_of_an_origin_that_is_not_named_is_refused() {
+    let upstream = Upstream::start();
+    let config = Config::notes(&upstream).set("server.trusted_proxies", r#"["127.0.0.1"]"#);
+    let cors = "name = \"notes\"\ncors = { origins = [\"https://app.example\"] }\n";
+    let gateway = Gateway::start(config.replace("name = \"notes\"\n", cors));
+    for (origin, direct, decided) in
+        [("https://app.example", 204, 200), ("https://evil.example", 403, 403), ("null", 403, 403)]
+    {
+        let preflight = [("Origin", origin), ("Access-Control-Request-Method", "GET")];
+        let request = gateway.request("OPTIONS", "/notes/1");
+        preflight.iter().fold(request, |request, (name, value)| request.field(name, value)).send().expect(direct);
+        let answer = asked(&gateway, "OPTIONS", "/notes/1", &preflight);
+        answer.expect(decided);
+        assert_eq!(answer.has("access-control-allow-origin"), decided == 200, "{answer:?}");
+        assert!(answer.has("vary"), "{answer:?}");
+    }
+    upstream.expect_nothing();
+}

@@ -164,15 +164,15 @@ fn escaped(line: &mut Vec<u8>, text: &str) {
 
 /// The octet may have to be escaped.
 const ESCAPED: u8 = 1;
-/// The octet may stand in a token of ours.
-const UNDERSCORE: u8 = 2;
+/// The octet may stand in a token of ours, as it is or as an escape.
+const TOKEN: u8 = 2;
 /// What an octet gives reason to look for: in most texts there is none.
 const SUSPICIONS: [u8; 256] = {
     let mut table = [0; 256];
     let mut octet = 0u8;
     loop {
         table[octet as usize] = match octet {
-            b'_' => UNDERSCORE,
+            b'_' | b'%' => TOKEN,
             _ if needs_escape(octet) => ESCAPED,
             _ => 0,
         };
@@ -211,15 +211,38 @@ fn bounded(text: &str) -> (&str, bool) {
     (&text[..end], true)
 }
 
-/// The text up to and with the prefix of the first token of ours in it (`tga_`, `tgr_`, …).
+/// The text up to and with the prefix of the first token of ours in it (`tga_`, `tgr_`, …), escaped or not.
 fn before_token(text: &str) -> (&str, bool) {
-    let bytes = text.as_bytes();
-    let token = memchr::memchr_iter(b'_', bytes).find(|at| {
-        let prefixed = *at >= 3 && bytes[at - 3..at - 1] == *b"tg";
-        prefixed && bytes[at + 1..].iter().take_while(|octet| octet.is_ascii_alphanumeric()).count() >= TOKEN_BODY
+    let end = if memchr::memchr(b'%', text.as_bytes()).is_some() {
+        let (octets, ends) = decoded(text.as_bytes());
+        token_in(&octets).and_then(|at| ends.get(at).copied())
+    } else {
+        token_in(text.as_bytes()).map(|at| at + 1)
+    };
+    // The underscore is ASCII, escaped or not, so what follows it starts a character.
+    end.and_then(|end| text.get(..end)).map_or((text, false), |before| (before, true))
+}
+
+/// Where the underscore of the first token stands.
+fn token_in(octets: &[u8]) -> Option<usize> {
+    memchr::memchr_iter(b'_', octets).find(|at| {
+        let prefixed = *at >= 3 && octets[at - 3..at - 1] == *b"tg";
+        prefixed && octets[at + 1..].iter().take_while(|octet| octet.is_ascii_alphanumeric()).count() >= TOKEN_BODY
+    })
+}
+
+/// The octets that a path stands for, and where each of them ends in it.
+fn decoded(path: &[u8]) -> (Vec<u8>, Vec<usize>) {
+    let digit = |at: usize| path.get(at).and_then(|octet| char::from(*octet).to_digit(16));
+    let mut at = 0;
+    let octets = std::iter::from_fn(|| {
+        let octet = *path.get(at)?;
+        let escaped = if octet == b'%' { digit(at + 1).zip(digit(at + 2)) } else { None };
+        let escaped = escaped.and_then(|(high, low)| u8::try_from(high * 16 + low).ok());
+        at += if escaped.is_some() { 3 } else { 1 };
+        Some((escaped.unwrap_or(octet), at))
     });
-    // The underscore is ASCII, so what follows it starts a character.
-    token.map_or((text, false), |at| (&text[..=at], true))
+    octets.unzip()
 }
 
 #[cfg(test)]
@@ -285,6 +308,24 @@ mod tests {
             assert!(!text.contains("a1a1a1"), "{text}");
         }
         assert!(line(Style::Json, &event("/tga_guide/_", "c")).contains("/tga_guide/_"));
+    }
+
+    /// TOK-6, PATH-8; hazards section 1, line 20
+    #[test]
+    fn a_token_in_escapes_does_not_get_into_a_line_either() {
+        let secret = "a1".repeat(25);
+        for (token, kept) in [
+            (format!("%74ga_{secret}"), "%74ga_"),
+            (format!("tga%5F{secret}"), "tga%5F"),
+            (format!("tg%61%5f%61{}", &secret[1..]), "tg%61%5f"),
+            (format!("%zz%tga_{secret}"), "%zz%tga_"),
+            (format!("ä%tga_{secret}"), "ä%tga_"),
+        ] {
+            let text = line(Style::Json, &event(&format!("/x/{token}/y"), "c"));
+            assert!(!text.contains("1a1a1a") && text.contains(&format!("\"/x/{kept}…\"")), "{text}");
+        }
+        let long = format!("tga_{}%{}", "a1".repeat(3), "%61".repeat(40));
+        assert!(line(Style::Json, &event(&long, "c")).contains(&long));
     }
 
     proptest! {

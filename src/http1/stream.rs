@@ -123,14 +123,13 @@ pub trait Layer: fmt::Debug {
 /// slow reader does not take then stays at the other end, instead of filling some megabytes here.
 const UNSENT: u32 = 128 * 1024;
 
-/// Bounds what the system keeps for the other end of a TCP connection, or of each that a listener accepts.
-///
-/// # Errors
-/// Those of the system.
-pub fn bound_unsent<'s>(socket: impl Into<SockRef<'s>>) -> io::Result<()> {
+/// Bounds what the system keeps for the other end of a TCP connection, or of each that a listener accepts. Some
+/// systems have no such bound (gVisor, say): that is no reason not to serve.
+pub fn bound_unsent<'s>(socket: impl Into<SockRef<'s>>) {
     #[cfg(target_os = "linux")]
-    socket.into().set_tcp_notsent_lowat(UNSENT)?;
-    Ok(())
+    if let Err(error) = socket.into().set_tcp_notsent_lowat(UNSENT) {
+        tracing::debug!(%error, "the system may keep much for a slow reader");
+    }
 }
 
 /// A byte stream.

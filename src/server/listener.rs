@@ -148,7 +148,7 @@ fn tcp(address: SocketAddr) -> io::Result<std::net::TcpListener> {
     socket.set_reuse_port(true)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
-    bound_unsent(&socket)?;
+    bound_unsent(&socket);
     socket.listen(BACKLOG)?;
     Ok(socket.into())
 }

@@ -48,7 +48,7 @@ async fn tcp(address: Option<SocketAddr>) -> io::Result<Stream> {
     let address = address.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "the name has no address"))?;
     let stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
-    bound_unsent(&stream)?;
+    bound_unsent(&stream);
     Ok(Stream::Tcp(stream))
 }
 

@@ -213,7 +213,8 @@ fn bounded(text: &str) -> (&str, bool) {
 
 /// The text up to and with the prefix of the first token of ours in it (`tga_`, `tgr_`, …), escaped or not.
 fn before_token(text: &str) -> (&str, bool) {
-    let end = if memchr::memchr(b'%', text.as_bytes()).is_some() {
+    // Most texts with an escape are too short for a token, and need not be decoded.
+    let end = if text.len() > TOKEN_BODY && memchr::memchr(b'%', text.as_bytes()).is_some() {
         let (octets, ends) = decoded(text.as_bytes());
         token_in(&octets).and_then(|at| ends.get(at).copied())
     } else {
